@@ -1,0 +1,19 @@
+//! Tabella trains Rasa assistants the way a good build system compiles code.
+//!
+//! The rooms below are listed in the order in which they may be used: a room
+//! uses only rooms above it (`tests/it/rooms.rs` keeps it so). Two staircases
+//! meet in [`recipe`]:
+//!
+//! ```text
+//! WHAT is computed                                           WHEN it is computed
+//! YAML ─▶ import ─▶ data ─▶ tokenize ─▶ features ─▶ nn ─▶    digest ─▶ store ─▶ engine
+//!                                         nlu, dialogue ─▶ archive          │
+//!                                                   └──────────┬────────────┘
+//!                                                            recipe ─▶ api, cli
+//! ```
+//!
+//! The left one compiles and tests without a store; the right one has no
+//! chatbot word in it.
+
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
