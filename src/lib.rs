@@ -17,3 +17,5 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+// Names bytes by what they contain; canonical encoding of values.
+pub mod digest;
