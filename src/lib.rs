@@ -19,3 +19,5 @@
 
 // Names bytes by what they contain; canonical encoding of values.
 pub mod digest;
+// What an assistant project *is*: plain values without behaviour.
+pub mod data;

@@ -1,0 +1,50 @@
+//! What `config.yml` says: the language, the pipeline and the policies.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::data::Place;
+
+/// Options of a component as the user wrote them, without `name`.
+pub type Options = BTreeMap<String, Value>;
+
+/// The training configuration of one assistant.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// `recipe`, such as `default.v1`.
+    pub recipe: Option<String>,
+    /// `assistant_id` of Rasa 3; carried into the archive's metadata.
+    pub assistant_id: Option<String>,
+    /// `language`, such as `en`.
+    pub language: Option<String>,
+    /// NLU components in pipeline order, after auto-configuration.
+    pub pipeline: Vec<Component>,
+    /// Policies in order, after auto-configuration.
+    pub policies: Vec<Component>,
+    /// Whether `pipeline` was missing and is Rasa's default.
+    #[serde(skip)]
+    pub pipeline_is_default: bool,
+    /// Whether `policies` was missing and is Rasa's default.
+    #[serde(skip)]
+    pub policies_are_default: bool,
+    /// Every other top-level key, as written.
+    pub other: BTreeMap<String, Value>,
+}
+
+/// One entry of `pipeline` or `policies`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Component {
+    /// The class name without its Python module path.
+    pub name: String,
+    /// What the user wrote beside `name`.
+    pub options: Options,
+    /// Where the entry starts.
+    #[serde(skip)]
+    pub place: Place,
+    /// Where each option's value was written.
+    #[serde(skip)]
+    pub option_places: BTreeMap<String, Place>,
+}

@@ -1,0 +1,46 @@
+//! What an assistant project *is*: plain values without behaviour.
+//!
+//! ```text
+//!   import ──▶ [data] ──▶ tokenize, features, nlu, dialogue, recipe
+//! ```
+//!
+//! Every value here serialises to the same JSON whatever file it came from and
+//! wherever it stood there: a [`Place`] is never serialised and never makes two
+//! values unequal. Keys are made of that JSON, so a moved or split file is the
+//! same project.
+
+mod place;
+mod config;
+mod domain;
+mod example;
+mod story;
+mod project;
+
+pub use config::Component;
+pub use config::Config;
+pub use config::Options;
+pub use domain::Domain;
+pub use domain::Entity;
+pub use domain::Form;
+pub use domain::Intent;
+pub use domain::MappingCondition;
+pub use domain::MappingKind;
+pub use domain::Response;
+pub use domain::SessionConfig;
+pub use domain::Slot;
+pub use domain::SlotKind;
+pub use domain::SlotMapping;
+pub use domain::UsedEntities;
+pub use example::Annotation;
+pub use example::Example;
+pub use example::Lookup;
+pub use example::NluData;
+pub use example::Pattern;
+pub use place::Place;
+pub use project::Project;
+pub use story::Checkpoint;
+pub use story::Event;
+pub use story::STORY_START;
+pub use story::Step;
+pub use story::StoryGraph;
+pub use story::Utterance;
