@@ -21,3 +21,5 @@
 pub mod digest;
 // What an assistant project *is*: plain values without behaviour.
 pub mod data;
+// Says what is wrong and where.
+pub mod diagnostic;
