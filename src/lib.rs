@@ -23,3 +23,5 @@ pub mod digest;
 pub mod data;
 // Says what is wrong and where.
 pub mod diagnostic;
+// Files to `data`, all mistakes at once.
+pub mod import;

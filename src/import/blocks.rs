@@ -1,0 +1,262 @@
+//! Cuts stories and rules into steps between checkpoints, in canonical order.
+//!
+//! An `or` becomes one copy of its step for each alternative; all of them end in
+//! a generated checkpoint, from which the story goes on. Such a checkpoint is
+//! named after the content of the whole story and its number within it, so that
+//! the name of a story, its file and its place there cannot be seen in it, and
+//! two stories never meet by accident.
+
+use std::collections::BTreeMap;
+
+use crate::data::Checkpoint;
+use crate::data::Event;
+use crate::data::Place;
+use crate::data::STORY_START;
+use crate::data::Step;
+use crate::data::StoryGraph;
+use crate::data::Utterance;
+use crate::digest::Digest;
+use crate::import::stories::Block;
+use crate::import::stories::Item;
+
+/// How generated checkpoints of an `or` start; Rasa's start so too.
+const GENERATED: &str = "GENR_OR_";
+
+/// Returns the steps of all blocks, blocks sorted by content.
+///
+/// Test stories have their `or` as one event: `Item::Or` of utterances in
+/// blocks that were read for a test.
+pub fn graph(blocks: Vec<Block>, or: Or) -> StoryGraph {
+    let mut expanded: Vec<(String, Vec<Step>)> = blocks
+        .into_iter()
+        .map(|block| match or {
+            Or::Copies => named_by_content(expand(block)),
+            Or::OneEvent => with_content(vec![one_step(block)]),
+        })
+        .collect();
+    expanded.sort_by(|a, b| a.0.cmp(&b.0));
+    StoryGraph {
+        steps: expanded.into_iter().flat_map(|(_, steps)| steps).collect(),
+    }
+}
+
+/// What becomes of an `or`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Or {
+    /// A copy of the step for each alternative, for training.
+    Copies,
+    /// One [`Event::Or`], for tests.
+    OneEvent,
+}
+
+/// The steps of a block while it is cut.
+struct Cutter {
+    template: Step,
+    done: Vec<Step>,
+    open: Vec<Step>,
+    or_count: usize,
+}
+
+/// Cuts a block. The `n`th generated checkpoint is named `GENR_OR_n` for now.
+///
+/// Rasa 3.6: a step that ends in several checkpoints becomes a copy for each;
+/// the next step starts from any of them.
+fn expand(block: Block) -> Vec<Step> {
+    let starts = match block.starts.is_empty() {
+        true => vec![checkpoint(STORY_START)],
+        false => block.starts,
+    };
+    let template = Step {
+        block_name: block.name,
+        is_rule: block.is_rule,
+        start_checkpoints: starts,
+        place: block.place,
+        ..Step::default()
+    };
+    let mut cutter = Cutter {
+        template,
+        done: Vec::new(),
+        open: Vec::new(),
+        or_count: 0,
+    };
+    for item in block.items {
+        match item {
+            Item::Event(event, place) => cutter.event(&event, &place),
+            Item::Or(mut events, place) => cutter.or(&mut events, &place),
+            Item::Checkpoint(name) => cutter.end(&name),
+        }
+    }
+    cutter.done.append(&mut cutter.open);
+    cutter.done
+}
+
+impl Cutter {
+    /// Sees to it that there is a step that goes on.
+    fn go_on(&mut self) {
+        let open = std::mem::take(&mut self.open);
+        let (ended, going): (Vec<Step>, Vec<Step>) = open
+            .into_iter()
+            .partition(|step| !step.end_checkpoints.is_empty());
+        self.open = match going.is_empty() {
+            false => going,
+            true => {
+                let mut next = self.template.clone();
+                if !ended.is_empty() {
+                    let ends = ended.iter().flat_map(|step| &step.end_checkpoints);
+                    let mut names: Vec<&str> = ends.map(|end| end.name.as_str()).collect();
+                    names.sort_unstable();
+                    names.dedup();
+                    next.start_checkpoints = names.into_iter().map(checkpoint).collect();
+                }
+                vec![next]
+            }
+        };
+        self.done.extend(ended);
+    }
+
+    fn event(&mut self, event: &Event, place: &Place) {
+        self.go_on();
+        for step in &mut self.open {
+            step.events.push(event.clone());
+            step.event_places.push(place.clone());
+        }
+    }
+
+    /// Copies the open steps for each alternative. Alternatives are sorted by
+    /// content: their order in the file has no meaning.
+    fn or(&mut self, events: &mut [Event], place: &Place) {
+        self.go_on();
+        events.sort_by_cached_key(|event| {
+            serde_json::to_string(event).expect("events are plain values")
+        });
+        let name = format!("{GENERATED}{}", self.or_count);
+        self.or_count += 1;
+        let mut copies = Vec::with_capacity(self.open.len() * events.len());
+        for step in &self.open {
+            for event in events.iter() {
+                let mut copy = step.clone();
+                copy.events.push(event.clone());
+                copy.event_places.push(place.clone());
+                copy.end_checkpoints = vec![checkpoint(&name)];
+                copies.push(copy);
+            }
+        }
+        self.open = copies;
+    }
+
+    /// Ends the open steps in a checkpoint; those that ended in another one
+    /// already are copied.
+    ///
+    /// Differs from Rasa: steps that end in two checkpoints are copied for the
+    /// third once and not twice, or `n` checkpoints in a row would make `2ⁿ`
+    /// steps. Equal steps lead to the same conversations.
+    fn end(&mut self, name: &str) {
+        let mut copies: Vec<Step> = Vec::new();
+        for step in &mut self.open {
+            if step.end_checkpoints.is_empty() {
+                step.end_checkpoints = vec![checkpoint(name)];
+            } else {
+                let mut copy = step.clone();
+                copy.end_checkpoints = vec![checkpoint(name)];
+                copies.push(copy);
+            }
+        }
+        for copy in copies {
+            if !self.open.contains(&copy) {
+                self.open.push(copy);
+            }
+        }
+    }
+}
+
+fn checkpoint(name: &str) -> Checkpoint {
+    Checkpoint {
+        name: name.to_owned(),
+        conditions: BTreeMap::new(),
+    }
+}
+
+/// Makes one step of a block of test stories; its checkpoints stay.
+fn one_step(block: Block) -> Step {
+    let mut step = Step {
+        block_name: block.name,
+        is_rule: block.is_rule,
+        start_checkpoints: block.starts,
+        place: block.place,
+        ..Step::default()
+    };
+    if step.start_checkpoints.is_empty() {
+        step.start_checkpoints.push(checkpoint(STORY_START));
+    }
+    for item in block.items {
+        let (event, place) = match item {
+            Item::Event(event, place) => (event, place),
+            Item::Or(events, place) => (Event::Or(utterances(events)), place),
+            Item::Checkpoint(name) => {
+                step.end_checkpoints.push(checkpoint(&name));
+                continue;
+            }
+        };
+        step.events.push(event);
+        step.event_places.push(place);
+    }
+    step
+}
+
+fn utterances(events: Vec<Event>) -> Vec<Utterance> {
+    let utterance = |event| match event {
+        Event::User(utterance) => Some(utterance),
+        _ => None,
+    };
+    events.into_iter().filter_map(utterance).collect()
+}
+
+/// Gives generated checkpoints their names, and returns the content beside.
+fn named_by_content(mut steps: Vec<Step>) -> (String, Vec<Step>) {
+    let is_generated = |checkpoint: &Checkpoint| checkpoint.name.starts_with(GENERATED);
+    if steps
+        .iter()
+        .any(|step| step.end_checkpoints.iter().any(is_generated))
+    {
+        let (content, _) = with_content(steps.clone());
+        let digest = Digest::of(content.as_bytes()).to_string();
+        for step in &mut steps {
+            let starts = step.start_checkpoints.iter_mut();
+            for checkpoint in starts.chain(&mut step.end_checkpoints) {
+                if let Some(number) = checkpoint.name.strip_prefix(GENERATED) {
+                    checkpoint.name = format!("{GENERATED}{}_{number}", &digest[..16]);
+                }
+            }
+        }
+    }
+    with_content(steps)
+}
+
+fn with_content(steps: Vec<Step>) -> (String, Vec<Step>) {
+    let content = serde_json::to_string(&steps).expect("steps are plain values");
+    (content, steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoints_in_a_row_make_a_step_each() {
+        let checkpoints = (0..12).map(|number| Item::Checkpoint(format!("c{number}")));
+        let said = |text: &str| Item::Event(Event::BotText(text.to_owned()), Place::default());
+        let mut items = vec![said("before")];
+        items.extend(checkpoints);
+        items.push(said("after"));
+        let block = Block {
+            name: "story".to_owned(),
+            place: Place::default(),
+            is_rule: false,
+            starts: Vec::new(),
+            items,
+        };
+        let steps = graph(vec![block], Or::Copies).steps;
+        assert_eq!(steps.len(), 13);
+        assert_eq!(steps[12].start_checkpoints.len(), 12);
+    }
+}

@@ -1,0 +1,271 @@
+//! Reads `slots` and their mappings.
+
+use serde_json::Value;
+
+use crate::data::MappingCondition;
+use crate::data::MappingKind;
+use crate::data::Slot;
+use crate::data::SlotKind;
+use crate::data::SlotMapping;
+use crate::import::domain::Format;
+use crate::import::reading::Reading;
+use crate::import::yaml::Node;
+use crate::import::yaml::Yaml;
+
+/// Slot types by name.
+const TYPES: &[&str] = &["text", "bool", "list", "float", "categorical", "any"];
+
+/// Where slot mappings take their values from.
+const MAPPINGS: &[&str] = &[
+    "from_entity",
+    "from_intent",
+    "from_trigger_intent",
+    "from_text",
+    "custom",
+];
+
+/// Reads the map of all slots.
+pub fn read(node: &Node, format: Format, reading: &mut Reading) -> Vec<Slot> {
+    reading.expect_map(node, "`slots`");
+    node.entries()
+        .iter()
+        .filter_map(|entry| slot(&entry.key, &entry.at, &entry.value, format, reading))
+        .collect()
+}
+
+fn slot(name: &str, at: &Node, node: &Node, format: Format, reading: &mut Reading) -> Option<Slot> {
+    if !matches!(node.yaml, Yaml::Map(_)) {
+        let what = format!("slot `{name}` is a map with a `type`");
+        reading.say("E205", at, what);
+        return None;
+    }
+    let initial_value = node.get("initial_value").map_or(Value::Null, Node::to_json);
+    let kind = kind(name, at, node, reading)?;
+    let influence = node.get("influence_conversation");
+    let influences = reading.flag(influence, "`influence_conversation`");
+    if let (SlotKind::Any, Some(true), Some(at)) = (&kind, influences, influence) {
+        let about = reading
+            .about(
+                "E205",
+                at,
+                format!("slot `{name}` of type `any` cannot influence"),
+            )
+            .help("set it to false, or give the slot another type");
+        reading.diagnostics.push(about);
+    }
+    if let (SlotKind::Float { min, max }, Some(value)) = (&kind, initial_value.as_f64())
+        && !(*min..=*max).contains(&value)
+    {
+        let what = format!("initial value {value} is not between {min} and {max}");
+        let at = node.get("initial_value").unwrap_or(node);
+        reading.say("W214", at, what);
+    }
+    let auto_fill = reading.flag(node.get("auto_fill"), "`auto_fill`");
+    let mappings = match node.get("mappings").filter(|node| !node.is_null()) {
+        Some(list) => mappings(name, list, reading),
+        None => {
+            if format == Format::Three {
+                let about = reading
+                    .about("E203", at, format!("slot `{name}` has no `mappings`"))
+                    .help("add `mappings: [{type: custom}]` if only actions set it");
+                reading.diagnostics.push(about);
+            }
+            Vec::new()
+        }
+    };
+    Some(Slot {
+        name: name.to_owned(),
+        influences: influences.unwrap_or(true) && kind != SlotKind::Any,
+        auto_fill: format == Format::Two && auto_fill.unwrap_or(true),
+        kind,
+        initial_value,
+        mappings,
+        place: reading.place(at),
+    })
+}
+
+/// Reads the type with its own options. Types may be written as the class path
+/// that archives of Rasa 2 hold.
+fn kind(name: &str, at: &Node, node: &Node, reading: &mut Reading) -> Option<SlotKind> {
+    let Some(node_type) = node.get("type").filter(|node| !node.is_null()) else {
+        let about = reading
+            .about("E202", at, format!("slot `{name}` has no `type`"))
+            .help(format!("one of {}", TYPES.join(", ")));
+        reading.diagnostics.push(about);
+        return None;
+    };
+    let written = reading.text(node_type, "a slot's `type`")?;
+    let own = written.strip_prefix("rasa.shared.core.slots.");
+    let own = own.and_then(|class| class.strip_suffix("Slot"));
+    let own = own.map_or_else(
+        || written.to_owned(),
+        |class| class.replace("Boolean", "bool"),
+    );
+    match own.to_lowercase().as_str() {
+        "text" => Some(SlotKind::Text),
+        "bool" => Some(SlotKind::Bool),
+        "list" => Some(SlotKind::List),
+        "any" => Some(SlotKind::Any),
+        "unfeaturized" => {
+            let about = reading
+                .about("W214", node_type, "type `unfeaturized` is read as `any`")
+                .help("write `any`, or `text` with `influence_conversation: false`");
+            reading.diagnostics.push(about);
+            Some(SlotKind::Any)
+        }
+        "float" => Some(float(name, node, reading)),
+        "categorical" => Some(categorical(name, node, reading)),
+        lower => {
+            let about = match written.contains('.') {
+                true => reading
+                    .about(
+                        "E202",
+                        node_type,
+                        format!("slot type `{written}` is Python code"),
+                    )
+                    .help("slots of own classes cannot be trained without that code"),
+                false => reading
+                    .about("E202", node_type, format!("unknown slot type `{written}`"))
+                    .help(format!("one of {}", TYPES.join(", ")))
+                    .suggest(lower, TYPES.iter().copied()),
+            };
+            reading.diagnostics.push(about);
+            None
+        }
+    }
+}
+
+fn float(name: &str, node: &Node, reading: &mut Reading) -> SlotKind {
+    let min = reading
+        .number(node.get("min_value"), "`min_value`")
+        .unwrap_or(0.0);
+    let max = reading
+        .number(node.get("max_value"), "`max_value`")
+        .unwrap_or(1.0);
+    if min >= max {
+        let at = node
+            .get("min_value")
+            .or(node.get("max_value"))
+            .unwrap_or(node);
+        let what =
+            format!("slot `{name}` has `min_value` {min} that is not below `max_value` {max}");
+        reading.say("E205", at, what);
+    }
+    SlotKind::Float { min, max }
+}
+
+/// Reads the values of a categorical slot; they are compared in lower case.
+fn categorical(name: &str, node: &Node, reading: &mut Reading) -> SlotKind {
+    let mut values = Vec::new();
+    let list = node
+        .get("values")
+        .map(|list| reading.list(list, "`values`"));
+    for item in list.unwrap_or_default() {
+        match item.to_json() {
+            Value::Null => {
+                let what = format!("an empty value of slot `{name}` is left out");
+                reading.say("W214", item, what);
+            }
+            Value::Bool(flag) => values.push(flag.to_string()),
+            _ => values.extend(reading.word(item, "a value").map(str::to_lowercase)),
+        }
+    }
+    SlotKind::Categorical { values }
+}
+
+/// Reads the mappings of a slot.
+pub fn mappings(slot: &str, node: &Node, reading: &mut Reading) -> Vec<SlotMapping> {
+    if !matches!(node.yaml, Yaml::List(_)) {
+        let what = format!(
+            "the mappings of slot `{slot}` are a list, not {}",
+            node.kind()
+        );
+        reading.say("E204", node, what);
+        return Vec::new();
+    }
+    reading
+        .list(node, "`mappings`")
+        .iter()
+        .filter_map(|item| mapping(slot, item, reading))
+        .collect()
+}
+
+fn mapping(slot: &str, node: &Node, reading: &mut Reading) -> Option<SlotMapping> {
+    let Some(kind) = node.get("type").and_then(Node::text) else {
+        let about = reading
+            .about(
+                "E204",
+                node,
+                format!("a mapping of slot `{slot}` has no `type`"),
+            )
+            .help(format!("one of {}", MAPPINGS.join(", ")));
+        reading.diagnostics.push(about);
+        return None;
+    };
+    let missing = |key: &str, reading: &mut Reading| {
+        let what = format!("a `{kind}` mapping of slot `{slot}` needs `{key}`");
+        reading.say("E204", node, what);
+    };
+    let value = node
+        .get("value")
+        .map(Node::to_json)
+        .filter(|v| !v.is_null());
+    let kind = match kind {
+        "from_entity" => {
+            let Some(entity) = reading.text_or_null(node.get("entity"), "`entity`") else {
+                missing("entity", reading);
+                return None;
+            };
+            MappingKind::FromEntity {
+                entity,
+                role: reading.text_or_null(node.get("role"), "`role`"),
+                group: reading.text_or_null(node.get("group"), "`group`"),
+            }
+        }
+        "from_intent" | "from_trigger_intent" => {
+            let Some(value) = value else {
+                missing("value", reading);
+                return None;
+            };
+            match kind {
+                "from_intent" => MappingKind::FromIntent { value },
+                _ => MappingKind::FromTriggerIntent { value },
+            }
+        }
+        "from_text" => MappingKind::FromText,
+        "custom" => MappingKind::Custom {
+            action: reading.text_or_null(node.get("action"), "`action`"),
+        },
+        _ => {
+            let at = node.get("type").unwrap_or(node);
+            let about = reading
+                .about("E204", at, format!("unknown mapping type `{kind}`"))
+                .help(format!("one of {}", MAPPINGS.join(", ")))
+                .suggest(kind, MAPPINGS.iter().copied());
+            reading.diagnostics.push(about);
+            return None;
+        }
+    };
+    Some(SlotMapping {
+        kind,
+        intents: reading.names(node.get("intent"), "`intent`"),
+        not_intents: reading.names(node.get("not_intent"), "`not_intent`"),
+        conditions: conditions(node.get("conditions"), reading),
+    })
+}
+
+fn conditions(node: Option<&Node>, reading: &mut Reading) -> Vec<MappingCondition> {
+    let Some(node) = node else { return Vec::new() };
+    reading
+        .list(node, "`conditions`")
+        .iter()
+        .map(|item| {
+            reading.expect_map(item, "a condition");
+            MappingCondition {
+                active_loop: reading.text_or_null(item.get("active_loop"), "`active_loop`"),
+                requested_slot: reading
+                    .text_or_null(item.get("requested_slot"), "`requested_slot`"),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,429 @@
+//! Finds the files of a project, reads each once and says what it is.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use walkdir::WalkDir;
+
+use crate::data::Place;
+use crate::diagnostic::Diagnostic;
+use crate::digest::Digest;
+use crate::import::FileKind;
+use crate::import::ImportError;
+use crate::import::InputFile;
+use crate::import::reading::Reading;
+use crate::import::yaml;
+use crate::import::yaml::Environment;
+use crate::import::yaml::Node;
+use crate::import::yaml::Yaml;
+
+/// What a path was named as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The config file.
+    Config,
+    /// A domain file or folder.
+    Domain,
+    /// A training data file or folder.
+    Data,
+    /// A file or folder of test stories.
+    Test,
+}
+
+/// A file to be read, and why.
+#[derive(Debug)]
+pub struct Found {
+    path: PathBuf,
+    shown: Arc<str>,
+    config: bool,
+    /// Place in the list of domain files, for those that are looked at as one.
+    domain: Option<usize>,
+    /// Whether the user named the file itself as a domain.
+    domain_named: bool,
+    data: bool,
+    test: bool,
+}
+
+/// Collects the files to read.
+#[derive(Debug)]
+pub struct Candidate {
+    root: PathBuf,
+    found: Vec<Found>,
+    /// Index in `found` by real path, so that a file given twice counts once.
+    known: HashMap<PathBuf, usize>,
+    domain_count: usize,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Candidate {
+    /// Returns a collection without files.
+    pub fn empty(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            found: Vec::new(),
+            known: HashMap::new(),
+            domain_count: 0,
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// Adds a file, or the files of a folder and its folders.
+    ///
+    /// As in Rasa 3.6, links are followed, hidden files count, and in folders
+    /// only files with the suffixes `.yml`, `.yaml` and `.json` do (and `.md`,
+    /// to name those that would be lost). A folder that links back into itself
+    /// is visited once.
+    ///
+    /// # Errors
+    ///
+    /// If something is there but cannot be read.
+    pub fn add(&mut self, path: &Path, role: Role) -> Result<(), ImportError> {
+        let full = self.root.join(path);
+        let place = Place {
+            file: shown(&self.root, &full),
+            ..Place::default()
+        };
+        match fs::metadata(&full) {
+            Ok(meta) if meta.is_dir() && matches!(role, Role::Config) => {
+                let what = format!(
+                    "`{}` is a folder, and the configuration is one file",
+                    place.file
+                );
+                self.diagnostics.push(Diagnostic::new("E021", place, what));
+                return Ok(());
+            }
+            Ok(meta) if meta.is_dir() => return self.add_folder(&full, role),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let what = format!("`{}` does not exist", place.file);
+                self.diagnostics.push(Diagnostic::new("E003", place, what));
+                return Ok(());
+            }
+            Err(source) => return Err(ImportError::Read { path: full, source }),
+        }
+        if suffix(&full).is_none() && matches!(role, Role::Data | Role::Test) {
+            let what = format!("`{}` is not a training data file", place.file);
+            let help = "training data is in `.yml` or `.yaml` files";
+            self.diagnostics
+                .push(Diagnostic::new("W019", place, what).help(help));
+            return Ok(());
+        }
+        self.add_file(full, role, true);
+        Ok(())
+    }
+
+    fn add_folder(&mut self, folder: &Path, role: Role) -> Result<(), ImportError> {
+        for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name() {
+            match entry {
+                Ok(entry) if entry.file_type().is_file() => {
+                    if suffix(entry.path()).is_some() {
+                        self.add_file(entry.into_path(), role, false);
+                    }
+                }
+                Ok(_) => {}
+                Err(error) if error.loop_ancestor().is_some() => {
+                    let path = error.path().unwrap_or(folder);
+                    let place = Place {
+                        file: shown(&self.root, path),
+                        ..Place::default()
+                    };
+                    let what = format!("`{}` links back to a folder that holds it", place.file);
+                    self.diagnostics.push(Diagnostic::new("W020", place, what));
+                }
+                Err(error) => {
+                    let path = error.path().unwrap_or(folder).to_owned();
+                    let source = io::Error::from(error);
+                    // A link to nothing is not a file of the project.
+                    if source.kind() != io::ErrorKind::NotFound {
+                        return Err(ImportError::Read { path, source });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, path: PathBuf, role: Role, named: bool) {
+        let real = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+        let next = self.found.len();
+        let index = *self.known.entry(real).or_insert(next);
+        if index == next {
+            self.found.push(Found {
+                shown: shown(&self.root, &path),
+                path,
+                config: false,
+                domain: None,
+                domain_named: false,
+                data: false,
+                test: false,
+            });
+        }
+        let found = &mut self.found[index];
+        match role {
+            Role::Config => found.config = true,
+            Role::Domain => {
+                found.domain.get_or_insert(self.domain_count);
+                found.domain_named |= named;
+                self.domain_count += 1;
+            }
+            Role::Data => found.data = true,
+            Role::Test => found.test = true,
+        }
+    }
+
+    /// Returns the files, sorted by path, and what was said on the way.
+    pub fn finish(mut self) -> (Vec<Found>, Vec<Diagnostic>) {
+        self.found.sort_by(|a, b| a.path.cmp(&b.path));
+        (self.found, self.diagnostics)
+    }
+}
+
+/// Returns a path as it is shown: relative to the root, with `/`.
+fn shown(root: &Path, path: &Path) -> Arc<str> {
+    let path = path.strip_prefix(root).unwrap_or(path);
+    let parts: Vec<String> = path
+        .components()
+        .filter(|part| !matches!(part, std::path::Component::CurDir))
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .collect();
+    parts.join("/").replacen("//", "/", 1).into()
+}
+
+/// Returns the suffix of a data file.
+fn suffix(path: &Path) -> Option<&str> {
+    let suffix = path.extension()?.to_str()?;
+    ["yml", "yaml", "json", "md"]
+        .contains(&suffix)
+        .then_some(suffix)
+}
+
+/// A file that was read and, if it is of use, parsed.
+#[derive(Debug)]
+pub struct ReadFile {
+    /// What it is.
+    pub input: InputFile,
+    /// Its text; empty if it was not parsed.
+    pub text: Arc<str>,
+    /// Its tree, if it is YAML and not newer than we are.
+    pub root: Option<Node>,
+    /// Its place among domain files.
+    pub domain_rank: usize,
+    /// Environment variables that it names.
+    pub environment: BTreeMap<String, Option<String>>,
+    /// What was said about it.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl ReadFile {
+    /// Returns whether the file is of this kind.
+    pub fn is(&self, kind: FileKind) -> bool {
+        self.input.kinds.contains(&kind)
+    }
+}
+
+/// Top-level keys of which any makes a file in a domain folder a domain.
+const DOMAIN_KEYS: &[&str] = &[
+    "slots",
+    "forms",
+    "actions",
+    "entities",
+    "intents",
+    "responses",
+    "e2e_actions",
+    "session_config",
+];
+
+/// Reads a file, decides what it is and parses it if it is of use.
+///
+/// # Errors
+///
+/// If the file cannot be read.
+pub fn read(found: Found, environment: &BTreeMap<String, String>) -> Result<ReadFile, ImportError> {
+    let bytes = match fs::read(&found.path) {
+        Ok(bytes) => bytes,
+        Err(source) => {
+            let path = found.path;
+            return Err(ImportError::Read { path, source });
+        }
+    };
+    let kinds = kinds(&found, &bytes);
+    let mut read = ReadFile {
+        input: InputFile {
+            digest: Digest::of(&bytes),
+            path: found.path.clone(),
+            shown: found.shown.clone(),
+            kinds,
+        },
+        text: "".into(),
+        root: None,
+        domain_rank: found.domain.unwrap_or(usize::MAX),
+        environment: BTreeMap::new(),
+        diagnostics: Vec::new(),
+    };
+    let mut reading = Reading::new(found.shown.clone());
+    if let Some(diagnostic) = unread_format(&found, &bytes) {
+        reading.diagnostics.push(diagnostic);
+        read.input.kinds.clear();
+    } else if !read.input.kinds.is_empty() {
+        parse(&mut read, &mut reading, &found, &bytes, environment);
+    }
+    read.diagnostics = reading.diagnostics;
+    Ok(read)
+}
+
+/// Parses a file of use and takes back kinds that it turns out not to be.
+fn parse(
+    read: &mut ReadFile,
+    reading: &mut Reading,
+    found: &Found,
+    bytes: &[u8],
+    environment: &BTreeMap<String, String>,
+) {
+    let mut environment = Environment::new(environment);
+    let decoded = yaml::text::decode(bytes);
+    if decoded.is_err() {
+        read.text = String::from_utf8_lossy(bytes).replace('\r', "").into();
+    }
+    let parsed = decoded.map_err(|mistake| vec![mistake]).and_then(|text| {
+        read.text = text.into();
+        yaml::parse(&read.text, &mut environment)
+    });
+    read.environment = environment.used;
+    let root = match parsed {
+        Ok(root) => root,
+        Err(mistakes) => {
+            for mistake in mistakes {
+                reading.say_mistake(mistake);
+            }
+            return;
+        }
+    };
+    if !matches!(root.yaml, Yaml::Map(_)) {
+        let what = format!("a file is a map of sections, this is {}", root.kind());
+        reading.say("E009", &root, what);
+        return;
+    }
+    if !found.domain_named && !DOMAIN_KEYS.iter().any(|key| root.get(key).is_some()) {
+        read.input.kinds.retain(|kind| *kind != FileKind::Domain);
+    }
+    if is_readable_version(&root, reading) {
+        read.root = Some(root);
+    }
+}
+
+/// Returns what a file is, judged by why it was found and by its lines.
+///
+/// Rasa 3.6 judges by lines too: one that starts, after blanks, with the name of
+/// a section makes the file one with that section.
+fn kinds(found: &Found, bytes: &[u8]) -> Vec<FileKind> {
+    let is_yaml = matches!(suffix(&found.path), Some("yml" | "yaml"));
+    let mut kinds = Vec::new();
+    if found.config {
+        kinds.push(FileKind::Config);
+    }
+    if found.domain_named || (found.domain.is_some() && is_yaml && starts(bytes, DOMAIN_KEYS)) {
+        kinds.push(FileKind::Domain);
+    }
+    if found.data && is_yaml && starts(bytes, &["nlu", "responses"]) {
+        kinds.push(FileKind::Nlu);
+    }
+    if found.data && is_yaml && starts(bytes, &["stories", "rules"]) {
+        kinds.push(FileKind::Stories);
+    }
+    if found.test && is_yaml && starts(bytes, &["stories", "rules"]) {
+        kinds.push(FileKind::TestStories);
+    }
+    kinds
+}
+
+/// Returns whether some line starts, after blanks, with one of the keys and a
+/// colon.
+fn starts(bytes: &[u8], keys: &[&str]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    bytes.split(|b| *b == b'\n' || *b == b'\r').any(|line| {
+        let line = line.trim_ascii_start();
+        keys.iter().any(|key| {
+            line.strip_prefix(key.as_bytes())
+                .is_some_and(|rest| rest.first() == Some(&b':'))
+        })
+    })
+}
+
+/// Names training data in a format that is not read yet.
+fn unread_format(found: &Found, bytes: &[u8]) -> Option<Diagnostic> {
+    if !found.data && !found.test {
+        return None;
+    }
+    let place = Place {
+        file: found.shown.clone(),
+        ..Place::default()
+    };
+    let has = |word: &str| bytes.windows(word.len()).any(|w| w == word.as_bytes());
+    match suffix(&found.path)? {
+        "md" if is_markdown_data(bytes) => Some(
+            Diagnostic::new("E014", place, "Markdown training data is not read yet").help(
+                "convert it with `rasa data convert` of Rasa 2, or move it out of the data folder",
+            ),
+        ),
+        "json" => {
+            let marks = [
+                "\"rasa_nlu_data\"",
+                "\"luis_schema_version\"",
+                "\"utterances\"",
+                "\"supportedLanguages\"",
+                "\"isEnum\"",
+            ];
+            marks.iter().any(|mark| has(mark)).then(|| {
+                Diagnostic::new("E015", place, "JSON training data is not read yet").help(
+                    "convert it with `rasa data convert nlu -f yaml`, or move it out of the data folder",
+                )
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Returns whether a Markdown file is NLU data or stories of Rasa 1 or 2.
+fn is_markdown_data(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let nlu = ["## intent:", "## synonym:", "## regex:", "## lookup:"];
+    if nlu.iter().any(|mark| text.contains(mark)) {
+        return true;
+    }
+    let bot = ["- utter_", "- action_", "- slot{", "- form{"];
+    let line_with = |mark: &str| text.lines().any(|line| line.starts_with(mark));
+    line_with("## ") && line_with("* ") && bot.iter().any(|mark| text.contains(mark))
+}
+
+/// Returns whether a file's `version` is one that is read.
+///
+/// Rasa 3.6: a version that is not text is overlooked with a warning, and a file
+/// of a newer version is skipped with one.
+fn is_readable_version(root: &Node, reading: &mut Reading) -> bool {
+    let Some(version) = root.get("version").filter(|node| !node.is_null()) else {
+        return true;
+    };
+    let Some(text) = version.text() else {
+        let about = reading
+            .about("W016", version, "`version` is not text")
+            .help("put it in quotes: `version: \"3.1\"`");
+        reading.diagnostics.push(about);
+        return true;
+    };
+    let number = |part: Option<&str>| part.and_then(|part| part.parse::<u32>().ok());
+    let mut parts = text.split('.');
+    let version_read = (number(parts.next()), number(parts.next()).unwrap_or(0));
+    match version_read {
+        (Some(major), minor) if (major, minor) > (3, 1) => {
+            let what = format!("version `{text}` is newer than 3.1: the file is skipped");
+            reading.say("W017", version, what);
+            false
+        }
+        _ => true,
+    }
+}

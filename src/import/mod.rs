@@ -1,0 +1,374 @@
+//! Files to [`data`](crate::data), all mistakes at once.
+//!
+//! ```text
+//!   paths ──▶ files ──▶ yaml ──▶ config, domain, nlu, stories ──▶ sync, check ──▶ Project
+//! ```
+//!
+//! Every file is read once and parsed once, in parallel; each reader takes its
+//! sections out of the same tree. What the user got wrong becomes a
+//! `Diagnostic`; an [`ImportError`] means that the world failed. Everything
+//! is brought into canonical order, so that neither the order nor the names of
+//! files can be seen in the result. One reader stands for one format: Markdown
+//! and JSON training data are recognised and refused.
+
+pub(crate) mod yaml;
+mod files;
+mod reading;
+mod config;
+mod responses;
+mod domain;
+mod annotation;
+mod nlu;
+mod stories;
+mod blocks;
+mod retrieval;
+mod check;
+mod names;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::data::Domain;
+use crate::data::NluData;
+use crate::data::Project;
+use crate::data::StoryGraph;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::SourceMap;
+use crate::diagnostic::arrange;
+use crate::digest::Digest;
+use crate::import::files::Candidate;
+use crate::import::files::ReadFile;
+use crate::import::files::Role;
+use crate::import::stories::Purpose;
+
+pub use names::DEFAULT_ACTIONS;
+pub use names::DEFAULT_INTENTS;
+
+/// What to read.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The project's folder. Relative paths are relative to it, and paths are
+    /// shown relative to it.
+    pub root: PathBuf,
+    /// The config file; an empty path for none.
+    pub config: PathBuf,
+    /// Domain files and folders; where two define the same, the earlier wins.
+    pub domain: Vec<PathBuf>,
+    /// Training data files and folders; their order has no meaning.
+    pub data: Vec<PathBuf>,
+    /// Which parts to read.
+    pub want: Want,
+    /// The environment that `${NAME}` is looked up in.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Which parts of a project to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Want {
+    /// Everything.
+    #[default]
+    All,
+    /// Config and NLU data. The domain stays empty and nothing is compared
+    /// with it, as when Rasa trains NLU alone; only its responses of retrieval
+    /// intents are taken.
+    Nlu,
+    /// Everything too: the retrieval intents of the NLU data belong to the
+    /// domain that Core is trained with.
+    Core,
+}
+
+/// What a file was read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    /// The config.
+    Config,
+    /// A domain or a part of one.
+    Domain,
+    /// NLU data: `nlu` or `responses`.
+    Nlu,
+    /// Stories or rules.
+    Stories,
+    /// Test stories.
+    TestStories,
+    /// Phrases of a lookup table.
+    Lookup,
+}
+
+/// A file that was opened. One with no kinds was looked at and is no input yet,
+/// but could become one by an edit.
+#[derive(Clone, Debug)]
+pub struct InputFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The path as shown, with `/`.
+    pub shown: Arc<str>,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// What it was read as, sorted.
+    pub kinds: Vec<FileKind>,
+}
+
+/// What came of reading a project.
+#[derive(Clone, Debug, Default)]
+pub struct Imported {
+    /// The project, as far as it could be read.
+    pub project: Project,
+    /// Every file that was opened, sorted by path.
+    pub files: Vec<InputFile>,
+    /// All mistakes, sorted by file and line.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The texts that diagnostics point into.
+    pub sources: SourceMap,
+    /// Environment variables that files name, with their values if set: part
+    /// of the input as much as the files.
+    pub environment: BTreeMap<String, Option<String>>,
+}
+
+/// A project that cannot be read. Mistakes *inside* the files, and paths that
+/// do not exist, are [`Diagnostic`]s: all of them are reported at once.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// A file or folder is there but could not be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Reads a project.
+///
+/// # Errors
+///
+/// Only if a file or folder that exists cannot be read.
+pub fn import_project(sources: &Sources) -> Result<Imported, ImportError> {
+    let mut candidates = Candidate::empty(&sources.root);
+    if !sources.config.as_os_str().is_empty() {
+        candidates.add(&sources.config, Role::Config)?;
+    }
+    for path in &sources.domain {
+        candidates.add(path, Role::Domain)?;
+    }
+    for path in &sources.data {
+        candidates.add(path, Role::Data)?;
+    }
+    let mut reader = Reader::open(candidates, &sources.environment)?;
+    let config = reader.config();
+    let mut domain = reader.domain();
+    let mut nlu = reader.nlu(&sources.root)?;
+    let mut stories = StoryGraph::default();
+    if sources.want != Want::Nlu {
+        reader.say(retrieval::sync(&mut domain, &mut nlu));
+        stories = reader.stories(&domain, reader.has_domain(), Purpose::Training);
+        retrieval::add_bot_texts(&mut domain, &stories);
+        reader.say(check::check(&domain, &nlu, &stories, reader.has_domain()));
+    } else {
+        retrieval::take_responses(&domain, &mut nlu);
+        retrieval::fill_responses(&mut nlu);
+        domain = Domain {
+            store_entities_as_slots: true,
+            ..Domain::default()
+        };
+    }
+    let project = Project {
+        config,
+        domain,
+        nlu: nlu.data,
+        stories,
+    };
+    Ok(reader.finish(project))
+}
+
+/// Reads NLU data alone, for testing: `project.nlu` holds it.
+///
+/// # Errors
+///
+/// As [`import_project`].
+pub fn import_nlu_files(root: &Path, paths: &[PathBuf]) -> Result<Imported, ImportError> {
+    import_project(&Sources {
+        root: root.to_owned(),
+        data: paths.to_vec(),
+        want: Want::Nlu,
+        ..Sources::default()
+    })
+}
+
+/// Reads test stories: `project.stories` holds them, sorted by content.
+///
+/// Texts, full names of retrieval intents and entities of annotated texts are
+/// kept, and an `or` stays one [`Event::Or`](crate::data::Event::Or).
+///
+/// # Errors
+///
+/// As [`import_project`].
+pub fn import_test_stories(
+    root: &Path,
+    paths: &[PathBuf],
+    domain: &Domain,
+) -> Result<Imported, ImportError> {
+    let mut candidates = Candidate::empty(root);
+    for path in paths {
+        candidates.add(path, Role::Test)?;
+    }
+    let environment = BTreeMap::new();
+    let mut reader = Reader::open(candidates, &environment)?;
+    let stories = reader.stories(domain, check::HasDomain::Yes, Purpose::Test);
+    // What is odd about the model's domain was said when it was trained.
+    let mut said = check::check(
+        domain,
+        &nlu::NluPart::default(),
+        &stories,
+        check::HasDomain::Yes,
+    );
+    said.retain(|diagnostic| !diagnostic.place.file.is_empty());
+    reader.say(said);
+    let project = Project {
+        stories,
+        ..Project::default()
+    };
+    Ok(reader.finish(project))
+}
+
+/// Files that were read and parsed, and everything said about them so far.
+struct Reader {
+    files: Vec<ReadFile>,
+    lookups: Vec<InputFile>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Reader {
+    /// Reads and parses all candidates, in parallel.
+    fn open(
+        candidates: Candidate,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, ImportError> {
+        let (found, diagnostics) = candidates.finish();
+        let files: Vec<ReadFile> = found
+            .into_par_iter()
+            .map(|found| files::read(found, environment))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            files,
+            lookups: Vec::new(),
+            diagnostics,
+        })
+    }
+
+    fn say(&mut self, diagnostics: Vec<Diagnostic>) {
+        self.diagnostics.extend(diagnostics);
+    }
+
+    fn has_domain(&self) -> check::HasDomain {
+        let has_sections = |file: &ReadFile| {
+            let root = file.root.as_ref();
+            file.is(FileKind::Domain) && root.is_some_and(|root| !root.entries().is_empty())
+        };
+        match self.files.iter().any(has_sections) {
+            true => check::HasDomain::Yes,
+            false => check::HasDomain::No,
+        }
+    }
+
+    /// Runs a reader over every file of a kind, in parallel, in file order.
+    fn each<T: Send>(
+        &mut self,
+        kinds: &[FileKind],
+        read: impl Fn(&yaml::Node, &mut reading::Reading) -> T + Sync,
+    ) -> Vec<T> {
+        let parts: Vec<(T, Vec<Diagnostic>)> = self
+            .files
+            .par_iter()
+            .filter(|file| kinds.iter().any(|kind| file.is(*kind)))
+            .filter_map(|file| {
+                let mut reading = reading::Reading::new(file.input.shown.clone());
+                let part = read(file.root.as_ref()?, &mut reading);
+                Some((part, reading.diagnostics))
+            })
+            .collect();
+        let mut read = Vec::with_capacity(parts.len());
+        for (part, diagnostics) in parts {
+            read.push(part);
+            self.diagnostics.extend(diagnostics);
+        }
+        read
+    }
+
+    fn config(&mut self) -> crate::data::Config {
+        let configs = self.each(&[FileKind::Config], config::read);
+        configs.into_iter().next().unwrap_or_default()
+    }
+
+    fn domain(&mut self) -> Domain {
+        self.files
+            .sort_by_key(|file| (file.domain_rank, file.input.path.clone()));
+        let parts = self.each(&[FileKind::Domain], domain::read);
+        self.files.sort_by(|a, b| a.input.path.cmp(&b.input.path));
+        let (domain, diagnostics) = domain::merge(parts);
+        self.diagnostics.extend(diagnostics);
+        domain
+    }
+
+    fn nlu(&mut self, root: &Path) -> Result<nlu::NluPart, ImportError> {
+        let parts = self.each(&[FileKind::Nlu], nlu::read);
+        let (mut nlu, diagnostics) = nlu::merge(parts);
+        self.diagnostics.extend(diagnostics);
+        let (files, diagnostics) = nlu::read_lookup_files(&mut nlu, root)?;
+        self.lookups = files;
+        self.diagnostics.extend(diagnostics);
+        Ok(nlu)
+    }
+
+    fn stories(&mut self, domain: &Domain, has: check::HasDomain, purpose: Purpose) -> StoryGraph {
+        let kinds = [FileKind::Stories, FileKind::TestStories];
+        let known = stories::Known::new(domain, has);
+        let parts = self.each(&kinds, |root, reading| {
+            stories::read(root, reading, &known, purpose)
+        });
+        let or = match purpose {
+            Purpose::Training => blocks::Or::Copies,
+            Purpose::Test => blocks::Or::OneEvent,
+        };
+        blocks::graph(parts.into_iter().flatten().collect(), or)
+    }
+
+    fn finish(self, project: Project) -> Imported {
+        let mut sources = SourceMap::default();
+        let mut environment = BTreeMap::new();
+        let mut diagnostics = self.diagnostics;
+        let mut files = self.lookups;
+        for file in self.files {
+            if !file.text.is_empty() {
+                sources.insert(file.input.shown.clone(), file.text);
+            }
+            environment.extend(file.environment);
+            diagnostics.extend(file.diagnostics);
+            files.push(file.input);
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        arrange(&mut diagnostics);
+        Imported {
+            project,
+            files,
+            diagnostics,
+            sources,
+            environment,
+        }
+    }
+}
+
+/// Returns whether NLU data holds nothing at all.
+pub fn is_empty(nlu: &NluData) -> bool {
+    nlu.examples.is_empty()
+        && nlu.synonyms.is_empty()
+        && nlu.patterns.is_empty()
+        && nlu.lookups.is_empty()
+}

@@ -1,0 +1,409 @@
+//! Reads `nlu` and `responses` of training data files.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use crate::data::Example;
+use crate::data::Lookup;
+use crate::data::NluData;
+use crate::data::Pattern;
+use crate::data::Place;
+use crate::data::Response;
+use crate::diagnostic::Diagnostic;
+use crate::digest::Digest;
+use crate::import::FileKind;
+use crate::import::ImportError;
+use crate::import::InputFile;
+use crate::import::annotation;
+use crate::import::reading::Reading;
+use crate::import::responses;
+use crate::import::responses::NamedResponse;
+use crate::import::yaml::Node;
+use crate::import::yaml::Scalar;
+use crate::import::yaml::Style;
+use crate::import::yaml::Yaml;
+
+/// What one file says, or all of them together.
+#[derive(Debug, Default)]
+pub struct NluPart {
+    /// The data; synonyms and responses are filled by [`merge`].
+    pub data: NluData,
+    /// Synonyms in order of writing: text, value, place.
+    synonyms: Vec<(String, String, Place)>,
+    /// All responses, also those of no retrieval intent.
+    pub responses: Vec<NamedResponse>,
+}
+
+/// A line of examples: its text and where it stands.
+struct Line<'n> {
+    text: &'n str,
+    place: Place,
+}
+
+/// Reads the NLU sections of a file.
+pub fn read(root: &Node, reading: &mut Reading) -> NluPart {
+    let mut part = NluPart::default();
+    if let Some(node) = root.get("nlu") {
+        for item in reading.list(node, "`nlu`") {
+            read_item(item, &mut part, reading);
+        }
+    }
+    if let Some(node) = root.get("responses") {
+        part.responses = responses::read(node, reading);
+    }
+    part
+}
+
+/// Reads one entry of `nlu`; the first known key says what it is.
+fn read_item(item: &Node, part: &mut NluPart, reading: &mut Reading) {
+    let kinds = ["intent", "synonym", "regex", "lookup"];
+    let found = kinds.iter().find_map(|kind| Some((*kind, item.get(kind)?)));
+    let Some((kind, name_node)) = found else {
+        let about = reading
+            .about(
+                "W301",
+                item,
+                "an entry of `nlu` that is none of what is known",
+            )
+            .help("one of intent, synonym, regex, lookup");
+        reading.diagnostics.push(about);
+        return;
+    };
+    let name = match name_node.is_null() {
+        true => "",
+        false => match reading.text(name_node, &format!("`{kind}`")) {
+            Some(name) => name.trim(),
+            None => return,
+        },
+    };
+    if name.is_empty() {
+        reading.say("W302", name_node, format!("{kind} without a name"));
+        return;
+    }
+    let Some(examples) = item.get("examples").filter(|node| !node.is_null()) else {
+        let what = format!("{kind} `{name}` has no examples");
+        reading.say("W303", name_node, what);
+        return;
+    };
+    if kind == "intent" && name.matches('/').count() > 1 {
+        let about = reading
+            .about(
+                "E307",
+                name_node,
+                format!("intent `{name}` has more than one `/`"),
+            )
+            .help("a retrieval intent is written `intent/response_key`");
+        reading.diagnostics.push(about);
+        return;
+    }
+    let lines = match (&examples.yaml, kind) {
+        (Yaml::List(items), "intent") => list_lines(items, reading),
+        (Yaml::Scalar(_), _) => block_lines(examples, reading),
+        _ => {
+            let about = reading
+                .about(
+                    "W311",
+                    examples,
+                    format!("the examples of a {kind} are not read"),
+                )
+                .help("write them as a block: `examples: |`, one `- ` line each");
+            reading.diagnostics.push(about);
+            return;
+        }
+    };
+    let place = reading.place(name_node);
+    match kind {
+        "intent" => {
+            for line in lines {
+                add_example(name, &line, part, reading);
+            }
+        }
+        "synonym" => part.synonyms.extend(
+            lines
+                .into_iter()
+                .map(|line| (line.text.to_owned(), name.to_owned(), line.place)),
+        ),
+        "regex" => part
+            .data
+            .patterns
+            .extend(lines.into_iter().map(|line| Pattern {
+                name: name.to_owned(),
+                pattern: line.text.to_owned(),
+                place: line.place,
+            })),
+        _ => part.data.lookups.push(Lookup {
+            name: name.to_owned(),
+            elements: lines.iter().map(|line| line.text.to_owned()).collect(),
+            place,
+        }),
+    }
+}
+
+/// Returns the lines of a block of examples, without dashes.
+///
+/// Rasa: a line must start with `-` in the block's first column; blanks around
+/// the rest are dropped, tabs are not. Differs from Rasa: an empty line is no
+/// reason for a warning.
+fn block_lines<'n>(node: &'n Node, reading: &mut Reading) -> Vec<Line<'n>> {
+    let Yaml::Scalar(Scalar { text, style }) = &node.yaml else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    for (index, line) in text.split('\n').enumerate() {
+        let place = match style {
+            Style::Literal { first_line, indent } => {
+                reading.at(first_line + index as u32, indent + 1)
+            }
+            _ => reading.place(node),
+        };
+        if let Some(rest) = line.strip_prefix('-') {
+            let text = rest.trim_matches([' ', '\r']);
+            let blanks = rest.len() - rest.trim_start_matches([' ', '\r']).len();
+            let place = Place {
+                column: place.column + 1 + blanks as u32,
+                ..place
+            };
+            if text.is_empty() {
+                let what = "an example without text is left out";
+                reading
+                    .diagnostics
+                    .push(Diagnostic::new("W305", place, what));
+            } else {
+                lines.push(Line { text, place });
+            }
+        } else if !line.trim().is_empty() {
+            let about = Diagnostic::new("W304", place, "a line without a dash is left out")
+                .length(line.chars().count() as u32)
+                .help("start each example with `- ` in the first column of the block");
+            reading.diagnostics.push(about);
+        }
+    }
+    lines
+}
+
+/// Returns the texts of a list of examples with their own metadata.
+fn list_lines<'n>(items: &'n [Node], reading: &mut Reading) -> Vec<Line<'n>> {
+    let mut lines = Vec::new();
+    for item in items.iter().filter(|item| !item.is_null()) {
+        let Some(node) = item.get("text") else {
+            let about = reading
+                .about("W305", item, "an example without `text` is left out")
+                .help("write `- text: …`, or all examples as a block: `examples: |`");
+            reading.diagnostics.push(about);
+            continue;
+        };
+        let Some(text) = reading.text(node, "an example's `text`") else {
+            continue;
+        };
+        let text = text.trim_matches([' ', '\r', '\n']);
+        let place = reading.place(node);
+        match text.is_empty() {
+            true => reading.say("W305", node, "an example without text is left out"),
+            false => lines.push(Line { text, place }),
+        }
+    }
+    lines
+}
+
+/// Adds one annotated message, and the synonyms that its annotations imply.
+fn add_example(intent: &str, line: &Line<'_>, part: &mut NluPart, reading: &mut Reading) {
+    let annotated = annotation::read(line.text);
+    for (at, what) in &annotated.mistakes {
+        let before = line.text[..*at].chars().count() as u32;
+        let place = Place {
+            column: line.place.column + before,
+            ..line.place.clone()
+        };
+        let about = Diagnostic::new("E306", place, what.clone()).help(
+            "write `[text]{\"entity\": \"type\", \"value\": \"…\"}`; the map ends at its first `}`",
+        );
+        reading.diagnostics.push(about);
+    }
+    for (piece, value) in annotated.synonyms {
+        part.synonyms.push((piece, value, line.place.clone()));
+    }
+    let (base, key) = match intent.split_once('/') {
+        Some((base, _)) => (base, Some(intent.to_owned())),
+        None => (intent, None),
+    };
+    part.data.examples.push(Example {
+        text: annotated.text,
+        intent: Some(base.to_owned()),
+        intent_response_key: key,
+        response: None,
+        entities: annotated.entities,
+        place: line.place.clone(),
+    });
+}
+
+/// Makes one of the parts of all files, in canonical order.
+///
+/// Rasa 3.6: equal examples count once; of two meanings of a synonym and of two
+/// definitions of a response the later one counts, with a warning.
+pub fn merge(parts: Vec<NluPart>) -> (NluPart, Vec<Diagnostic>) {
+    let mut all = NluPart::default();
+    let mut said = Vec::new();
+    for part in parts {
+        all.data.examples.extend(part.data.examples);
+        all.data.patterns.extend(part.data.patterns);
+        all.data.lookups.extend(part.data.lookups);
+        all.synonyms.extend(part.synonyms);
+        all.responses.extend(part.responses);
+    }
+    sort_examples(&mut all.data.examples);
+    let data = &mut all.data;
+    data.patterns
+        .sort_by(|a, b| (&a.name, &a.pattern).cmp(&(&b.name, &b.pattern)));
+    data.lookups = merge_lookups(std::mem::take(&mut data.lookups));
+    merge_synonyms(&mut all, &mut said);
+    merge_responses(&mut all, &mut said);
+    (all, said)
+}
+
+/// Drops repeated examples and sorts the rest by content. Of equal examples the
+/// first in file order is kept, for its place.
+fn sort_examples(examples: &mut Vec<Example>) {
+    fn words(example: &Example) -> (&Option<String>, &Option<String>, &str) {
+        let (intent, key) = (&example.intent, &example.intent_response_key);
+        (intent, key, &example.text)
+    }
+    let entities = |example: &Example| -> String {
+        serde_json::to_string(&example.entities).expect("entities are plain values")
+    };
+    examples.sort_by(|a, b| {
+        words(a)
+            .cmp(&words(b))
+            .then_with(|| match a.entities.is_empty() && b.entities.is_empty() {
+                true => std::cmp::Ordering::Equal,
+                false => entities(a).cmp(&entities(b)),
+            })
+    });
+    examples.dedup();
+}
+
+/// Joins tables of the same name, in file order, and sorts by name.
+fn merge_lookups(lookups: Vec<Lookup>) -> Vec<Lookup> {
+    let mut by_name: BTreeMap<String, Lookup> = BTreeMap::new();
+    for lookup in lookups {
+        match by_name.get_mut(&lookup.name) {
+            Some(table) => table.elements.extend(lookup.elements),
+            None => {
+                by_name.insert(lookup.name.clone(), lookup);
+            }
+        }
+    }
+    by_name.into_values().collect()
+}
+
+fn merge_synonyms(all: &mut NluPart, said: &mut Vec<Diagnostic>) {
+    let mut places: HashMap<String, Place> = HashMap::new();
+    for (text, value, place) in std::mem::take(&mut all.synonyms) {
+        let before = all.data.synonyms.get(&text).filter(|old| **old != value);
+        if let (Some(old), Some(first)) = (before, places.get(&text)) {
+            let what = format!("`{text}` means both `{old}` and `{value}`: the latter counts");
+            let about = Diagnostic::new("W308", place.clone(), what)
+                .note(format!("`{old}` at {first}"))
+                .length(text.chars().count() as u32);
+            said.push(about);
+        }
+        places.insert(text.clone(), place);
+        all.data.synonyms.insert(text, value);
+    }
+}
+
+/// Keeps the last definition of each response, and in the data those of
+/// retrieval intents.
+fn merge_responses(all: &mut NluPart, said: &mut Vec<Diagnostic>) {
+    let mut index: HashMap<String, usize> = HashMap::new();
+    let mut kept: Vec<NamedResponse> = Vec::new();
+    for response in std::mem::take(&mut all.responses) {
+        match index.get(&response.name) {
+            Some(&at) => {
+                if kept[at].variations != response.variations {
+                    let name = &response.name;
+                    let what = format!("response `{name}` is defined twice: the latter counts");
+                    let about = Diagnostic::new("W313", response.place.clone(), what)
+                        .note(format!("first at {}", kept[at].place))
+                        .length(name.chars().count() as u32);
+                    said.push(about);
+                }
+                kept[at] = response;
+            }
+            None => {
+                index.insert(response.name.clone(), kept.len());
+                kept.push(response);
+            }
+        }
+    }
+    let of_retrieval = kept.iter().filter(|response| response.name.contains('/'));
+    all.data.responses = of_retrieval
+        .map(|response| (response.name.clone(), response.variations.clone()))
+        .collect::<BTreeMap<String, Vec<Response>>>();
+    all.responses = kept;
+}
+
+/// Replaces the elements of lookup tables that name a file by its lines.
+///
+/// Rasa: when the first element of a table names an existing file, the table is
+/// that file, one phrase a line. The path is relative to the project's folder.
+///
+/// # Errors
+///
+/// If such a file is there but cannot be read.
+pub fn read_lookup_files(
+    part: &mut NluPart,
+    root: &Path,
+) -> Result<(Vec<InputFile>, Vec<Diagnostic>), ImportError> {
+    let mut files: BTreeMap<std::path::PathBuf, InputFile> = BTreeMap::new();
+    let mut said = Vec::new();
+    for lookup in &mut part.data.lookups {
+        let Some(first) = lookup.elements.first().filter(|first| is_path(first)) else {
+            continue;
+        };
+        let path = root.join(first);
+        if !path.is_file() {
+            continue;
+        }
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(source) => return Err(ImportError::Read { path, source }),
+        };
+        let input = InputFile {
+            path: path.clone(),
+            shown: first.as_str().into(),
+            digest: Digest::of(&bytes),
+            kinds: vec![FileKind::Lookup],
+        };
+        files.insert(path, input);
+        match String::from_utf8(bytes) {
+            Ok(text) => {
+                let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+                lookup.elements = lines.map(str::to_owned).collect();
+            }
+            Err(_) => {
+                let what = format!("lookup file `{first}` is not UTF-8");
+                let about = Diagnostic::new("E312", lookup.place.clone(), what);
+                said.push(about.length(lookup.name.chars().count() as u32));
+            }
+        }
+    }
+    Ok((files.into_values().collect(), said))
+}
+
+/// Returns whether a phrase looks like the path of a file at all.
+fn is_path(phrase: &str) -> bool {
+    phrase.contains(['/', '.']) && !phrase.contains('\n')
+}
+
+/// Returns the full labels of retrieval intents, and their base names.
+pub fn retrieval_intents(data: &NluData) -> HashSet<&str> {
+    data.examples
+        .iter()
+        .filter(|example| example.intent_response_key.is_some())
+        .filter_map(|example| example.intent.as_deref())
+        .collect()
+}

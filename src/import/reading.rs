@@ -1,0 +1,159 @@
+//! What every reader of a file needs: its name, its mistakes so far, and ways
+//! to ask a node for a value of some shape, complaining if it is another.
+
+use std::sync::Arc;
+
+use crate::data::Place;
+use crate::diagnostic::Diagnostic;
+use crate::import::yaml::Mistake;
+use crate::import::yaml::Node;
+use crate::import::yaml::Scalar;
+use crate::import::yaml::Yaml;
+
+/// A file that is being read.
+#[derive(Debug)]
+pub struct Reading {
+    /// The path as shown.
+    pub file: Arc<str>,
+    /// What was said about it.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Reading {
+    /// Starts on a file.
+    pub fn new(file: Arc<str>) -> Self {
+        Self {
+            file,
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// Returns where a node stands.
+    pub fn place(&self, node: &Node) -> Place {
+        self.at(node.line, node.column)
+    }
+
+    /// Returns a place in this file.
+    pub fn at(&self, line: u32, column: u32) -> Place {
+        Place {
+            file: self.file.clone(),
+            line,
+            column,
+        }
+    }
+
+    /// Returns a diagnostic about a node.
+    pub fn about(&self, code: &'static str, node: &Node, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(code, self.place(node), message).length(node.length)
+    }
+
+    /// Says something about a node.
+    pub fn say(&mut self, code: &'static str, node: &Node, message: impl Into<String>) {
+        let diagnostic = self.about(code, node, message);
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Says what the parser found.
+    pub fn say_mistake(&mut self, mistake: Mistake) {
+        let place = self.at(mistake.line, mistake.column);
+        let mut diagnostic =
+            Diagnostic::new(mistake.code, place, mistake.message).length(mistake.length);
+        diagnostic.help = mistake.help;
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Says that a node should have been something else.
+    pub fn wrong(&mut self, node: &Node, what: &str, wanted: &str) {
+        let message = format!("{what} must be {wanted}, not {}", node.kind());
+        let mut diagnostic = self.about("E010", node, message);
+        if wanted == "text" && matches!(node.yaml, Yaml::Scalar(_)) && !node.is_null() {
+            diagnostic.help = Some("put it in quotes if text is meant".to_owned());
+        }
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Returns the items of a list; null is empty, anything else a mistake.
+    pub fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+        match &node.yaml {
+            Yaml::List(items) => items,
+            _ => {
+                if !node.is_null() {
+                    self.wrong(node, what, "a list");
+                }
+                &[]
+            }
+        }
+    }
+
+    /// Says so if a node is neither a map nor null.
+    pub fn expect_map(&mut self, node: &Node, what: &str) {
+        if !matches!(node.yaml, Yaml::Map(_)) && !node.is_null() {
+            self.wrong(node, what, "a map");
+        }
+    }
+
+    /// Returns the text of a node; anything else is a mistake.
+    pub fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+        let text = node.text();
+        if text.is_none() {
+            self.wrong(node, what, "text");
+        }
+        text
+    }
+
+    /// Returns the text of a node; null is none, anything else a mistake.
+    pub fn text_or_null(&mut self, node: Option<&Node>, what: &str) -> Option<String> {
+        let node = node.filter(|node| !node.is_null())?;
+        self.text(node, what).map(str::to_owned)
+    }
+
+    /// Returns the written form of any scalar: names that are numbers are taken
+    /// by their letters.
+    pub fn word<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+        match &node.yaml {
+            Yaml::Scalar(Scalar { text, .. }) if !node.is_null() => Some(text),
+            _ => {
+                self.wrong(node, what, "text");
+                None
+            }
+        }
+    }
+
+    /// Returns one name or a list of names; null is none.
+    pub fn names(&mut self, node: Option<&Node>, what: &str) -> Vec<String> {
+        let Some(node) = node.filter(|node| !node.is_null()) else {
+            return Vec::new();
+        };
+        match &node.yaml {
+            Yaml::List(items) => items
+                .iter()
+                .filter_map(|item| self.word(item, what).map(str::to_owned))
+                .collect(),
+            _ => self
+                .word(node, what)
+                .map(str::to_owned)
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    /// Returns true or false; null is none, anything else a mistake.
+    pub fn flag(&mut self, node: Option<&Node>, what: &str) -> Option<bool> {
+        let node = node.filter(|node| !node.is_null())?;
+        let flag = node.to_json().as_bool();
+        if flag.is_none() {
+            self.wrong(node, what, "true or false");
+        }
+        flag
+    }
+
+    /// Returns a number; null is none, anything else a mistake.
+    pub fn number(&mut self, node: Option<&Node>, what: &str) -> Option<f64> {
+        let node = node.filter(|node| !node.is_null())?;
+        let number = node.to_json().as_f64();
+        if number.is_none() {
+            self.wrong(node, what, "a number");
+        }
+        number
+    }
+}

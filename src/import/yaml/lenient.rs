@@ -1,0 +1,72 @@
+//! Mends one thing that YAML forbids and Rasa reads: a quoted text that goes on
+//! in lines indented no deeper than its key.
+
+/// Texts that are mended in a file at most; each costs another parse.
+pub const MEND_LIMIT: usize = 200;
+
+/// The parser's word for it.
+const COMPLAINT: &str = "invalid indentation in quoted scalar";
+
+/// Returns whether this is what can be mended.
+pub fn can_mend(message: &str) -> bool {
+    message.contains(COMPLAINT)
+}
+
+/// Indents the further lines of the quoted text that starts at a line and
+/// column (from 1). Blanks at the start of such lines are not part of the text,
+/// so its value stays the same.
+///
+/// Returns `None` if no quoted text starts there, or if it has no further line.
+pub fn mend(text: &str, line: u32, column: u32) -> Option<String> {
+    let start = offset(text, line, column)?;
+    let end = start + quoted_length(&text[start..])?;
+    let quoted = &text[start..end];
+    if !quoted.contains('\n') {
+        return None;
+    }
+    let indent = format!("\n{}", " ".repeat(column as usize));
+    let mended = quoted.replace('\n', &indent);
+    Some([&text[..start], &mended, &text[end..]].concat())
+}
+
+/// Returns the byte at which a line and column stand.
+fn offset(text: &str, line: u32, column: u32) -> Option<usize> {
+    let before: usize = text
+        .split_inclusive('\n')
+        .take(line.checked_sub(1)? as usize)
+        .map(str::len)
+        .sum();
+    let rest = text.get(before..)?;
+    let (at, _) = rest.char_indices().nth(column.checked_sub(1)? as usize)?;
+    Some(before + at)
+}
+
+/// Returns the bytes from the opening quote to the closing one.
+fn quoted_length(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let quote = *bytes.first().filter(|b| matches!(b, b'"' | b'\''))?;
+    let mut at = 1;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'\\' if quote == b'"' => at += 2,
+            b'\'' if quote == b'\'' && bytes.get(at + 1) == Some(&b'\'') => at += 2,
+            _ if byte == quote => return Some(at + 1),
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn further_lines_are_indented_and_nothing_else() {
+        let text = "a:\n  - t: \"é \\\" x\n  y\n\n  z\"\n  - u: 1\n";
+        let want = "a:\n  - t: \"é \\\" x\n          y\n        \n          z\"\n  - u: 1\n";
+        assert_eq!(mend(text, 2, 8).as_deref(), Some(want));
+        assert_eq!(mend(text, 1, 1), None);
+        assert_eq!(mend("a: 'it''s'", 1, 4), None);
+    }
+}

@@ -1,0 +1,25 @@
+//! Reads YAML into a tree whose every node knows its line and column.
+//!
+//! ```text
+//!   bytes ──▶ text (UTF-8, line ends, \u) ──▶ parse ──▶ node (tree) ──▶ readers
+//!                                               └─ scalar (what a plain word means)
+//! ```
+//!
+//! A file is parsed once; it may be hostile: depth, aliases and numbers of
+//! nodes are bounded, and all work is linear in the size of the file.
+
+pub mod text;
+pub mod scalar;
+pub mod node;
+pub mod environment;
+mod lenient;
+mod parse;
+
+pub use environment::Environment;
+pub use node::Entry;
+pub use node::Mistake;
+pub use node::Node;
+pub use node::Scalar;
+pub use node::Style;
+pub use node::Yaml;
+pub use parse::parse;
