@@ -25,3 +25,5 @@ pub mod data;
 pub mod diagnostic;
 // Files to `data`, all mistakes at once.
 pub mod import;
+// Text to spans.
+pub mod tokenize;
