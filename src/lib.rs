@@ -27,3 +27,5 @@ pub mod diagnostic;
 pub mod import;
 // Text to spans.
 pub mod tokenize;
+// Dense and sparse matrices, products, reductions.
+pub mod matrix;
