@@ -29,3 +29,5 @@ pub mod import;
 pub mod tokenize;
 // Dense and sparse matrices, products, reductions.
 pub mod matrix;
+// Tokens and dialogue states to matrices.
+pub mod features;

@@ -1,0 +1,22 @@
+//! Tokens and dialogue states to matrices.
+//!
+//! ```text
+//!   tokenize::Document ──▶ [features] ──▶ FeatureRows ──▶ nlu, dialogue
+//! ```
+//!
+//! Each sparse featurizer is a module with `Options` (Rasa 3.6's names and
+//! defaults), `fit(&Options, corpus) -> Fitted` and `Fitted::rows`. What was
+//! fitted is plain JSON with sorted maps; rows have a binary form, see
+//! [`FeatureRows::to_bytes`].
+
+mod rows;
+mod encode;
+pub mod count_vectors;
+pub mod lexical_syntactic;
+mod ngrams;
+pub mod patterns;
+pub mod regex;
+mod vocabulary;
+
+pub use encode::DecodeError;
+pub use rows::FeatureRows;
