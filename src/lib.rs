@@ -31,3 +31,5 @@ pub mod tokenize;
 pub mod matrix;
 // Tokens and dialogue states to matrices.
 pub mod features;
+// Layers, forward beside backward, losses, Adam, seeded random.
+pub mod nn;
