@@ -33,3 +33,5 @@ pub mod matrix;
 pub mod features;
 // Layers, forward beside backward, losses, Adam, seeded random.
 pub mod nn;
+// Learns and predicts intents, entities and responses.
+pub mod nlu;

@@ -1,0 +1,329 @@
+//! How panels pass through a side, forward and back.
+
+use crate::features::FeatureRows;
+use crate::matrix::DropKey;
+use crate::matrix::Layout;
+use crate::matrix::Panel;
+use crate::matrix::Write;
+use crate::matrix::add;
+use crate::matrix::drop_elements;
+use crate::matrix::gelu;
+use crate::matrix::gelu_backward;
+use crate::matrix::pack;
+use crate::matrix::padded;
+use crate::nlu::diet::packing::Packing;
+use crate::nlu::diet::side::Input;
+use crate::nlu::diet::side::Pooling;
+use crate::nlu::diet::side::Side;
+use crate::nn::Draw;
+use crate::nn::FeedForward;
+use crate::nn::FeedForwardCache;
+use crate::nn::Gradients;
+use crate::nn::Parameters;
+use crate::nn::SparseDropout;
+use crate::nn::TransformerCache;
+
+/// The messages that a [`Side`] works on in one step.
+#[derive(Clone, Copy)]
+pub(crate) struct Messages<'a> {
+    /// Their features; `None` for one-hot labels.
+    pub rows: Option<&'a FeatureRows>,
+    /// Which messages, in order.
+    pub chosen: &'a [u32],
+}
+
+/// One panel on its way through a side, and what it leaves behind for the way
+/// back. Reused from step to step.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Piece {
+    /// Where the messages lie.
+    pub layout: Layout,
+    /// Lane of each message's last position.
+    last: Vec<u32>,
+    draw: Option<Draw>,
+    hidden: FeedForwardCache,
+    hidden_out: Panel,
+    transformer: TransformerCache,
+    transformed: Panel,
+    /// `[units, lanes]`: encoded positions; only the last ones, in the lanes of
+    /// `embedding`, when no other is wanted.
+    pub encoded: Panel,
+    pooled: Panel,
+    after: FeedForwardCache,
+    after_out: Panel,
+    /// `[embedding_dimension, messages]`.
+    pub embedding: Panel,
+}
+
+/// Branches of a step's draw.
+const SPARSE_SEQUENCE: u64 = 0;
+const SPARSE_SENTENCE: u64 = 1;
+const DENSE: u64 = 2;
+const HIDDEN: u64 = 3;
+const TRANSFORMER: u64 = 4;
+const AFTER: u64 = 5;
+
+impl Side {
+    /// Lays out the messages.
+    pub fn pack(&self, messages: Messages<'_>) -> Packing {
+        match messages.rows {
+            Some(rows) => Packing::new(rows, messages.chosen, self.positions()),
+            None => Packing {
+                layouts: pack(&vec![1; messages.chosen.len()]),
+                ..Packing::default()
+            },
+        }
+    }
+
+    /// Fills one input panel a layout.
+    pub fn read(
+        &self,
+        parameters: &Parameters,
+        messages: Messages<'_>,
+        packing: &Packing,
+        training: Option<Draw>,
+        panels: &mut Vec<Panel>,
+    ) {
+        panels.resize_with(packing.layouts.len(), Panel::default);
+        for (panel, layout) in panels.iter_mut().zip(&packing.layouts) {
+            panel.reset(self.input.units(), layout.width);
+        }
+        match (&self.input, messages.rows) {
+            (Input::OneHot(_), _) => {
+                for (panel, layout) in panels.iter_mut().zip(&packing.layouts) {
+                    for (lane, span) in layout.spans.iter().enumerate() {
+                        let label = messages.chosen[layout.first_sentence + lane];
+                        panel.set_column(span.start as usize, label as usize, &[1.0]);
+                    }
+                }
+            }
+            (
+                Input::Sparse {
+                    sequence, sentence, ..
+                },
+                Some(rows),
+            ) => {
+                for (layer, matrix, placed, branch) in [
+                    (sequence, &rows.sequence, &packing.sequence, SPARSE_SEQUENCE),
+                    (sentence, &rows.sentence, &packing.sentence, SPARSE_SENTENCE),
+                ] {
+                    let Some(layer) = layer else { continue };
+                    let dropout = self.sparse_dropout(training, branch);
+                    layer.forward(parameters, matrix, placed, dropout, panels, 0);
+                }
+            }
+            (Input::Sparse { .. }, None) => unreachable!("sparse sides are given rows"),
+        }
+    }
+
+    fn sparse_dropout(&self, training: Option<Draw>, branch: u64) -> Option<SparseDropout> {
+        let rate = self.input_dropout.sparse?;
+        let draw = training?.at(branch);
+        Some(SparseDropout { draw, rate })
+    }
+
+    /// Adds the gradients of the input layers, given those of the input panels.
+    pub fn read_backward(
+        &self,
+        parameters: &Parameters,
+        gradients: &mut Gradients,
+        messages: Messages<'_>,
+        packing: &Packing,
+        training: Option<Draw>,
+        input_gradients: &[Panel],
+    ) {
+        let (
+            Input::Sparse {
+                sequence, sentence, ..
+            },
+            Some(rows),
+        ) = (&self.input, messages.rows)
+        else {
+            return;
+        };
+        for (layer, matrix, placed, branch) in [
+            (sequence, &rows.sequence, &packing.sequence, SPARSE_SEQUENCE),
+            (sentence, &rows.sentence, &packing.sentence, SPARSE_SENTENCE),
+        ] {
+            let Some(layer) = layer else { continue };
+            let dropout = self.sparse_dropout(training, branch);
+            layer.backward(
+                parameters,
+                gradients,
+                matrix,
+                placed,
+                dropout,
+                input_gradients,
+                0,
+            );
+        }
+    }
+
+    /// Takes one panel from its input (which dropout changes) to its embedding.
+    ///
+    /// `training` must differ from panel to panel and step to step.
+    pub fn forward(
+        &self,
+        parameters: &Parameters,
+        layout: &Layout,
+        training: Option<Draw>,
+        input: &mut Panel,
+        piece: &mut Piece,
+    ) {
+        piece.layout.clone_from(layout);
+        piece.last = layout.last_lanes();
+        piece.draw = training;
+        if let Some(key) = self.dense_dropout(training) {
+            drop_elements(key, &mut input.data);
+        }
+        let draw = |branch| training.map(|draw| draw.at(branch));
+        let mut x: &Panel = input;
+        if has_layers(&self.hidden) {
+            let out = &mut piece.hidden_out;
+            self.hidden
+                .forward(parameters, draw(HIDDEN), x, &mut piece.hidden, out);
+            x = out;
+        }
+        match &self.transformer {
+            Some(transformer) => {
+                let needed = (!self.all_encoded).then_some(&piece.last[..]);
+                let (cache, out) = (&mut piece.transformer, &mut piece.transformed);
+                let draw = draw(TRANSFORMER);
+                transformer.forward(parameters, layout, needed, draw, x, cache, out);
+                piece.encoded.reshape(out.features(), out.width());
+                gelu(&out.data, &mut piece.encoded.data);
+            }
+            None => piece.encoded.clone_from(x),
+        }
+        if self.embed.is_some() {
+            self.embed_forward(parameters, piece);
+        }
+    }
+
+    fn dense_dropout(&self, training: Option<Draw>) -> Option<DropKey> {
+        let rate = self.input_dropout.dense?;
+        Some(training?.at(DENSE).dropout(rate))
+    }
+
+    fn embed_forward(&self, parameters: &Parameters, piece: &mut Piece) {
+        let Some(embed) = &self.embed else { return };
+        match self.pooling {
+            Pooling::Last if self.is_pooled() => piece.pooled.clone_from(&piece.encoded),
+            Pooling::Last => piece.pooled.gather(&piece.encoded, &piece.last),
+            Pooling::Sum => {
+                let messages = piece.layout.spans.len();
+                piece
+                    .pooled
+                    .reset(piece.encoded.features(), padded(messages));
+                let owners = owners(&piece.layout);
+                piece.encoded.scatter_add(&mut piece.pooled, &owners);
+            }
+        }
+        let mut x = &piece.pooled;
+        if has_layers(&self.after) {
+            let (cache, out) = (&mut piece.after, &mut piece.after_out);
+            let draw = piece.draw.map(|draw| draw.at(AFTER));
+            self.after.forward(parameters, draw, x, cache, out);
+            x = out;
+        }
+        embed.forward(parameters, x, &mut piece.embedding);
+    }
+
+    /// Returns whether the encoded lanes are the last positions already.
+    fn is_pooled(&self) -> bool {
+        !self.all_encoded && self.pooling == Pooling::Last
+    }
+
+    /// Adds the gradients of one panel and writes that of its input.
+    ///
+    /// `embedding_gradient` is zero in lanes without a message, and
+    /// `encoded_gradient` (that of the tags) in lanes without a position.
+    pub fn backward(
+        &self,
+        parameters: &Parameters,
+        gradients: &mut Gradients,
+        input: &Panel,
+        piece: &mut Piece,
+        embedding_gradient: Option<&Panel>,
+        encoded_gradient: Option<Panel>,
+        input_gradient: &mut Panel,
+    ) {
+        let mut dy = match embedding_gradient {
+            Some(gradient) => self.embed_backward(parameters, gradients, piece, gradient),
+            None => Panel::new(piece.encoded.features(), piece.encoded.width()),
+        };
+        if let Some(gradient) = encoded_gradient {
+            add(&gradient.data, &mut dy.data);
+        }
+        let has_hidden = has_layers(&self.hidden);
+        if let Some(transformer) = &self.transformer {
+            gelu_backward(&piece.transformed.data, &mut dy.data);
+            let x = if has_hidden { &piece.hidden_out } else { input };
+            let (layout, cache) = (&piece.layout, &mut piece.transformer);
+            let mut dx = Panel::default();
+            transformer.backward(
+                parameters,
+                gradients,
+                layout,
+                x,
+                cache,
+                &mut dy,
+                Some(&mut dx),
+            );
+            dy = dx;
+        }
+        if has_hidden {
+            self.hidden
+                .backward(parameters, gradients, &piece.hidden, &mut dy);
+        }
+        std::mem::swap(input_gradient, &mut dy);
+        if let Some(key) = self.dense_dropout(piece.draw) {
+            drop_elements(key, &mut input_gradient.data);
+        }
+    }
+
+    /// Returns the gradient of the encoded positions.
+    fn embed_backward(
+        &self,
+        parameters: &Parameters,
+        gradients: &mut Gradients,
+        piece: &mut Piece,
+        gradient: &Panel,
+    ) -> Panel {
+        let embed = self.embed.as_ref().expect("a side with embeddings embeds");
+        let has_after = has_layers(&self.after);
+        let x = if has_after {
+            &piece.after_out
+        } else {
+            &piece.pooled
+        };
+        let mut dx = Panel::default();
+        let write = Write::Replace;
+        embed.backward(parameters, gradients, x, gradient, Some((&mut dx, write)));
+        if has_after {
+            self.after
+                .backward(parameters, gradients, &piece.after, &mut dx);
+        }
+        if self.is_pooled() {
+            return dx;
+        }
+        let mut spread = Panel::new(piece.encoded.features(), piece.encoded.width());
+        match self.pooling {
+            Pooling::Last => dx.scatter_add(&mut spread, &piece.last),
+            Pooling::Sum => spread.gather(&dx, &owners(&piece.layout)),
+        }
+        spread
+    }
+}
+
+/// Returns which message of the panel each lane belongs to.
+fn owners(layout: &Layout) -> Vec<u32> {
+    let spans = layout.spans.iter().enumerate();
+    spans
+        .flat_map(|(message, span)| (0..span.count).map(move |_| message as u32))
+        .collect()
+}
+
+fn has_layers(feed_forward: &FeedForward) -> bool {
+    !feed_forward.layers.is_empty()
+}

@@ -1,0 +1,332 @@
+//! Training: batches, steps, epochs.
+
+use std::ops::ControlFlow;
+
+use crate::nlu::diet::BatchStrategy;
+use crate::nlu::diet::LabelFeatures;
+use crate::nlu::diet::Model;
+use crate::nlu::diet::Options;
+use crate::nlu::diet::TrainingData;
+use crate::nlu::diet::network::Network;
+use crate::nlu::diet::network::Shape;
+use crate::nlu::diet::step::Batch;
+use crate::nlu::diet::step::Workspace;
+use crate::nn;
+use crate::nn::Adam;
+use crate::nn::Draw;
+use crate::nn::batch_size;
+use crate::nn::epoch_batches;
+
+/// How an epoch went.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpochReport {
+    /// Number of the epoch, counted from 0.
+    pub epoch: usize,
+    /// How many there will be.
+    pub epochs: usize,
+    /// Mean over the batches of the sum of all losses, with the regularisation
+    /// loss as it was after the epoch.
+    pub loss: f32,
+    /// Mean over the batches of the share of examples whose label was at least as
+    /// similar as its negatives; `None` when labels are not learnt.
+    pub label_accuracy: Option<f32>,
+}
+
+/// Why nothing was learnt.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// No example has features.
+    #[error("no training example has features")]
+    NoExamples,
+    /// Labels are to be told apart, but there are not two of them.
+    #[error("at least two different labels are needed, not {0}")]
+    TooFewLabels(usize),
+    /// Neither labels nor entities are to be learnt.
+    #[error("there are neither labels nor entities to learn")]
+    NothingToLearn,
+    /// The caller asked to stop.
+    #[error("training was interrupted")]
+    Interrupted,
+}
+
+/// Branches of the seed.
+const WEIGHTS: u64 = 0;
+const ORDER: u64 = 1;
+const STEPS: u64 = 2;
+
+/// Learns from examples, calling `on_epoch` after each epoch.
+///
+/// The seed is that of the options, or else `seed`. The same options, data and
+/// seed give the same weights for any number of threads.
+///
+/// Differs from Rasa: the displayed loss takes the regularisation at the end of
+/// the epoch, and no F1 is displayed.
+///
+/// # Errors
+///
+/// If there is too little to learn from, or `on_epoch` breaks.
+///
+/// # Panics
+///
+/// If the parts of the data do not fit each other.
+pub fn train(
+    options: &Options,
+    data: &TrainingData,
+    seed: u64,
+    on_epoch: &mut dyn FnMut(EpochReport) -> ControlFlow<()>,
+) -> Result<Model, TrainError> {
+    data.check();
+    refuse_too_little(options, data)?;
+    let draw = Draw::new(options.random_seed.unwrap_or(seed));
+    let shape = Shape::of(data);
+    let network = Network::new(options, &shape, &mut draw.at(WEIGHTS).stream());
+    let mut trainer = Trainer {
+        options,
+        data,
+        network,
+        adam: Adam::new(options.learning_rate),
+        work: Workspace::default(),
+        draw,
+        steps: 0,
+    };
+    for epoch in 0..options.epochs {
+        let report = trainer.epoch(epoch);
+        if on_epoch(report).is_break() {
+            return Err(TrainError::Interrupted);
+        }
+    }
+    Ok(Model::new(options, data, shape, trainer.network))
+}
+
+fn refuse_too_little(options: &Options, data: &TrainingData) -> Result<(), TrainError> {
+    if data.text.messages() == 0 {
+        return Err(TrainError::NoExamples);
+    }
+    if options.intent_classification && data.labels.len() < 2 {
+        return Err(TrainError::TooFewLabels(data.labels.len()));
+    }
+    if data.label_ids.is_empty() && data.tags.is_empty() {
+        return Err(TrainError::NothingToLearn);
+    }
+    if let LabelFeatures::Text(rows) = &data.label_features {
+        assert!((0..rows.messages()).all(|label| !rows.tokens(label).is_empty()));
+    }
+    Ok(())
+}
+
+struct Trainer<'a> {
+    options: &'a Options,
+    data: &'a TrainingData,
+    network: Network,
+    adam: Adam,
+    work: Workspace,
+    draw: Draw,
+    steps: u64,
+}
+
+impl Trainer<'_> {
+    fn epoch(&mut self, epoch: usize) -> EpochReport {
+        let (mut loss, mut accuracy) = (0.0, 0.0);
+        let batches = self.batches(epoch);
+        for examples in &batches {
+            let labels = self.network.encoded_labels(self.data, examples);
+            let batch = Batch {
+                options: self.options,
+                data: self.data,
+                examples,
+                labels: &labels,
+                draw: self.draw.at(STEPS).at(self.steps),
+            };
+            let report = self.network.step(batch, &mut self.work);
+            self.adam
+                .step(&mut self.network.parameters, &self.work.slots);
+            self.steps += 1;
+            loss += report.loss;
+            accuracy += report.label_accuracy;
+        }
+        let count = batches.len() as f32;
+        EpochReport {
+            epoch,
+            epochs: self.options.epochs,
+            loss: loss / count + self.network.parameters.l2_loss(),
+            label_accuracy: self.network.label.as_ref().map(|_| accuracy / count),
+        }
+    }
+
+    /// Returns the examples of each batch of an epoch.
+    fn batches(&self, epoch: usize) -> Vec<Vec<u32>> {
+        let options = self.options;
+        let [first, last] = options.batch_size;
+        let size = batch_size((first, last), epoch, options.epochs);
+        let mut stream = self.draw.at(ORDER).at(epoch as u64).stream();
+        let mut batches = if self.data.label_ids.is_empty() {
+            let alike = vec![0; self.data.text.messages()];
+            epoch_batches(&alike, size, nn::BatchStrategy::Sequence, &mut stream)
+        } else {
+            let strategy = match options.batch_strategy {
+                BatchStrategy::Balanced => nn::BatchStrategy::Balanced,
+                BatchStrategy::Sequence => nn::BatchStrategy::Sequence,
+            };
+            epoch_batches(&self.data.label_ids, size, strategy, &mut stream)
+        };
+        let is_small = batches
+            .last()
+            .is_some_and(|batch| batch.len() < size.div_ceil(2));
+        if options.drop_small_last_batch && is_small && batches.len() > 1 {
+            batches.pop();
+        }
+        batches
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::matrix::Level;
+    use crate::matrix::set_level;
+    use crate::nlu::diet::LossType;
+    use crate::nlu::diet::Sides;
+    use crate::nlu::diet::Similarity;
+    use crate::nlu::diet::samples::Learnt;
+    use crate::nlu::diet::samples::tiny_options;
+    use crate::nlu::diet::samples::toy;
+
+    fn trained(options: &Options, data: &TrainingData) -> (Model, Vec<f32>) {
+        let mut losses = Vec::new();
+        let model = train(options, data, 7, &mut |report| {
+            losses.push(report.loss);
+            ControlFlow::Continue(())
+        });
+        (model.unwrap(), losses)
+    }
+
+    #[test]
+    fn any_number_of_threads_finds_the_same_weights() {
+        let data = toy(64, Learnt::All);
+        let mut options = tiny_options();
+        // Enough rows for several panels.
+        options.batch_size = [64, 64];
+        let with = |threads: usize, options: &Options| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.unwrap()
+                .install(|| trained(options, &data).0.to_files())
+        };
+        let one = with(1, &options);
+        assert!(one == with(2, &options) && one == with(3, &options));
+        options.random_seed = Some(8);
+        assert!(one != with(1, &options));
+    }
+
+    #[test]
+    fn any_vector_instructions_find_the_same_weights() {
+        let data = toy(12, Learnt::All);
+        let with = |level: Level| {
+            set_level(level);
+            trained(&tiny_options(), &data).0.to_files()
+        };
+        let portable = with(Level::Portable);
+        assert!(portable == with(Level::Avx2));
+        assert!(portable == with(Level::Avx512));
+    }
+
+    #[test]
+    fn the_first_losses_are_these() {
+        let options = Options {
+            epochs: 6,
+            ..tiny_options()
+        };
+        let (_, losses) = trained(&options, &toy(12, Learnt::All));
+        let shown: Vec<String> = losses.iter().map(|loss| format!("{loss:.4}")).collect();
+        expect!["28.8845 28.7376 27.2550 26.3093 26.2651 25.5769"].assert_eq(&shown.join(" "));
+    }
+
+    /// Returns the share of labels and of tags that are predicted right on the
+    /// training data.
+    fn learnt(options: &Options, data: &TrainingData) -> (f32, f32) {
+        let options = &Options {
+            intent_classification: !data.labels.is_empty(),
+            ..options.clone()
+        };
+        let (model, _) = trained(options, data);
+        let (mut labels, mut tags) = (0, 0);
+        for (message, scores) in model.scores(&data.text).into_iter().enumerate() {
+            let scores = scores.unwrap();
+            if let Some(want) = data.label_ids.get(message) {
+                let best = crate::nlu::diet::rank(&scores.labels, options)[0].0;
+                labels += usize::from(best as u32 == *want);
+            }
+            if let Some(column) = data.tags.first() {
+                let want = &column.ids[data.text.tokens(message)];
+                let pairs = want.iter().zip(&scores.tags[0].ids);
+                tags += pairs.filter(|(a, b)| a == b).count();
+            }
+        }
+        let share = |right: usize, count: usize| right as f32 / count.max(1) as f32;
+        (
+            share(labels, data.text.messages()),
+            share(tags, data.text.sequence.rows()),
+        )
+    }
+
+    #[test]
+    fn a_toy_set_is_learnt_whatever_the_options() {
+        let options = Options {
+            epochs: 60,
+            learning_rate: 0.01,
+            batch_size: [16, 16],
+            ..tiny_options()
+        };
+        let (labels, tags) = learnt(&options, &toy(30, Learnt::All));
+        assert!(labels > 0.95 && tags > 0.95, "{labels} {tags}");
+        let (_, tags) = learnt(&options, &toy(30, Learnt::Tags));
+        assert!(tags > 0.95, "{tags}");
+        let margin = Options {
+            loss_type: LossType::Margin,
+            similarity_type: Similarity::Cosine,
+            unidirectional_encoder: true,
+            use_key_relative_attention: true,
+            ..options.clone()
+        };
+        let (labels, _) = learnt(&margin, &toy(30, Learnt::Labels));
+        assert!(labels > 0.95, "{labels}");
+        let like_a_selector = Options {
+            hidden_layers_sizes: Sides {
+                text: vec![12, 8],
+                label: vec![12, 8],
+            },
+            number_of_transformer_layers: 0,
+            connection_density: 1.0,
+            scale_loss: true,
+            batch_strategy: BatchStrategy::Sequence,
+            drop_small_last_batch: true,
+            ..options
+        };
+        let (labels, _) = learnt(&like_a_selector, &toy(30, Learnt::Labels));
+        assert!(labels > 0.95, "{labels}");
+    }
+
+    #[test]
+    fn too_little_to_learn_is_an_error() {
+        let mut quiet = |_| ControlFlow::Continue(());
+        let options = tiny_options();
+        let empty = toy(0, Learnt::All);
+        let error = train(&options, &empty, 7, &mut quiet).unwrap_err();
+        assert_eq!(error, TrainError::NoExamples);
+        let mut single = toy(3, Learnt::Tags);
+        let error = train(&options, &single, 7, &mut quiet).unwrap_err();
+        assert_eq!(error, TrainError::TooFewLabels(0));
+        single.tags.clear();
+        let only_entities = Options {
+            intent_classification: false,
+            ..options.clone()
+        };
+        let error = train(&only_entities, &single, 7, &mut quiet).unwrap_err();
+        assert_eq!(error, TrainError::NothingToLearn);
+        let mut stop = |_| ControlFlow::Break(());
+        let error = train(&options, &toy(9, Learnt::All), 7, &mut stop).unwrap_err();
+        assert_eq!(error, TrainError::Interrupted);
+    }
+}

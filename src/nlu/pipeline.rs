@@ -1,0 +1,236 @@
+//! A trained pipeline, loaded: text in, parse out.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+
+use super::component;
+use super::fallback::FallbackClassifier;
+use super::keyword::KeywordClassifier;
+use super::message::Message;
+use super::message::Parse;
+use super::regex_entities::RegexEntities;
+use super::slash::SlashMessages;
+use super::synonyms::Synonyms;
+use crate::data::Component;
+use crate::features::FeatureRows;
+use crate::features::count_vectors;
+use crate::features::lexical_syntactic;
+use crate::features::regex;
+use crate::nlu::diet;
+use crate::nlu::diet::ModelError;
+use crate::nlu::selector;
+use crate::tokenize::Attribute;
+use crate::tokenize::Document;
+use crate::tokenize::OptionError;
+use crate::tokenize::Tokenizer;
+use crate::tokenize::read_options;
+
+/// What a component learnt: contents by file name.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// The file in which featurizers, `RegexEntityExtractor`, `EntitySynonymMapper`
+/// and `KeywordIntentClassifier` keep what they learnt: JSON of their types.
+pub const FITTED: &str = "fitted.json";
+
+/// A component that cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// It is not built, or does not exist.
+    #[error(transparent)]
+    Component(#[from] component::PipelineError),
+    /// Its options make no sense.
+    #[error("`{name}` cannot be loaded")]
+    Options {
+        /// The component.
+        name: String,
+        /// Which option.
+        source: OptionError,
+    },
+    /// A file is missing.
+    #[error("`{name}` has no file `{file}`")]
+    Missing {
+        /// The component.
+        name: String,
+        /// The file.
+        file: String,
+    },
+    /// A file holds something else.
+    #[error("`{file}` of `{name}` cannot be read")]
+    Damaged {
+        /// The component.
+        name: String,
+        /// The file.
+        file: String,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A network cannot be loaded.
+    #[error("`{name}` cannot be loaded")]
+    Network {
+        /// The component.
+        name: String,
+        /// Why.
+        source: ModelError,
+    },
+}
+
+/// A component that is ready to work on messages.
+#[derive(Clone, Debug)]
+pub enum LoadedComponent {
+    /// `WhitespaceTokenizer`.
+    Tokenizer(Tokenizer),
+    /// `RegexFeaturizer` with its alias.
+    Regex(String, regex::Fitted),
+    /// `LexicalSyntacticFeaturizer` with its alias.
+    LexicalSyntactic(String, lexical_syntactic::Fitted),
+    /// `CountVectorsFeaturizer` with its alias.
+    CountVectors(String, count_vectors::Fitted),
+    /// `RegexEntityExtractor`.
+    RegexEntities(RegexEntities),
+    /// `EntitySynonymMapper`.
+    Synonyms(Synonyms),
+    /// `KeywordIntentClassifier`.
+    Keyword(KeywordClassifier),
+    /// `FallbackClassifier`.
+    Fallback(FallbackClassifier),
+    /// `DIETClassifier`.
+    Diet(Box<diet::Classifier>),
+    /// `ResponseSelector`.
+    Selector(Box<selector::Selector>),
+}
+
+impl LoadedComponent {
+    /// Loads the component at a place of the pipeline.
+    ///
+    /// # Errors
+    ///
+    /// If it is not built, its options make no sense, or its files are not what
+    /// training wrote.
+    pub fn load(place: usize, component: &Component, files: &Files) -> Result<Self, LoadError> {
+        let name = component.name.as_str();
+        component::find(name)?;
+        let alias = component::alias(place, component);
+        let wrong = |source| LoadError::Options {
+            name: name.to_owned(),
+            source,
+        };
+        let broken = |source| LoadError::Network {
+            name: name.to_owned(),
+            source,
+        };
+        Ok(match name {
+            "WhitespaceTokenizer" => {
+                Self::Tokenizer(Tokenizer::new(&component.options).map_err(wrong)?)
+            }
+            "RegexFeaturizer" => Self::Regex(alias, fitted(name, files)?),
+            "LexicalSyntacticFeaturizer" => Self::LexicalSyntactic(alias, fitted(name, files)?),
+            "CountVectorsFeaturizer" => Self::CountVectors(alias, fitted(name, files)?),
+            "RegexEntityExtractor" => Self::RegexEntities(fitted(name, files)?),
+            "EntitySynonymMapper" => Self::Synonyms(fitted(name, files)?),
+            "KeywordIntentClassifier" => Self::Keyword(fitted(name, files)?),
+            "FallbackClassifier" => Self::Fallback(FallbackClassifier {
+                options: read_options(&component.options).map_err(wrong)?,
+            }),
+            "DIETClassifier" => {
+                let loaded = diet::Classifier::load(&component.options, files);
+                Self::Diet(Box::new(loaded.map_err(broken)?))
+            }
+            "ResponseSelector" => {
+                let loaded = selector::Selector::load(&component.options, files);
+                Self::Selector(Box::new(loaded.map_err(broken)?))
+            }
+            _ => unreachable!("every component that is built has an arm"),
+        })
+    }
+
+    /// Works on a message: adds tokens, features, an intent or entities.
+    pub fn process(&self, message: &mut Message) {
+        match self {
+            Self::Tokenizer(tokenizer) => {
+                let mut document = Document::default();
+                let tokens = tokenizer.text(&message.text);
+                document.insert(Attribute::Text, &message.text, tokens);
+                message.document = Some(document);
+            }
+            Self::Regex(alias, fitted) => {
+                add_features(message, alias, |texts| fitted.rows(texts, Attribute::Text));
+            }
+            Self::LexicalSyntactic(alias, fitted) => {
+                add_features(message, alias, |texts| fitted.rows(texts, Attribute::Text));
+            }
+            Self::CountVectors(alias, fitted) => {
+                add_features(message, alias, |texts| fitted.rows(texts, Attribute::Text));
+            }
+            Self::RegexEntities(entities) => entities.process(message),
+            Self::Synonyms(synonyms) => synonyms.process(message),
+            Self::Keyword(keyword) => keyword.process(message),
+            Self::Fallback(fallback) => fallback.process(message),
+            Self::Diet(classifier) => classifier.process(message),
+            Self::Selector(selector) => selector.process(message),
+        }
+    }
+}
+
+fn fitted<T: DeserializeOwned>(name: &str, files: &Files) -> Result<T, LoadError> {
+    let bytes = files.get(FITTED).ok_or_else(|| LoadError::Missing {
+        name: name.to_owned(),
+        file: FITTED.to_owned(),
+    })?;
+    serde_json::from_slice(bytes).map_err(|source| LoadError::Damaged {
+        name: name.to_owned(),
+        file: FITTED.to_owned(),
+        source,
+    })
+}
+
+fn add_features(message: &mut Message, alias: &str, rows: impl Fn(&[Document]) -> FeatureRows) {
+    if let Some(document) = &message.document {
+        let rows = rows(std::slice::from_ref(document));
+        message.features.push((alias.to_owned(), rows));
+    }
+}
+
+/// Loaded components in order.
+#[derive(Clone, Debug, Default)]
+pub struct Pipeline {
+    /// The components.
+    pub components: Vec<LoadedComponent>,
+    /// What messages that start with `/` may name.
+    pub slash: SlashMessages,
+}
+
+impl Pipeline {
+    /// Loads each component with its files.
+    ///
+    /// # Errors
+    ///
+    /// The first component that cannot be loaded.
+    pub fn load(parts: &[(Component, Files)], slash: SlashMessages) -> Result<Self, LoadError> {
+        let parts = parts.iter().enumerate();
+        let components =
+            parts.map(|(place, (component, files))| LoadedComponent::load(place, component, files));
+        Ok(Self {
+            components: components.collect::<Result<_, _>>()?,
+            slash,
+        })
+    }
+
+    /// Understands a text.
+    ///
+    /// # Source
+    ///
+    /// Rasa 3.6: a text that spells out an intent of the domain (`/greet`) is
+    /// taken at its word, and no component is asked.
+    pub fn parse(&self, text: &str) -> Parse {
+        if let Some(message) = self.slash.read(text) {
+            return message.into_parse();
+        }
+        let mut message = Message::new(text);
+        for component in &self.components {
+            component.process(&mut message);
+        }
+        message.into_parse()
+    }
+}

@@ -1,0 +1,8 @@
+//! Promises to the user, one file each.
+
+#![allow(clippy::unwrap_used)]
+
+mod shared;
+mod rooms;
+mod featurizer_goldens;
+mod network_goldens;
