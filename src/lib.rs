@@ -35,3 +35,5 @@ pub mod features;
 pub mod nn;
 // Learns and predicts intents, entities and responses.
 pub mod nlu;
+// Stories to trackers; policies; the ensemble.
+pub mod dialogue;

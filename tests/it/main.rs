@@ -5,4 +5,6 @@
 mod shared;
 mod rooms;
 mod featurizer_goldens;
+mod dialogue_goldens;
 mod network_goldens;
+mod ted_goldens;

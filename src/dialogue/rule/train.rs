@@ -1,0 +1,211 @@
+//! Learning the tables of the policy.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::dialogue::ACTION_LISTEN;
+use crate::dialogue::Event;
+use crate::dialogue::Example;
+use crate::dialogue::RULE_SNIPPET;
+use crate::dialogue::RuleOnly;
+use crate::dialogue::SlotsShown;
+use crate::dialogue::State;
+use crate::dialogue::Tracker;
+use crate::dialogue::TrackerFeaturizer;
+use crate::dialogue::Trackers;
+use crate::dialogue::Universe;
+use crate::dialogue::rule::RuleError;
+use crate::dialogue::rule::RuleOptions;
+use crate::dialogue::rule::RulePolicy;
+use crate::dialogue::rule::contradictions;
+use crate::dialogue::rule::incomplete;
+use crate::dialogue::rule::lookup::RuleTable;
+use crate::dialogue::rule::lookup::after_snippet;
+use crate::dialogue::rule::predict::DO_NOT_PREDICT_LOOP;
+use crate::dialogue::rule::predict::LOOP_WAS_INTERRUPTED;
+use crate::dialogue::states_text;
+
+impl RulePolicy {
+    /// Learns the rules, and what stories say about forms; glued stories are
+    /// not looked at.
+    ///
+    /// Messages name stories and rules as far as `trackers` have names.
+    ///
+    /// # Errors
+    ///
+    /// If the fallback action is unknown, or rules are too long, incomplete or
+    /// in contradiction (unless the options say not to look).
+    ///
+    /// # Source
+    ///
+    /// Rasa 3.6 `RulePolicy.train`.
+    pub fn train(
+        options: &RuleOptions,
+        universe: &Universe,
+        trackers: &Trackers,
+    ) -> Result<Self, RuleError> {
+        check_fallback(options, universe)?;
+        let rules: Vec<&Tracker> = trackers.rules().collect();
+        let stories: Vec<&Tracker> = trackers.stories().collect();
+        if options.restrict_rules {
+            check_messages(&rules)?;
+        }
+        if options.check_for_contradictions {
+            let messages = incomplete::messages(&rules, universe);
+            if !messages.is_empty() {
+                return Err(RuleError::Incomplete { messages });
+            }
+        }
+        let of_rules = examples(&rules, universe, SlotsShown::Set);
+        let of_stories = examples(&stories, universe, SlotsShown::All);
+        let mut policy = Self {
+            options: options.clone(),
+            rules: rule_table(&of_rules),
+            unhappy_paths: unhappy_paths(of_rules.iter().chain(&of_stories)),
+            rule_only: RuleOnly::default(),
+            rules_not_in_stories: BTreeSet::new(),
+        };
+        if options.check_for_contradictions {
+            policy.rule_only = rule_only(&of_rules, &of_stories);
+            policy.rules_not_in_stories =
+                contradictions::check(&mut policy, &rules, &stories, universe)?;
+        }
+        Ok(policy)
+    }
+}
+
+fn check_fallback(options: &RuleOptions, universe: &Universe) -> Result<(), RuleError> {
+    match &options.core_fallback_action_name {
+        Some(action) if universe.action_index(action).is_none() => {
+            Err(RuleError::UnknownFallback {
+                action: action.clone(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_messages(rules: &[&Tracker]) -> Result<(), RuleError> {
+    let is_message = |event: &&Arc<Event>| matches!(***event, Event::User(_));
+    let too_long: BTreeSet<String> = rules
+        .iter()
+        .filter(|rule| rule.events().iter().filter(is_message).count() > 1)
+        .map(|rule| rule.name.clone())
+        .collect();
+    if too_long.is_empty() {
+        return Ok(());
+    }
+    Err(RuleError::TooManyMessages {
+        rules: too_long.into_iter().collect(),
+    })
+}
+
+fn examples(trackers: &[&Tracker], universe: &Universe, shown: SlotsShown) -> Vec<Example> {
+    TrackerFeaturizer::max_history(None)
+        .examples(trackers.iter().copied(), universe, shown)
+        .expect("windows of states fit every story")
+}
+
+/// Rules whose key leads to one action; those that lead to `...` only say that
+/// nothing is known.
+fn rule_table(examples: &[Example]) -> RuleTable {
+    let mut found: BTreeMap<String, Option<(Vec<State>, String)>> = BTreeMap::new();
+    for example in examples {
+        let states = after_snippet(example.window.states());
+        if states.is_empty() {
+            continue;
+        }
+        let action = &example.labels[0];
+        let known = found
+            .entry(states_text(states))
+            .or_insert_with(|| Some((plain(states), action.clone())));
+        if known.as_ref().is_some_and(|(_, known)| known != action) {
+            *known = None;
+        }
+    }
+    let mut table = RuleTable::default();
+    for (key, rule) in found {
+        if let Some((states, action)) = rule
+            && action != RULE_SNIPPET
+        {
+            table.insert(key, states, action);
+        }
+    }
+    table
+}
+
+fn plain(states: &[Arc<State>]) -> Vec<State> {
+    states.iter().map(|state| State::clone(state)).collect()
+}
+
+/// What rules and stories do within a form other than letting it run.
+fn unhappy_paths<'a>(examples: impl Iterator<Item = &'a Example>) -> RuleTable {
+    let mut table = RuleTable::default();
+    for example in examples {
+        let states = example.window.states();
+        let Some(last) = states.last() else { continue };
+        let Some(active_loop) = last.active_loop_name() else {
+            continue;
+        };
+        let is_after_listen = last.prev_action_name() == Some(ACTION_LISTEN);
+        let runs_loop = example.labels[0] == active_loop;
+        let value = match (is_after_listen, runs_loop) {
+            (true, true) => LOOP_WAS_INTERRUPTED,
+            (false, false) => DO_NOT_PREDICT_LOOP,
+            _ => continue,
+        };
+        let reduced = last_two_turns(states);
+        let states = after_snippet(&reduced);
+        if !states.is_empty() {
+            table.insert(states_text(states), plain(states), value.to_owned());
+        }
+    }
+    table
+}
+
+/// The last state, and of the one before only what the bot had done.
+fn last_two_turns(states: &[Arc<State>]) -> Vec<Arc<State>> {
+    match states {
+        [.., before, last] if before.prev_action.is_some() => {
+            let before = State {
+                prev_action: before.prev_action.clone(),
+                ..State::default()
+            };
+            vec![Arc::new(before), Arc::clone(last)]
+        }
+        [.., last] => vec![Arc::clone(last)],
+        [] => Vec::new(),
+    }
+}
+
+fn rule_only(of_rules: &[Example], of_stories: &[Example]) -> RuleOnly {
+    let (rule_slots, rule_loops) = slots_and_loops(of_rules);
+    let (story_slots, story_loops) = slots_and_loops(of_stories);
+    RuleOnly {
+        slots: rule_slots.difference(&story_slots).cloned().collect(),
+        loops: rule_loops.difference(&story_loops).cloned().collect(),
+    }
+}
+
+fn slots_and_loops(examples: &[Example]) -> (BTreeSet<String>, BTreeSet<String>) {
+    let mut slots = BTreeSet::new();
+    let mut loops = BTreeSet::new();
+    // The last state of each window is enough: the others end other windows.
+    for state in examples
+        .iter()
+        .filter_map(|example| example.window.states().last())
+    {
+        for name in state.slots.keys() {
+            if !slots.contains(name) {
+                slots.insert(name.clone());
+            }
+        }
+        if let Some(name) = state.active_loop_name()
+            && !loops.contains(name)
+        {
+            loops.insert(name.to_owned());
+        }
+    }
+    (slots, loops)
+}

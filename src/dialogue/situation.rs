@@ -1,0 +1,249 @@
+//! Where a conversation stands after some events: what a tracker knows now,
+//! and the [`State`] that policies see of it.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::data::Annotation;
+use crate::dialogue::ActionState;
+use crate::dialogue::Event;
+use crate::dialogue::Feature;
+use crate::dialogue::LoopState;
+use crate::dialogue::SHOULD_NOT_BE_SET;
+use crate::dialogue::SlotState;
+use crate::dialogue::State;
+use crate::dialogue::Universe;
+use crate::dialogue::UserMessage;
+use crate::dialogue::UserState;
+use crate::dialogue::slot_features;
+
+/// Which slots a state shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotsShown {
+    /// Every slot with a feature that is not zero.
+    All,
+    /// Only slots that an event has set: initial values stay hidden.
+    Set,
+}
+
+/// A form that is active.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ActiveLoop {
+    /// Its name; the marker [`SHOULD_NOT_BE_SET`] in rules that forbid one.
+    pub name: String,
+    /// Whether it is to run without validating the last message.
+    pub is_interrupted: bool,
+    /// Whether it refused to run since it last ran.
+    pub is_rejected: bool,
+}
+
+/// What a tracker knows after its events.
+#[derive(Clone, Debug)]
+pub struct Situation {
+    set_slots: Arc<BTreeMap<String, Value>>,
+    latest_message: Option<Arc<Event>>,
+    use_text: Option<bool>,
+    latest_action: Option<ActionState>,
+    active_loop: Option<ActiveLoop>,
+    followup: Option<String>,
+    is_paused: bool,
+}
+
+impl Default for Situation {
+    fn default() -> Self {
+        Self {
+            set_slots: Arc::default(),
+            latest_message: None,
+            use_text: None,
+            latest_action: None,
+            active_loop: None,
+            followup: Some(crate::dialogue::ACTION_LISTEN.to_owned()),
+            is_paused: false,
+        }
+    }
+}
+
+impl Situation {
+    /// Returns the slot's value, its initial one if no event set it.
+    pub fn slot<'a>(&'a self, universe: &'a Universe, name: &str) -> &'a Value {
+        let initial = || universe.slot(name).map(|slot| &slot.initial_value);
+        let value = self.set_slots.get(name).or_else(initial);
+        value.unwrap_or(&Value::Null)
+    }
+
+    /// Returns the last user message.
+    pub fn latest_message(&self) -> Option<&UserMessage> {
+        match self.latest_message.as_deref() {
+            Some(Event::User(message)) => Some(message),
+            _ => None,
+        }
+    }
+
+    /// Returns the last action.
+    pub fn latest_action(&self) -> Option<&ActionState> {
+        self.latest_action.as_ref()
+    }
+
+    /// Returns the last action's name; none for a text or no action.
+    pub fn latest_action_name(&self) -> Option<&str> {
+        match &self.latest_action {
+            Some(ActionState::Name(name)) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Returns the active loop; the marker of rules counts as none.
+    pub fn active_loop(&self) -> Option<&ActiveLoop> {
+        let active = self.active_loop.as_ref()?;
+        (active.name != SHOULD_NOT_BE_SET).then_some(active)
+    }
+
+    /// Returns the active loop's name.
+    pub fn active_loop_name(&self) -> Option<&str> {
+        self.active_loop().map(|active| active.name.as_str())
+    }
+
+    /// Returns the action that an event asked to be next.
+    pub fn followup(&self) -> Option<&str> {
+        self.followup.as_deref()
+    }
+
+    /// Returns whether the bot is not to predict.
+    pub fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Takes an event into account.
+    ///
+    /// # Source
+    ///
+    /// Rasa 3.6 `DialogueStateTracker.update` and `apply_to` of each event.
+    pub fn update(&mut self, event: &Arc<Event>) {
+        match event.as_ref() {
+            Event::User(message) => {
+                self.use_text = featurized_by_text(message);
+                self.latest_message = Some(Arc::clone(event));
+                self.followup = None;
+            }
+            Event::Action(executed) => {
+                self.latest_action = Some(match (&executed.name, &executed.text) {
+                    (None, Some(text)) => ActionState::Text(text.clone()),
+                    _ => ActionState::Name(executed.label().to_owned()),
+                });
+                self.followup = None;
+                if let Some(active) = &mut self.active_loop {
+                    active.is_interrupted = false;
+                    active.is_rejected &= !executed.is_name(&active.name);
+                }
+            }
+            Event::Slot { name, value } => {
+                Arc::make_mut(&mut self.set_slots).insert(name.clone(), value.clone());
+            }
+            Event::ActiveLoop { name } => {
+                self.active_loop = name.as_ref().map(|name| ActiveLoop {
+                    name: name.clone(),
+                    ..ActiveLoop::default()
+                });
+            }
+            Event::LoopInterrupted { is_interrupted } => {
+                if let Some(active) = &mut self.active_loop {
+                    active.is_interrupted = *is_interrupted;
+                }
+            }
+            Event::ActionRejected { name } => {
+                if let Some(active) = &mut self.active_loop {
+                    active.is_rejected |= active.name == *name;
+                }
+            }
+            Event::UserFeaturization { use_text } => self.use_text = Some(*use_text),
+            Event::ResetSlots => self.set_slots = Arc::default(),
+            Event::Followup { name } => self.followup.clone_from(name),
+            Event::Pause => self.is_paused = true,
+            Event::Resume => self.is_paused = false,
+            Event::Restart | Event::SessionStarted => *self = Self::default(),
+            // Applied by the tracker, which drops the events they undo.
+            Event::Undo | Event::Rewind => {}
+        }
+    }
+
+    /// Returns what policies see.
+    ///
+    /// # Source
+    ///
+    /// Rasa 3.6 `Domain.get_active_state`.
+    pub fn state(&self, universe: &Universe, shown: SlotsShown) -> State {
+        State {
+            active_loop: self.active_loop.as_ref().map(|active| LoopState {
+                name: active.name.clone(),
+            }),
+            prev_action: self.latest_action.clone(),
+            slots: self.slot_states(universe, shown),
+            user: self.user_state(universe),
+        }
+    }
+
+    fn slot_states(&self, universe: &Universe, shown: SlotsShown) -> BTreeMap<String, SlotState> {
+        let mut states = BTreeMap::new();
+        for slot in universe.slots() {
+            let set = self.set_slots.get(&slot.name);
+            if slot_features::count(slot) == 0 || (shown == SlotsShown::Set && set.is_none()) {
+                continue;
+            }
+            let value = set.unwrap_or(&slot.initial_value);
+            if value.as_str() == Some(SHOULD_NOT_BE_SET) {
+                let marker = SlotState::Marker(SHOULD_NOT_BE_SET.to_owned());
+                states.insert(slot.name.clone(), marker);
+                continue;
+            }
+            let features = slot_features::features(slot, value);
+            if features.iter().any(|&x| x != 0.0) {
+                let features = features.into_iter().map(Feature).collect();
+                states.insert(slot.name.clone(), SlotState::Features(features));
+            }
+        }
+        states
+    }
+
+    fn user_state(&self, universe: &Universe) -> UserState {
+        let Some(message) = self.latest_message() else {
+            return UserState::default();
+        };
+        let mut state = UserState::default();
+        if self.use_text != Some(false) {
+            state.text = message.text.clone().filter(|text| !text.is_empty());
+        }
+        if self.use_text != Some(true) {
+            state.intent = message.intent.clone();
+            state.entities = entity_labels(&message.entities)
+                .into_iter()
+                .filter(|label| universe.is_entity_used(message.intent.as_deref(), label))
+                .collect();
+        }
+        state
+    }
+}
+
+/// Rasa: a message with text alone is seen as text, one with an intent alone as
+/// intent; where both are known the policy chooses.
+fn featurized_by_text(message: &UserMessage) -> Option<bool> {
+    let has_text = message.text.as_ref().is_some_and(|text| !text.is_empty());
+    match (has_text, message.intent.is_some()) {
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        _ => None,
+    }
+}
+
+fn entity_labels(entities: &[Annotation]) -> BTreeSet<String> {
+    let mut labels = BTreeSet::new();
+    for found in entities {
+        labels.insert(found.entity.clone());
+        for part in [&found.role, &found.group].into_iter().flatten() {
+            labels.insert(format!("{}#{part}", found.entity));
+        }
+    }
+    labels
+}
