@@ -37,3 +37,5 @@ pub mod nn;
 pub mod nlu;
 // Stories to trackers; policies; the ensemble.
 pub mod dialogue;
+// The model as one file, same bytes every time; safe reading.
+pub mod archive;

@@ -8,3 +8,4 @@ mod featurizer_goldens;
 mod dialogue_goldens;
 mod network_goldens;
 mod ted_goldens;
+mod archive_safety;
