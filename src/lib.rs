@@ -39,3 +39,5 @@ pub mod nlu;
 pub mod dialogue;
 // The model as one file, same bytes every time; safe reading.
 pub mod archive;
+// Digest to bytes, key to result: SQLite, verified.
+pub mod store;

@@ -1,0 +1,56 @@
+-- The cache's database, `results.db`. `src/store/schema.rs` reads this file; a
+-- test compares it with a live database.
+--
+-- application_id is 0x54414245 ("TABE"), user_version is the version of this
+-- file. Digests are 32 raw bytes (BLAKE3). Days are counted from 1970-01-01 UTC.
+
+-- Bytes by their digest. Small ones are here; those with `bytes` NULL are the
+-- file `blobs/aa/<digest>`.
+CREATE TABLE blobs (
+    digest BLOB PRIMARY KEY NOT NULL CHECK (length(digest) = 32),
+    size   INTEGER NOT NULL,
+    sha256 BLOB,             -- the name remote caches know it by, once asked for
+    bytes  BLOB
+) STRICT, WITHOUT ROWID;
+
+-- What a task gave, by the key of what it read. A row is written in the same
+-- transaction as the blobs it names, after their files are in place.
+CREATE TABLE results (
+    key      BLOB PRIMARY KEY NOT NULL CHECK (length(key) = 32),
+    kind     TEXT NOT NULL,
+    outputs  TEXT NOT NULL,    -- JSON: {"name": {"digest": "hex", "size": bytes}}
+    manifest TEXT NOT NULL,    -- JSON: digests of blobs that describe the key: {"manifest": "hex", "items/role": "hex"}
+    cost_ms  INTEGER NOT NULL, -- how long the task ran
+    used_day INTEGER NOT NULL  -- the last use, written once a day
+) STRICT, WITHOUT ROWID;
+
+-- The stat cache of one project: a packed table of path, stat fields and
+-- digest (`src/store/files.rs`), read and written whole.
+CREATE TABLE files (
+    root   TEXT PRIMARY KEY NOT NULL,
+    packed BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Runs that did something, the newest last.
+CREATE TABLE runs (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    started_ms INTEGER NOT NULL, -- since 1970-01-01 UTC
+    report     TEXT NOT NULL     -- JSON: counts of the run
+) STRICT;
+
+-- The last key of each task, to explain the next one.
+CREATE TABLE run_tasks (
+    project TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    key     BLOB NOT NULL CHECK (length(key) = 32),
+    kind    TEXT NOT NULL,
+    cost_ms INTEGER NOT NULL, -- of the run that made the result
+    run     INTEGER NOT NULL, -- the run in which it got this key
+    PRIMARY KEY (project, name)
+) STRICT, WITHOUT ROWID;
+
+-- Facts about the cache itself.
+CREATE TABLE meta (
+    name  TEXT PRIMARY KEY NOT NULL,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,94 @@
+//! The tables of the database and the numbers that mark it as ours.
+
+use rusqlite::Connection;
+
+/// The version of the tables, in the database's `user_version`.
+pub const VERSION: u32 = 1;
+
+/// Marks the database as ours: "TABE", in its `application_id`.
+pub const APPLICATION_ID: i32 = 0x5441_4245;
+
+/// The tables, as SQL with comments.
+pub const SCHEMA: &str = include_str!("../../schemas/cache.sql");
+
+/// What a database says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Made {
+    /// Nothing is in it yet.
+    Empty,
+    /// This program made it, in the version that it knows.
+    Ours,
+    /// A newer version of this program made it.
+    Newer(u32),
+    /// It is something else's.
+    Foreign,
+}
+
+/// Returns what the database says it is.
+pub(super) fn made(connection: &Connection) -> rusqlite::Result<Made> {
+    let application: i32 = pragma(connection, "application_id")?;
+    let version: u32 = pragma(connection, "user_version")?;
+    if application == APPLICATION_ID {
+        return Ok(match version {
+            VERSION => Made::Ours,
+            0 => Made::Foreign,
+            newer => Made::Newer(newer),
+        });
+    }
+    let count: u32 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let is_empty = application == 0 && version == 0 && count == 0;
+    Ok(if is_empty { Made::Empty } else { Made::Foreign })
+}
+
+fn pragma<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> rusqlite::Result<T> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
+/// Creates the tables in an empty database, in one transaction.
+pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE;\n{SCHEMA}\n\
+         PRAGMA application_id = {APPLICATION_ID};\n\
+         PRAGMA user_version = {VERSION};\n\
+         COMMIT;"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The statements of the live database, as SQLite keeps them.
+    fn live(connection: &Connection) -> Vec<String> {
+        let sql =
+            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'";
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(|row| row.unwrap()).collect()
+    }
+
+    #[test]
+    fn the_documented_tables_are_the_live_ones() {
+        let connection = Connection::open_in_memory().unwrap();
+        create(&connection).unwrap();
+        let live = live(&connection);
+        let documented: Vec<&str> = SCHEMA
+            .match_indices("CREATE TABLE")
+            .map(|(start, _)| {
+                let end = SCHEMA[start..].find(";\n").unwrap();
+                &SCHEMA[start..start + end]
+            })
+            .collect();
+        assert_eq!(documented, live);
+        assert_eq!(made(&connection).unwrap(), Made::Ours);
+    }
+
+    #[test]
+    fn other_databases_are_recognised() {
+        let connection = Connection::open_in_memory().unwrap();
+        assert_eq!(made(&connection).unwrap(), Made::Empty);
+        connection.execute_batch("CREATE TABLE t (x)").unwrap();
+        assert_eq!(made(&connection).unwrap(), Made::Foreign);
+    }
+}
