@@ -41,3 +41,5 @@ pub mod dialogue;
 pub mod archive;
 // Digest to bytes, key to result: SQLite, verified.
 pub mod store;
+// Graph, key, plan, stale reasons, schedule, events.
+pub mod engine;

@@ -8,4 +8,5 @@ mod featurizer_goldens;
 mod dialogue_goldens;
 mod network_goldens;
 mod ted_goldens;
+mod store_faults;
 mod archive_safety;

@@ -1,0 +1,201 @@
+//! Reasons: the difference between what a task reads and what its last run read.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::digest::Digest;
+use crate::engine::Graph;
+use crate::engine::ItemChange;
+use crate::engine::Items;
+use crate::engine::Manifest;
+use crate::engine::Source;
+use crate::engine::Stale;
+use crate::engine::Task;
+use crate::engine::TaskId;
+use crate::engine::key::KeyInput;
+use crate::store::LastRun;
+use crate::store::Store;
+
+/// The name under which a result keeps its manifest.
+pub(crate) const MANIFEST: &str = "manifest";
+
+/// Returns the name under which a result keeps the pieces of the input `role`.
+pub(crate) fn items_name(role: &str) -> String {
+    format!("items/{role}")
+}
+
+/// Runs of other names that are compared when a task has none of its own.
+const RELATIVES_MAX: usize = 8;
+
+/// What ran last, in all projects of a graph.
+pub(crate) struct History<'a> {
+    graph: &'a Graph,
+    store: &'a Store,
+    last_runs: BTreeMap<Arc<str>, BTreeMap<String, LastRun>>,
+}
+
+/// A former run with the description of what it read.
+struct Former {
+    manifest: Manifest,
+    /// Digests of the stored pieces by name.
+    stored: BTreeMap<String, Digest>,
+}
+
+impl<'a> History<'a> {
+    pub(crate) fn new(graph: &'a Graph, store: &'a Store) -> Self {
+        let mut last_runs = BTreeMap::new();
+        for id in graph.ids() {
+            let project = &graph.task(id).project;
+            if !last_runs.contains_key(project) {
+                last_runs.insert(project.clone(), store.last_runs(project));
+            }
+        }
+        Self {
+            graph,
+            store,
+            last_runs,
+        }
+    }
+
+    pub(crate) fn into_last_runs(self) -> BTreeMap<Arc<str>, BTreeMap<String, LastRun>> {
+        self.last_runs
+    }
+
+    /// Returns the last run of the same name in the same project.
+    pub(crate) fn last_run(&self, id: TaskId) -> Option<&LastRun> {
+        let task = self.graph.task(id);
+        self.last_runs.get(&task.project)?.get(&task.name)
+    }
+
+    /// Returns what changed for the task since its last run. `known` are the
+    /// inputs whose contents are known. With a `key` there is at least one
+    /// reason; without, there may be none.
+    pub(crate) fn changes(
+        &self,
+        id: TaskId,
+        known: &[KeyInput<'_>],
+        key: Option<Digest>,
+    ) -> Vec<Stale> {
+        let task = self.graph.task(id);
+        if let Some(last) = self.last_run(id) {
+            if Some(last.key) == key {
+                return vec![Stale::ResultLost];
+            }
+            return match self.former(last.key) {
+                Some(former) => self.difference(task, known, &former),
+                None => vec![Stale::ResultLost],
+            };
+        }
+        let relatives = self.relatives(task);
+        let differences = relatives
+            .iter()
+            .map(|former| self.difference(task, known, former));
+        match differences.min_by_key(Vec::len) {
+            Some(reasons) if !reasons.is_empty() || key.is_none() => reasons,
+            _ => vec![Stale::NeverRun],
+        }
+    }
+
+    /// Returns runs of the same kind whose task is no longer in the project:
+    /// the task may have been one of them before it got another name.
+    fn relatives(&self, task: &Task) -> Vec<Former> {
+        let Some(runs) = self.last_runs.get(&task.project) else {
+            return Vec::new();
+        };
+        let same_kind = runs.iter().filter(|(_, run)| run.kind == task.kind);
+        let gone = same_kind.filter(|(name, _)| !self.graph.has_name(&task.project, name));
+        gone.take(RELATIVES_MAX)
+            .filter_map(|(_, run)| self.former(run.key))
+            .collect()
+    }
+
+    fn former(&self, key: Digest) -> Option<Former> {
+        let stored = self.store.result(key)?.manifest;
+        let manifest = self.json(*stored.get(MANIFEST)?)?;
+        Some(Former { manifest, stored })
+    }
+
+    fn json<T: DeserializeOwned>(&self, digest: Digest) -> Option<T> {
+        serde_json::from_slice(&self.store.blob(digest)?).ok()
+    }
+
+    fn difference(&self, task: &Task, known: &[KeyInput<'_>], former: &Former) -> Vec<Stale> {
+        let now = Manifest::of(task, known);
+        let old = &former.manifest;
+        if now.kind != old.kind {
+            return vec![Stale::KindChanged {
+                old: old.kind.clone(),
+                new: now.kind,
+            }];
+        }
+        let mut reasons = Vec::new();
+        if now.version != old.version {
+            reasons.push(Stale::AlgorithmChanged {
+                old: old.version,
+                new: now.version,
+            });
+        }
+        option_changes(&now, old, &mut reasons);
+        self.input_changes(task, &now, former, &mut reasons);
+        reasons
+    }
+
+    fn input_changes(
+        &self,
+        task: &Task,
+        now: &Manifest,
+        former: &Former,
+        reasons: &mut Vec<Stale>,
+    ) {
+        for input in &task.inputs {
+            let role = input.role.clone();
+            let Some(old) = former.manifest.inputs.get(&role) else {
+                reasons.push(Stale::InputAdded { role });
+                continue;
+            };
+            let Some(new) = now.inputs.get(&role).filter(|new| new.digest != old.digest) else {
+                continue;
+            };
+            reasons.push(Stale::InputChanged {
+                from: new.from.clone(),
+                changes: self.item_changes(&role, &input.source, former),
+                role,
+            });
+        }
+        let roles: BTreeSet<&str> = task.inputs.iter().map(|i| i.role.as_str()).collect();
+        for role in former.manifest.inputs.keys() {
+            if !roles.contains(role.as_str()) {
+                reasons.push(Stale::InputRemoved { role: role.clone() });
+            }
+        }
+    }
+
+    fn item_changes(&self, role: &str, source: &Source, former: &Former) -> Vec<ItemChange> {
+        let Source::Leaf(leaf) = source else {
+            return Vec::new();
+        };
+        let stored = former.stored.get(&items_name(role));
+        let old: Option<Items> = stored.and_then(|digest| self.json(*digest));
+        match (leaf.items(), old) {
+            (Some(new), Some(old)) => new.changes_since(&old),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn option_changes(now: &Manifest, old: &Manifest, reasons: &mut Vec<Stale>) {
+    let names: BTreeSet<&String> = now.options.keys().chain(old.options.keys()).collect();
+    for name in names {
+        let (old, new) = (old.options.get(name), now.options.get(name));
+        if old != new {
+            reasons.push(Stale::OptionChanged {
+                name: name.clone(),
+                old: old.cloned(),
+                new: new.cloned(),
+            });
+        }
+    }
+}

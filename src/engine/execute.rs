@@ -1,0 +1,324 @@
+//! Executes a plan: workers take tasks whose inputs are settled.
+//!
+//! ```text
+//!   waiting ─▶ ready ─▶ looked up ─▶ locked ─▶ looked up ─▶ running ─▶ stored ─▶ done
+//!                           │                      │            │
+//!                           └──────── spared ◀─────┘            └─▶ failed
+//! ```
+//!
+//! - *waiting*: an input's task is not settled yet.
+//! - *ready*: taken in order of [`Turn`], then of the graph; long tasks are held
+//!   back until every check has settled.
+//! - *looked up*: the key is known now. If the tasks above ran to the same
+//!   outputs, it is an old key with a result: the early cut-off.
+//! - *locked*: no other process does the same work; the second look-up finds
+//!   what one did while we waited.
+//! - *stored*: recorded only if the caller's inputs are what they were.
+//!
+//! Tasks that are fresh in the plan never enter this picture, and their outputs
+//! are read only when a task that runs, or the caller, asks for them.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use serde::Serialize;
+
+use crate::engine::Event;
+use crate::engine::Graph;
+use crate::engine::Plan;
+use crate::engine::TaskId;
+use crate::engine::Turn;
+use crate::engine::results::Results;
+use crate::store::Store;
+
+/// Set from anywhere to stop a run; clones are the same flag.
+#[derive(Clone, Debug, Default)]
+pub struct CancelFlag(Arc<AtomicBool>);
+
+impl CancelFlag {
+    /// Returns a flag that is not set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the flag for good.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether the flag is set.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What to do when a task fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Start nothing new; what is running ends. With several workers it depends
+    /// on their speed what had been started.
+    Stop,
+    /// Run everything that does not depend on the failed task.
+    KeepGoing,
+}
+
+/// How to execute a plan.
+pub struct Settings<'a> {
+    /// How many tasks may run at once. Results do not depend on it.
+    pub jobs: NonZeroUsize,
+    /// What to do when a task fails.
+    pub on_failure: OnFailure,
+    /// Stops the run when set.
+    pub cancel: CancelFlag,
+    /// Says after a task ran whether the sources of its leaves are still what
+    /// they were when the graph was made. If not, the outputs are used and not
+    /// stored.
+    pub inputs_unchanged: &'a (dyn Fn(TaskId) -> bool + Sync),
+    /// When the run began, in milliseconds since 1970-01-01 UTC; only kept for
+    /// reports.
+    pub started_ms: u64,
+}
+
+impl Default for Settings<'_> {
+    /// Returns one worker that stops at the first failure, for leaves that come
+    /// from nowhere outside.
+    fn default() -> Self {
+        Self {
+            jobs: NonZeroUsize::MIN,
+            on_failure: OnFailure::Stop,
+            cancel: CancelFlag::new(),
+            inputs_unchanged: &|_| true,
+            started_ms: 0,
+        }
+    }
+}
+
+/// What became of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// Fresh in the plan.
+    Reused,
+    /// Found in the cache after the tasks above it had settled.
+    Spared,
+    /// It ran.
+    Ran {
+        /// How long, in milliseconds.
+        ms: u64,
+    },
+    /// It failed.
+    Failed {
+        /// The error and its causes.
+        message: String,
+    },
+    /// It did not run: a task it reads failed, or the run was stopped.
+    Skipped {
+        /// The failed task.
+        because: Option<TaskId>,
+    },
+}
+
+impl Outcome {
+    /// Returns whether the task has outputs.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Reused | Self::Spared | Self::Ran { .. })
+    }
+}
+
+/// Stack of a worker, in bytes: as much as the main thread of a process has.
+const STACK_SIZE: usize = 8 << 20;
+
+/// Executes exactly `plan`, which must be of this graph and store.
+///
+/// Results do not depend on the number of jobs. Nothing here fails: what became
+/// of each task is in the results.
+///
+/// # Panics
+///
+/// If `plan` was made for a graph of another size, or no thread can be started.
+pub fn execute<'a>(
+    graph: &'a Graph,
+    plan: &Plan,
+    store: &'a Store,
+    settings: &Settings<'a>,
+    on_event: &'a (dyn Fn(Event) + Sync),
+) -> Results<'a> {
+    assert!(plan.tasks().len() == graph.len(), "a plan of another graph");
+    let results = Results::new(graph, plan, store, settings, on_event);
+    let schedule = Schedule::new(graph, plan);
+    if !schedule.is_empty() {
+        let workers = settings.jobs.get().min(schedule.waiting_count());
+        thread::scope(|scope| {
+            for _ in 0..workers {
+                thread::Builder::new()
+                    .stack_size(STACK_SIZE)
+                    .spawn_scoped(scope, || work(&schedule, &results, plan, settings))
+                    .expect("threads can be started");
+            }
+        });
+    }
+    results.close(plan, settings.started_ms);
+    results
+}
+
+/// Takes one ready task after the other until there are none left.
+fn work(schedule: &Schedule<'_>, results: &Results<'_>, plan: &Plan, settings: &Settings<'_>) {
+    let _guard = StopOnPanic(schedule);
+    while let Some(id) = schedule.next(&settings.cancel) {
+        let is_success = results.settle(plan.task(id), plan.is_forced);
+        let stops = !is_success && settings.on_failure == OnFailure::Stop;
+        schedule.settled(id, is_success, stops);
+    }
+}
+
+/// Stops the other workers when this one panics, which only a caller's function
+/// can make it do; else they would wait for ever.
+struct StopOnPanic<'a>(&'a Schedule<'a>);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.queue().is_stopped = true;
+            self.0.changed.notify_all();
+        }
+    }
+}
+
+/// Which tasks can start.
+struct Schedule<'a> {
+    graph: &'a Graph,
+    /// The tasks that wait for the same work to be done under another name.
+    twins: BTreeMap<TaskId, Vec<TaskId>>,
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+struct Queue {
+    /// How many settled inputs each task still waits for; none for fresh ones.
+    waits: Vec<Option<usize>>,
+    ready: BTreeSet<(Turn, TaskId)>,
+    /// How many checks have not settled.
+    check_count: usize,
+    running_count: usize,
+    is_stopped: bool,
+}
+
+impl<'a> Schedule<'a> {
+    fn new(graph: &'a Graph, plan: &Plan) -> Self {
+        let mut twins: BTreeMap<TaskId, Vec<TaskId>> = BTreeMap::new();
+        let mut waits = Vec::with_capacity(graph.len());
+        let mut ready = BTreeSet::new();
+        let mut check_count = 0;
+        for task in plan.tasks() {
+            if task.is_fresh() {
+                waits.push(None);
+                continue;
+            }
+            check_count += usize::from(graph.task(task.id).turn == Turn::Check);
+            let mut count = 0;
+            for upstream in graph.upstreams(task.id) {
+                count += usize::from(!plan.task(upstream).is_fresh());
+            }
+            if let Some(twin) = task.twin {
+                twins.entry(twin).or_default().push(task.id);
+                count += 1;
+            }
+            if count == 0 {
+                ready.insert((graph.task(task.id).turn, task.id));
+            }
+            waits.push(Some(count));
+        }
+        let queue = Queue {
+            waits,
+            ready,
+            check_count,
+            running_count: 0,
+            is_stopped: false,
+        };
+        Self {
+            graph,
+            twins,
+            queue: Mutex::new(queue),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.queue().ready.is_empty()
+    }
+
+    fn waiting_count(&self) -> usize {
+        self.queue().waits.iter().flatten().count()
+    }
+
+    /// Waits for a task whose turn it is and takes the first in the graph's
+    /// order; none when there will be no more.
+    fn next(&self, cancel: &CancelFlag) -> Option<TaskId> {
+        let mut queue = self.queue();
+        loop {
+            if queue.is_stopped || cancel.is_set() {
+                return None;
+            }
+            if let Some(id) = queue.take_first() {
+                queue.running_count += 1;
+                return Some(id);
+            }
+            if queue.running_count == 0 {
+                return None;
+            }
+            queue = self
+                .changed
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Notes that a task is settled, and makes ready what waited for it.
+    fn settled(&self, id: TaskId, is_success: bool, stops: bool) {
+        let mut queue = self.queue();
+        queue.running_count -= 1;
+        queue.check_count -= usize::from(self.graph.task(id).turn == Turn::Check);
+        queue.is_stopped |= stops;
+        if is_success {
+            let twins = self.twins.get(&id).map_or(&[][..], Vec::as_slice);
+            for &dependant in self.graph.dependants(id).iter().chain(twins) {
+                if let Some(count) = &mut queue.waits[dependant.index()] {
+                    *count -= 1;
+                    if *count == 0 {
+                        let turn = self.graph.task(dependant).turn;
+                        queue.ready.insert((turn, dependant));
+                    }
+                }
+            }
+        }
+        drop(queue);
+        self.changed.notify_all();
+    }
+}
+
+impl Queue {
+    /// Takes the first task whose turn it is. When nothing else can happen, long
+    /// tasks start without the checks: what those wait for failed, or is long.
+    fn take_first(&mut self) -> Option<TaskId> {
+        let &(turn, id) = self.ready.first()?;
+        let is_held = turn == Turn::Long && self.check_count > 0 && self.running_count > 0;
+        if is_held {
+            return None;
+        }
+        self.ready.pop_first();
+        Some(id)
+    }
+}

@@ -1,0 +1,79 @@
+//! Graph, key, plan, stale reasons, schedule, events.
+//!
+//! ```text
+//!   recipe ──▶ Graph ──▶ [plan] ──▶ Plan ──▶ [execute] ──▶ Results
+//!                          │                    │  │
+//!                        store               store └──▶ Events
+//! ```
+//!
+//! A [`Task`] is a pure function with declared inputs. Its key is the hash of
+//! what it reads; a result found under the key is used instead of running it.
+//! [`plan`] says what would run and why, [`execute`] does exactly that. What a
+//! task computes is none of this room's business.
+//!
+//! # What is in a key
+//!
+//! | value | in the key? | why |
+//! |---|---|---|
+//! | task kind | yes | another function |
+//! | algorithm version of the kind | yes | raised when the function's output changes |
+//! | options | yes, canonical | after defaults, so that writing a default changes nothing |
+//! | role and digest of each input | yes, sorted by role | what is read; the role says as what |
+//! | key layout version | yes, as the hash context | a new layout must not meet old keys |
+//! | task name, stage, project | no | the same work elsewhere has the same result |
+//! | key of the task an input comes from | no | only its output counts: that is the early cut-off |
+//! | paths, times, threads, host | no | they do not change the result |
+//! | version of the program | no | a release would throw every result away |
+//!
+//! [`Task`]: crate::engine::Task
+//! [`plan`]: crate::engine::plan()
+//! [`execute`]: crate::engine::execute()
+
+mod task;
+mod items;
+mod graph;
+mod key;
+mod stale;
+mod compare;
+mod plan;
+mod event;
+mod execute;
+mod results;
+#[cfg(test)]
+mod tests;
+
+pub use event::Event;
+pub use event::EventLog;
+pub use event::TaskRef;
+pub use execute::CancelFlag;
+pub use execute::OnFailure;
+pub use execute::Outcome;
+pub use execute::Settings;
+pub use execute::execute;
+pub use graph::Graph;
+pub use graph::TaskId;
+pub use items::Item;
+pub use items::ItemChange;
+pub use items::Items;
+pub use key::KeySink;
+pub use key::Manifest;
+pub use key::ManifestInput;
+pub use key::Part;
+pub use key::key_of;
+pub use plan::Plan;
+pub use plan::PlanSettings;
+pub use plan::Planned;
+pub use plan::State;
+pub use plan::plan;
+pub use results::OutputError;
+pub use results::Results;
+pub use stale::Stale;
+pub use task::Input;
+pub use task::Leaf;
+pub use task::Outputs;
+pub use task::Run;
+pub use task::Source;
+pub use task::Task;
+pub use task::TaskContext;
+pub use task::TaskError;
+pub use task::Turn;

@@ -1,0 +1,272 @@
+//! What would run, and why: found by looking only.
+//!
+//! A dry run prints a [`Plan`], a real run executes one; there is no second
+//! way to find out what is stale.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::digest::Digest;
+use crate::engine::Graph;
+use crate::engine::Source;
+use crate::engine::Stale;
+use crate::engine::TaskId;
+use crate::engine::compare::History;
+use crate::engine::key::KeyInput;
+use crate::engine::key::task_key;
+use crate::store::LastRun;
+use crate::store::Store;
+use crate::store::StoredResult;
+
+/// How to plan.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlanSettings {
+    /// Whether every task is to run, whatever the cache holds.
+    pub force: bool,
+}
+
+/// What is known of a task before anything runs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "state", content = "reasons", rename_all = "snake_case")]
+pub enum State {
+    /// Its result is in the cache.
+    Fresh,
+    /// All that it reads is known and its result is not in the cache: it will
+    /// run. There is at least one reason.
+    Stale(Vec<Stale>),
+    /// It reads an output of a task that is not fresh: it runs, unless that
+    /// output comes out as it was. The last reason is [`Stale::Upstream`];
+    /// before it stands what has changed for the task itself.
+    MayBeSpared(Vec<Stale>),
+}
+
+/// One task of a plan.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The task.
+    pub id: TaskId,
+    /// Whether it will run.
+    pub state: State,
+    /// Its key; none while an input is unknown.
+    pub key: Option<Digest>,
+    /// How long it took when it last ran, in milliseconds.
+    pub estimate_ms: Option<u64>,
+    /// Its result, if it is fresh.
+    pub(crate) result: Option<StoredResult>,
+    /// The earlier task that does the same work.
+    pub(crate) twin: Option<TaskId>,
+}
+
+impl Planned {
+    /// Returns whether its result is in the cache.
+    pub fn is_fresh(&self) -> bool {
+        self.state == State::Fresh
+    }
+
+    /// Returns why it will or may run; empty if it is fresh.
+    pub fn reasons(&self) -> &[Stale] {
+        match &self.state {
+            State::Fresh => &[],
+            State::Stale(reasons) | State::MayBeSpared(reasons) => reasons,
+        }
+    }
+}
+
+/// What would run, and why. Belongs to the graph it was made for.
+#[derive(Debug)]
+pub struct Plan {
+    tasks: Vec<Planned>,
+    pub(crate) is_forced: bool,
+    /// The last run of each task, by project and name.
+    pub(crate) last_runs: BTreeMap<Arc<str>, BTreeMap<String, LastRun>>,
+}
+
+impl Plan {
+    /// Returns all tasks in the order of the graph.
+    pub fn tasks(&self) -> &[Planned] {
+        &self.tasks
+    }
+
+    /// Returns the task `id`.
+    ///
+    /// # Panics
+    ///
+    /// If `id` is of another graph.
+    pub fn task(&self, id: TaskId) -> &Planned {
+        &self.tasks[id.index()]
+    }
+
+    /// Returns the tasks that will or may run.
+    pub fn stale(&self) -> impl Iterator<Item = &Planned> {
+        self.tasks.iter().filter(|task| !task.is_fresh())
+    }
+
+    /// Returns the sum of the estimates of all tasks that will or may run, in
+    /// milliseconds; tasks that never ran count for nothing.
+    pub fn estimate_ms(&self) -> u64 {
+        self.stale().filter_map(|task| task.estimate_ms).sum()
+    }
+}
+
+/// Finds out what would run. Reads the store, writes nothing.
+pub fn plan(graph: &Graph, store: &Store, settings: PlanSettings) -> Plan {
+    let mut planner = Planner {
+        graph,
+        store,
+        settings,
+        required: required_outputs(graph),
+        history: History::new(graph, store),
+        stale_keys: HashMap::new(),
+        tasks: Vec::with_capacity(graph.len()),
+    };
+    for id in graph.ids() {
+        let planned = planner.planned(id);
+        planner.tasks.push(planned);
+    }
+    Plan {
+        is_forced: settings.force,
+        tasks: planner.tasks,
+        last_runs: planner.history.into_last_runs(),
+    }
+}
+
+/// Returns for each task the outputs that others read.
+pub(crate) fn required_outputs(graph: &Graph) -> Vec<BTreeSet<String>> {
+    let mut required = vec![BTreeSet::new(); graph.len()];
+    for id in graph.ids() {
+        for input in &graph.task(id).inputs {
+            if let Source::Output { task, output } = &input.source {
+                required[task.index()].insert(output.clone());
+            }
+        }
+    }
+    required
+}
+
+/// Returns the first output that is wanted and not to be had.
+pub(crate) fn lost_output(
+    store: &Store,
+    result: &StoredResult,
+    required: &BTreeSet<String>,
+) -> Option<String> {
+    let unknown = required
+        .iter()
+        .find(|name| !result.outputs.contains_key(*name));
+    let gone = || {
+        let mut outputs = result.outputs.iter();
+        outputs.find(|(_, output)| !store.contains(output.digest, output.size))
+    };
+    unknown
+        .cloned()
+        .or_else(|| gone().map(|(name, _)| name.clone()))
+}
+
+struct Planner<'a> {
+    graph: &'a Graph,
+    store: &'a Store,
+    settings: PlanSettings,
+    required: Vec<BTreeSet<String>>,
+    history: History<'a>,
+    /// The first stale task of each key.
+    stale_keys: HashMap<Digest, TaskId>,
+    /// The tasks before the present one.
+    tasks: Vec<Planned>,
+}
+
+impl<'a> Planner<'a> {
+    fn planned(&mut self, id: TaskId) -> Planned {
+        let graph = self.graph;
+        let (known, unknown) = split_inputs(graph, &self.tasks, id);
+        let key = unknown.is_empty().then(|| task_key(graph.task(id), &known));
+        let mut planned = Planned {
+            id,
+            state: State::Fresh,
+            key,
+            estimate_ms: self.history.last_run(id).map(|run| run.cost_ms),
+            result: None,
+            twin: None,
+        };
+        if self.settings.force {
+            planned.state = State::Stale(vec![Stale::Forced]);
+            return planned;
+        }
+        let Some(key) = key else {
+            let mut reasons = self.history.changes(id, &known, None);
+            let tasks = unknown.iter().map(|&task| graph.task(task).name.clone());
+            reasons.push(Stale::Upstream {
+                tasks: tasks.collect(),
+            });
+            planned.state = State::MayBeSpared(reasons);
+            return planned;
+        };
+        self.look_up(&mut planned, key, &known);
+        planned
+    }
+
+    /// Settles a task whose key is known.
+    fn look_up(&mut self, planned: &mut Planned, key: Digest, inputs: &[KeyInput<'_>]) {
+        let id = planned.id;
+        if let Some(&first) = self.stale_keys.get(&key) {
+            let task = self.graph.task(first).name.clone();
+            planned.state = State::Stale(vec![Stale::SameAs { task }]);
+            planned.twin = Some(first);
+            return;
+        }
+        match self.store.result(key) {
+            Some(result) => {
+                planned.estimate_ms = Some(result.cost_ms);
+                match lost_output(self.store, &result, &self.required[id.index()]) {
+                    Some(output) => {
+                        planned.state = State::Stale(vec![Stale::OutputLost { output }]);
+                    }
+                    None => planned.result = Some(result),
+                }
+            }
+            None => {
+                planned.state = State::Stale(self.history.changes(id, inputs, Some(key)));
+            }
+        }
+        if !planned.is_fresh() {
+            self.stale_keys.insert(key, id);
+        }
+    }
+}
+
+/// Splits the inputs of `id` into those whose contents are known and the tasks
+/// that have to settle first.
+fn split_inputs<'a>(
+    graph: &'a Graph,
+    tasks: &[Planned],
+    id: TaskId,
+) -> (Vec<KeyInput<'a>>, BTreeSet<TaskId>) {
+    let mut known = Vec::new();
+    let mut unknown = BTreeSet::new();
+    for input in &graph.task(id).inputs {
+        let role = input.role.as_str();
+        match &input.source {
+            Source::Leaf(leaf) => known.push(KeyInput {
+                role,
+                digest: leaf.digest(),
+                from: None,
+            }),
+            Source::Output { task, output } => {
+                let result = tasks[task.index()].result.as_ref();
+                match result.and_then(|result| result.outputs.get(output)) {
+                    Some(output) => known.push(KeyInput {
+                        role,
+                        digest: output.digest,
+                        from: Some(&graph.task(*task).name),
+                    }),
+                    None => {
+                        unknown.insert(*task);
+                    }
+                }
+            }
+        }
+    }
+    (known, unknown)
+}

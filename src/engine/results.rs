@@ -1,0 +1,676 @@
+//! What the tasks of a run gave, and how a single task is settled.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::time::Instant;
+
+use crate::digest::Digest;
+use crate::engine::CancelFlag;
+use crate::engine::Event;
+use crate::engine::Graph;
+use crate::engine::Manifest;
+use crate::engine::Outcome;
+use crate::engine::Outputs;
+use crate::engine::Plan;
+use crate::engine::Planned;
+use crate::engine::Settings;
+use crate::engine::Source;
+use crate::engine::Stale;
+use crate::engine::Task;
+use crate::engine::TaskContext;
+use crate::engine::TaskError;
+use crate::engine::TaskId;
+use crate::engine::compare::MANIFEST;
+use crate::engine::compare::items_name;
+use crate::engine::key::KeyInput;
+use crate::engine::key::task_key;
+use crate::engine::plan::lost_output;
+use crate::engine::plan::required_outputs;
+use crate::engine::task::Given;
+use crate::store::LastRun;
+use crate::store::Locked;
+use crate::store::NewResult;
+use crate::store::OutputRef;
+use crate::store::RunRecord;
+use crate::store::Store;
+use crate::store::StoredResult;
+
+/// What the tasks of a run gave. Outputs of tasks that did not run stay in the
+/// store until somebody asks for them.
+pub struct Results<'a> {
+    graph: &'a Graph,
+    store: &'a Store,
+    cancel: CancelFlag,
+    inputs_unchanged: &'a (dyn Fn(TaskId) -> bool + Sync),
+    on_event: &'a (dyn Fn(Event) + Sync),
+    /// For each task the outputs that others read.
+    required: Vec<BTreeSet<String>>,
+    slots: Vec<Mutex<Slot>>,
+    /// Held while a settled task runs again because its output was lost.
+    reruns: Vec<Mutex<()>>,
+}
+
+/// What is known of one task.
+#[derive(Default)]
+struct Slot {
+    outcome: Option<Outcome>,
+    key: Option<Digest>,
+    cost_ms: u64,
+    outputs: BTreeMap<String, OutputRef>,
+    /// Bytes that are at hand.
+    bytes: BTreeMap<String, Arc<Vec<u8>>>,
+    /// Whether the store has the result, so that bytes need not be held.
+    is_stored: bool,
+    /// How many tasks that may still run read this one.
+    reader_count: usize,
+}
+
+/// An output that could not be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutputError {
+    /// The task has no outputs, because it failed or did not run.
+    #[error("`{task}` has no outputs: it failed or did not run")]
+    NotSettled {
+        /// The task's name.
+        task: String,
+    },
+    /// The task has no output of this name.
+    #[error("`{task}` has no output `{output}`")]
+    Unknown {
+        /// The task's name.
+        task: String,
+        /// The output.
+        output: String,
+    },
+    /// The cache lost the output, and the task failed when it ran again.
+    #[error("an output of `{task}` was lost and making it again failed: {message}")]
+    Rerun {
+        /// The task's name.
+        task: String,
+        /// The error and its causes.
+        message: String,
+    },
+}
+
+/// Why a task could not be settled.
+enum Failure {
+    Cancelled,
+    Error(String),
+}
+
+/// An output's digest and bytes.
+type Found = (Digest, Arc<Vec<u8>>);
+
+/// The contents of a task's inputs, and their digests, by role.
+type Loaded<'a> = (BTreeMap<&'a str, Given>, BTreeMap<&'a str, Digest>);
+
+impl<'a> Results<'a> {
+    pub(crate) fn new(
+        graph: &'a Graph,
+        plan: &Plan,
+        store: &'a Store,
+        settings: &Settings<'a>,
+        on_event: &'a (dyn Fn(Event) + Sync),
+    ) -> Self {
+        let results = Self {
+            graph,
+            store,
+            cancel: settings.cancel.clone(),
+            inputs_unchanged: settings.inputs_unchanged,
+            on_event,
+            required: required_outputs(graph),
+            slots: graph.ids().map(|_| Mutex::default()).collect(),
+            reruns: graph.ids().map(|_| Mutex::default()).collect(),
+        };
+        results.warnings();
+        for planned in plan.tasks() {
+            results.begin(plan, planned);
+        }
+        results
+    }
+
+    /// Fills the slot of a fresh task and counts the readers of others.
+    fn begin(&self, plan: &Plan, planned: &Planned) {
+        let id = planned.id;
+        let dependants = self.graph.dependants(id).iter();
+        let mut slot = self.slot(id);
+        slot.reader_count = dependants.filter(|&&d| !plan.task(d).is_fresh()).count();
+        if let (Some(key), Some(result)) = (planned.key, &planned.result) {
+            slot.outcome = Some(Outcome::Reused);
+            slot.take_stored(key, result);
+            drop(slot);
+            self.emit(Event::Reused {
+                task: self.task_ref(id),
+            });
+        }
+    }
+
+    /// Returns what became of the task `id`.
+    ///
+    /// # Panics
+    ///
+    /// If `id` is of another graph.
+    pub fn outcome(&self, id: TaskId) -> Outcome {
+        let outcome = self.slot(id).outcome.clone();
+        outcome.expect("every task has an outcome when the run is over")
+    }
+
+    /// Returns whether every task has outputs.
+    pub fn is_success(&self) -> bool {
+        let mut ids = self.graph.ids();
+        ids.all(|id| self.outcome(id).is_success())
+    }
+
+    /// Returns the tasks that failed, with the error and its causes.
+    pub fn failures(&self) -> Vec<(TaskId, String)> {
+        let failure = |id| match self.outcome(id) {
+            Outcome::Failed { message } => Some((id, message)),
+            _ => None,
+        };
+        self.graph.ids().filter_map(failure).collect()
+    }
+
+    /// Returns the digests of the outputs of `id` by name; empty if it has none.
+    pub fn digests(&self, id: TaskId) -> BTreeMap<String, OutputRef> {
+        self.slot(id).outputs.clone()
+    }
+
+    /// Returns the output `name` of the task `id`, read from the store if need
+    /// be. If the store has lost it, the task runs again.
+    ///
+    /// # Errors
+    ///
+    /// If the task has no outputs or not this one, or if it failed when it had
+    /// to run again.
+    pub fn output(&self, id: TaskId, name: &str) -> Result<Arc<Vec<u8>>, OutputError> {
+        let task = self.graph.task(id).name.clone();
+        let is_success = self
+            .slot(id)
+            .outcome
+            .as_ref()
+            .is_some_and(Outcome::is_success);
+        if !is_success {
+            return Err(OutputError::NotSettled { task });
+        }
+        if !self.slot(id).outputs.contains_key(name) {
+            let output = name.to_owned();
+            return Err(OutputError::Unknown { task, output });
+        }
+        let loaded = self.bytes(id, name);
+        self.warnings();
+        loaded
+            .map(|(_, bytes)| bytes)
+            .map_err(|failure| OutputError::Rerun {
+                task,
+                message: failure.to_string(),
+            })
+    }
+
+    /// Settles a task whose inputs are settled; returns whether it has outputs.
+    pub(crate) fn settle(&self, planned: &Planned, is_forced: bool) -> bool {
+        let id = planned.id;
+        let outcome = match self.find_or_run(planned, is_forced) {
+            Ok(outcome) => outcome,
+            Err(Failure::Cancelled) => Outcome::Skipped { because: None },
+            Err(Failure::Error(message)) => Outcome::Failed { message },
+        };
+        match &outcome {
+            Outcome::Spared => self.emit(Event::Spared {
+                task: self.task_ref(id),
+            }),
+            Outcome::Ran { ms } => self.emit(Event::Finished {
+                task: self.task_ref(id),
+                ms: *ms,
+            }),
+            Outcome::Failed { message } => self.emit(Event::Failed {
+                task: self.task_ref(id),
+                message: message.clone(),
+            }),
+            Outcome::Skipped { .. } => self.emit(Event::Skipped {
+                task: self.task_ref(id),
+                because: None,
+            }),
+            Outcome::Reused => {}
+        }
+        let is_success = outcome.is_success();
+        self.slot(id).outcome = Some(outcome);
+        for upstream in self.graph.upstreams(id) {
+            self.release(upstream);
+        }
+        self.forget_stored(id);
+        self.warnings();
+        is_success
+    }
+
+    fn find_or_run(&self, planned: &Planned, is_forced: bool) -> Result<Outcome, Failure> {
+        let id = planned.id;
+        loop {
+            let inputs = self.key_inputs(id)?;
+            let key = task_key(self.graph.task(id), &inputs);
+            if !is_forced && (self.take_found(id, key) || self.take_twin(planned, key)) {
+                return Ok(Outcome::Spared);
+            }
+            let task = self.task_ref(id);
+            let on_wait = |holder: &str| {
+                let (task, holder) = (task.clone(), holder.to_owned());
+                self.emit(Event::Waiting { task, holder });
+            };
+            let lock = self.store.lock(key, &on_wait, &|| self.cancel.is_set());
+            let has_waited = matches!(lock, Locked::AfterWaiting(_));
+            if matches!(lock, Locked::Cancelled) {
+                return Err(Failure::Cancelled);
+            }
+            if (!is_forced || has_waited) && self.take_found(id, key) {
+                return Ok(Outcome::Spared);
+            }
+            let (given, digests) = self.load(id)?;
+            let is_same = |input: &KeyInput<'_>| digests[input.role] == input.digest;
+            if !inputs.iter().all(is_same) {
+                // A lost output was made again and came out differently.
+                continue;
+            }
+            let reasons = planned.reasons().to_vec();
+            let ms = self.run(id, key, &inputs, given, reasons)?;
+            return Ok(Outcome::Ran { ms });
+        }
+    }
+
+    /// Uses the stored result of `key`, if there is one.
+    fn take_found(&self, id: TaskId, key: Digest) -> bool {
+        let Some(result) = self.store.result(key) else {
+            return false;
+        };
+        let is_whole = lost_output(self.store, &result, &self.required[id.index()]).is_none();
+        if is_whole {
+            self.slot(id).take_stored(key, &result);
+        }
+        is_whole
+    }
+
+    /// Uses what the task that does the same work gave.
+    fn take_twin(&self, planned: &Planned, key: Digest) -> bool {
+        let Some(twin) = planned.twin else {
+            return false;
+        };
+        let (outputs, bytes, cost_ms, is_stored) = {
+            let twin = self.slot(twin);
+            if twin.key != Some(key) {
+                return false;
+            }
+            (
+                twin.outputs.clone(),
+                twin.bytes.clone(),
+                twin.cost_ms,
+                twin.is_stored,
+            )
+        };
+        let mut slot = self.slot(planned.id);
+        slot.key = Some(key);
+        slot.outputs = outputs;
+        slot.bytes = bytes;
+        slot.cost_ms = cost_ms;
+        slot.is_stored = is_stored;
+        true
+    }
+
+    /// Returns the inputs of `id` as its key sees them.
+    fn key_inputs(&self, id: TaskId) -> Result<Vec<KeyInput<'a>>, Failure> {
+        let graph = self.graph;
+        let mut inputs = Vec::new();
+        for input in &graph.task(id).inputs {
+            let (digest, from) = match &input.source {
+                Source::Leaf(leaf) => (leaf.digest(), None),
+                Source::Output { task, output } => {
+                    let from = graph.task(*task).name.as_str();
+                    (self.known_digest(*task, output)?, Some(from))
+                }
+            };
+            inputs.push(KeyInput {
+                role: &input.role,
+                digest,
+                from,
+            });
+        }
+        Ok(inputs)
+    }
+
+    fn known_digest(&self, id: TaskId, output: &str) -> Result<Digest, Failure> {
+        let slot = self.slot(id);
+        let found = slot.outputs.get(output).map(|output| output.digest);
+        found.ok_or_else(|| {
+            let name = &self.graph.task(id).name;
+            Failure::Error(format!("`{name}` has no output `{output}`"))
+        })
+    }
+
+    /// Gets the contents of all inputs of `id`.
+    fn load(&self, id: TaskId) -> Result<Loaded<'a>, Failure> {
+        let mut given = BTreeMap::new();
+        let mut digests = BTreeMap::new();
+        for input in &self.graph.task(id).inputs {
+            let role = input.role.as_str();
+            let (digest, contents) = match &input.source {
+                Source::Leaf(leaf) => (leaf.digest(), Given::Leaf(leaf.clone())),
+                Source::Output { task, output } => {
+                    let (digest, bytes) = self.bytes(*task, output)?;
+                    (digest, Given::Bytes(bytes))
+                }
+            };
+            given.insert(role, contents);
+            digests.insert(role, digest);
+        }
+        Ok((given, digests))
+    }
+
+    /// Returns an output's digest and bytes: those at hand, the store's, or
+    /// those of another run of the task.
+    fn bytes(&self, id: TaskId, name: &str) -> Result<Found, Failure> {
+        if let Some(found) = self.bytes_found(id, name)? {
+            return Ok(found);
+        }
+        let rerun = &self.reruns[id.index()];
+        let _running = rerun.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = self.bytes_found(id, name)? {
+            return Ok(found);
+        }
+        self.run_again(id, name)?;
+        match self.bytes_found(id, name)? {
+            Some(found) => Ok(found),
+            None => Err(Failure::Error(format!("output `{name}` was lost twice"))),
+        }
+    }
+
+    fn bytes_found(&self, id: TaskId, name: &str) -> Result<Option<Found>, Failure> {
+        let digest = self.known_digest(id, name)?;
+        if let Some(bytes) = self.slot(id).bytes.get(name) {
+            return Ok(Some((digest, bytes.clone())));
+        }
+        let Some(bytes) = self.store.blob(digest).map(Arc::new) else {
+            return Ok(None);
+        };
+        let mut slot = self.slot(id);
+        if slot.reader_count > 1 {
+            slot.bytes.insert(name.to_owned(), bytes.clone());
+        }
+        Ok(Some((digest, bytes)))
+    }
+
+    /// Runs a settled task once more, because its output `name` was lost.
+    fn run_again(&self, id: TaskId, name: &str) -> Result<(), Failure> {
+        let output = name.to_owned();
+        self.emit(Event::OutputLost {
+            task: self.task_ref(id),
+            output: output.clone(),
+        });
+        let (given, _) = self.load(id)?;
+        // Loading may have run other tasks again: only now are the digests final.
+        let inputs = self.key_inputs(id)?;
+        let key = task_key(self.graph.task(id), &inputs);
+        let ms = self.run(id, key, &inputs, given, vec![Stale::OutputLost { output }])?;
+        let task = self.task_ref(id);
+        self.emit(Event::Finished { task, ms });
+        let mut slot = self.slot(id);
+        slot.outcome = Some(Outcome::Ran { ms });
+        Ok(())
+    }
+
+    /// Runs a task and stores its result; returns how long it took.
+    fn run(
+        &self,
+        id: TaskId,
+        key: Digest,
+        inputs: &[KeyInput<'_>],
+        given: BTreeMap<&str, Given>,
+        reasons: Vec<Stale>,
+    ) -> Result<u64, Failure> {
+        let task = self.graph.task(id);
+        self.emit(Event::Started {
+            task: self.task_ref(id),
+            reasons,
+        });
+        let begin = Instant::now();
+        let outputs = self.call(id, task, given)?;
+        let cost_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut required = self.required[id.index()].iter();
+        if let Some(name) = required.find(|name| !outputs.contains_key(*name)) {
+            return Err(Failure::Error(format!("it gave no output `{name}`")));
+        }
+        let is_stored = if (self.inputs_unchanged)(id) {
+            self.store.record(&NewResult {
+                key,
+                kind: task.kind,
+                outputs: &outputs,
+                manifest: &described(task, inputs),
+                cost_ms,
+            })
+        } else {
+            let task = self.task_ref(id);
+            self.emit(Event::NotStored { task });
+            false
+        };
+        self.slot(id).take_outputs(key, outputs, cost_ms, is_stored);
+        Ok(cost_ms)
+    }
+
+    /// Calls the task's function; a panic in it is an error of the task.
+    fn call(
+        &self,
+        id: TaskId,
+        task: &Task,
+        given: BTreeMap<&str, Given>,
+    ) -> Result<Outputs, Failure> {
+        let progress = |done, total, text: &str| {
+            self.emit(Event::Progress {
+                task: self.task_ref(id),
+                done,
+                total,
+                text: text.to_owned(),
+            });
+        };
+        let context = TaskContext {
+            inputs: given,
+            cancel: &self.cancel,
+            progress: &progress,
+        };
+        let called = catch_unwind(AssertUnwindSafe(|| (task.run)(&context)));
+        let outputs = called.unwrap_or_else(|panic| {
+            let message = panic_message(&*panic);
+            Err(TaskError::Panicked { message })
+        });
+        outputs.map_err(|error| match error {
+            TaskError::Cancelled => Failure::Cancelled,
+            error => Failure::Error(with_causes(&error)),
+        })
+    }
+
+    /// Notes that one reader of `id` less may come.
+    fn release(&self, id: TaskId) {
+        let mut slot = self.slot(id);
+        slot.reader_count = slot.reader_count.saturating_sub(1);
+        drop(slot);
+        self.forget_stored(id);
+    }
+
+    /// Drops bytes that nobody waits for and the store has.
+    fn forget_stored(&self, id: TaskId) {
+        let mut slot = self.slot(id);
+        if slot.reader_count == 0 && slot.is_stored {
+            slot.bytes.clear();
+        }
+    }
+
+    /// Settles what was never started, and records the run.
+    pub(crate) fn close(&self, plan: &Plan, started_ms: u64) {
+        for planned in plan.tasks() {
+            if self.slot(planned.id).outcome.is_none() {
+                let because = self.failure_above(planned);
+                let task = self.task_ref(planned.id);
+                self.slot(planned.id).outcome = Some(Outcome::Skipped { because });
+                let because = because.map(|id| self.task_ref(id));
+                self.emit(Event::Skipped { task, because });
+            }
+        }
+        self.record_run(plan, started_ms);
+        self.warnings();
+    }
+
+    /// Returns the failed task for which `planned` was skipped, if that is why.
+    fn failure_above(&self, planned: &Planned) -> Option<TaskId> {
+        let upstreams = self.graph.upstreams(planned.id);
+        let above = upstreams.into_iter().chain(planned.twin);
+        let failure = |id| match self.slot(id).outcome {
+            Some(Outcome::Failed { .. }) => Some(id),
+            Some(Outcome::Skipped { because }) => because,
+            _ => None,
+        };
+        above.filter_map(failure).next()
+    }
+
+    /// Keeps what is new: the keys of tasks that have another than last time,
+    /// and the day on which results were used.
+    fn record_run(&self, plan: &Plan, started_ms: u64) {
+        let mut run = RunRecord {
+            started_ms,
+            ..RunRecord::default()
+        };
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut used = Vec::new();
+        for planned in plan.tasks() {
+            let task = self.graph.task(planned.id);
+            let slot = self.slot(planned.id);
+            *counts.entry(slot.outcome_name()).or_default() += 1;
+            let Some(key) = slot.key.filter(|_| slot.is_stored) else {
+                continue;
+            };
+            if let Some(result) = &planned.result
+                && result.used_day != self.store.today()
+            {
+                used.push(key);
+            }
+            let last = plan
+                .last_runs
+                .get(&task.project)
+                .and_then(|runs| runs.get(&task.name));
+            if last.is_none_or(|last| last.key != key) {
+                let now = LastRun {
+                    key,
+                    kind: task.kind.to_owned(),
+                    cost_ms: slot.cost_ms,
+                };
+                run.tasks
+                    .insert((task.project.to_string(), task.name.clone()), now);
+            }
+        }
+        let has_only_reused = counts.keys().all(|name| *name == "reused");
+        if !has_only_reused || !run.tasks.is_empty() {
+            run.report = serde_json::json!(counts);
+            self.store.record_run(&run);
+        }
+        self.store.touch(&used);
+    }
+
+    fn slot(&self, id: TaskId) -> MutexGuard<'_, Slot> {
+        let slot = &self.slots[id.index()];
+        slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn task_ref(&self, id: TaskId) -> crate::engine::TaskRef {
+        self.graph.task_ref(id).clone()
+    }
+
+    fn emit(&self, event: Event) {
+        (self.on_event)(event);
+    }
+
+    fn warnings(&self) {
+        for warning in self.store.take_warnings() {
+            self.emit(Event::StoreWarning { warning });
+        }
+    }
+}
+
+impl Slot {
+    fn take_stored(&mut self, key: Digest, result: &StoredResult) {
+        self.key = Some(key);
+        self.cost_ms = result.cost_ms;
+        self.outputs = result.outputs.clone();
+        self.bytes.clear();
+        self.is_stored = true;
+    }
+
+    fn take_outputs(&mut self, key: Digest, outputs: Outputs, cost_ms: u64, is_stored: bool) {
+        self.key = Some(key);
+        self.cost_ms = cost_ms;
+        self.is_stored = is_stored;
+        let refs = outputs
+            .iter()
+            .map(|(name, bytes)| (name.clone(), OutputRef::of(bytes)));
+        self.outputs = refs.collect();
+        let bytes = outputs
+            .into_iter()
+            .map(|(name, bytes)| (name, Arc::new(bytes)));
+        self.bytes = bytes.collect();
+    }
+
+    fn outcome_name(&self) -> &'static str {
+        match self.outcome {
+            Some(Outcome::Reused) => "reused",
+            Some(Outcome::Spared) => "spared",
+            Some(Outcome::Ran { .. }) => "ran",
+            Some(Outcome::Failed { .. }) => "failed",
+            Some(Outcome::Skipped { .. }) | None => "skipped",
+        }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::Error(message) => f.write_str(message),
+        }
+    }
+}
+
+/// Returns what is stored beside a result to explain the next run: the manifest
+/// of the key, and the pieces of each leaf that has some.
+fn described(task: &Task, inputs: &[KeyInput<'_>]) -> BTreeMap<String, Vec<u8>> {
+    let manifest = serde_json::to_vec(&Manifest::of(task, inputs)).expect("a manifest is JSON");
+    let mut described = BTreeMap::from([(MANIFEST.to_owned(), manifest)]);
+    for input in &task.inputs {
+        if let Source::Leaf(leaf) = &input.source
+            && let Some(items) = leaf.items()
+        {
+            let items = serde_json::to_vec(&**items).expect("items are JSON");
+            described.insert(items_name(&input.role), items);
+        }
+    }
+    described
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        return (*text).to_owned();
+    }
+    let text = panic.downcast_ref::<String>();
+    text.cloned()
+        .unwrap_or_else(|| "without a message".to_owned())
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
