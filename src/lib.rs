@@ -43,3 +43,5 @@ pub mod archive;
 pub mod store;
 // Graph, key, plan, stale reasons, schedule, events.
 pub mod engine;
+// Turns a project into a graph: the one room that knows both sides.
+pub mod recipe;

@@ -1,0 +1,122 @@
+//! Turns a project into a graph: the one room that knows both sides.
+//!
+//! ```text
+//!   data::Project ──▶ Slices ──▶ nlu tasks, core tasks ──▶ package ──▶ engine::Graph
+//!                                                                        │
+//!                                     Report ◀── code of a dry run ◀── Plan
+//! ```
+//!
+//! Nothing is computed here: each task hands its inputs to a function of a room
+//! on the left and names what comes back. What a task may read is what its
+//! function is given.
+
+mod stage;
+mod part;
+mod slices;
+mod seeds;
+mod builder;
+mod options;
+mod networks;
+mod nlu;
+mod core;
+mod package;
+mod report;
+mod staleness;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rayon::ThreadPool;
+
+use crate::archive::TrainingType;
+use crate::data::Project;
+use crate::diagnostic::Diagnostic;
+use crate::engine::Graph;
+use crate::engine::TaskId;
+
+pub use builder::Builder;
+pub use builder::Draft;
+pub use builder::Packaged;
+pub use networks::is_untrained;
+pub use package::ARCHIVE;
+pub use package::PackageParts;
+pub use package::PackageRecord;
+pub use package::RECORD;
+pub use part::Part;
+pub use report::REPORT_VERSION;
+pub use report::Report;
+pub use report::TaskReport;
+pub use report::TaskState;
+pub use slices::Annotated;
+pub use slices::Messages;
+pub use slices::Slices;
+pub use slices::Stories;
+pub use stage::Stage;
+pub use staleness::code_and_texts;
+pub use staleness::fingerprint_parts;
+pub use staleness::report;
+
+/// How a project is to be trained.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Which halves.
+    pub training_type: TrainingType,
+    /// How many stories are glued to others.
+    pub augmentation: usize,
+    /// Whether the NLU data goes into the archive.
+    pub persist_nlu_data: bool,
+    /// Tells projects that share a cache apart; for reasons only.
+    pub project_name: Arc<str>,
+}
+
+/// A project as a graph.
+pub struct Recipe {
+    /// All tasks.
+    pub graph: Graph,
+    /// The task whose outputs are [`ARCHIVE`] and [`RECORD`].
+    pub package: TaskId,
+    /// The parts that the archive has.
+    pub parts: BTreeSet<Part>,
+    /// What the user may want to change in the configuration.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Returns the graph of a project. Numeric work runs in `pool`.
+///
+/// # Errors
+///
+/// Every mistake in the configuration: unknown components, options that cannot
+/// be used, components in the wrong order.
+pub fn recipe(
+    project: &Arc<Project>,
+    order: &Order,
+    pool: Arc<ThreadPool>,
+) -> Result<Recipe, Vec<Diagnostic>> {
+    let slices = Slices::of(project);
+    let mut builder = Builder::new(Arc::clone(&order.project_name), pool);
+    let mut diagnostics = Vec::new();
+    let mut pipeline = Vec::new();
+    if order.training_type != TrainingType::Core {
+        pipeline = nlu::tasks(&mut builder, project, &slices, &mut diagnostics);
+    }
+    let mut policies = Vec::new();
+    if order.training_type != TrainingType::Nlu {
+        policies = core::tasks(&mut builder, project, &slices, order, &mut diagnostics);
+    }
+    if crate::diagnostic::has_errors(&diagnostics) {
+        return Err(diagnostics);
+    }
+    let parts = PackageParts {
+        training_type: order.training_type,
+        pipeline,
+        policies,
+        persist_nlu_data: order.persist_nlu_data,
+    };
+    let package = package::package(&mut builder, project, &slices, parts);
+    Ok(Recipe {
+        graph: builder.graph,
+        package,
+        parts: Part::of(order.training_type),
+        warnings: diagnostics,
+    })
+}

@@ -1,0 +1,495 @@
+//! The tasks of the pipeline: tokens, features, and what each component learns.
+//!
+//! ```text
+//!   messages ─▶ tokenizer ─┬▶ documents ─▶ featurizer ─┬▶ fitted ─▶ archive
+//!                          └▶ texts ─┐                 └▶ rows ──┐
+//!   annotations ─────────────────────┴───────▶ classifier ◀──────┘
+//! ```
+//!
+//! | output | of | holds |
+//! |---|---|---|
+//! | `documents` | tokenizer | tokens of every attribute of every example |
+//! | `texts` | tokenizer | tokens of the text alone, so that labels do not reach those who read it |
+//! | `rows.*` | featurizer | features of one attribute of every example |
+//! | `fitted.json`, `*.safetensors` | all | what goes into the archive |
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::archive::ComponentEntry;
+use crate::data::Component;
+use crate::data::NluData;
+use crate::data::Options;
+use crate::data::Project;
+use crate::diagnostic::Diagnostic;
+use crate::engine::Input;
+use crate::engine::Outputs;
+use crate::engine::TaskContext;
+use crate::engine::TaskError;
+use crate::engine::TaskId;
+use crate::engine::Turn;
+use crate::features::FeatureRows;
+use crate::features::count_vectors;
+use crate::features::lexical_syntactic;
+use crate::features::regex;
+use crate::nlu::FITTED;
+use crate::nlu::FallbackOptions;
+use crate::nlu::KeywordClassifier;
+use crate::nlu::KeywordOptions;
+use crate::nlu::RegexEntities;
+use crate::nlu::RegexEntityOptions;
+use crate::nlu::Synonyms;
+use crate::nlu::component;
+use crate::recipe::Builder;
+use crate::recipe::Draft;
+use crate::recipe::Messages;
+use crate::recipe::Slices;
+use crate::recipe::Stage;
+use crate::recipe::networks;
+use crate::recipe::options::Written;
+use crate::tokenize::Attribute;
+use crate::tokenize::Document;
+use crate::tokenize::Tokenizer;
+use crate::tokenize::TokenizerOptions;
+
+/// Attributes of examples that are featurized.
+const ATTRIBUTES: [Attribute; 4] = [
+    Attribute::Text,
+    Attribute::Intent,
+    Attribute::IntentResponseKey,
+    Attribute::Response,
+];
+
+/// Algorithm versions: raised when the output for the same input changes.
+const TOKENIZER_VERSION: u32 = 1;
+const REGEX_FEATURIZER_VERSION: u32 = 1;
+const LEXICAL_FEATURIZER_VERSION: u32 = 1;
+const COUNT_VECTORS_VERSION: u32 = 1;
+const REGEX_ENTITIES_VERSION: u32 = 1;
+const SYNONYMS_VERSION: u32 = 1;
+const KEYWORD_VERSION: u32 = 1;
+
+/// A pipeline while its tasks are made.
+pub struct Line<'a> {
+    /// Where tasks go.
+    pub builder: &'a mut Builder,
+    /// What they read.
+    pub slices: &'a Slices,
+    /// The tokenizer's task.
+    pub tokenizer: Option<TaskId>,
+    /// Featurizers so far, with their aliases.
+    pub featurizers: Vec<(String, TaskId)>,
+    /// Distinct intents in the data.
+    pub intent_count: usize,
+    /// What is wrong with the configuration.
+    pub diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+/// Adds the tasks of every component; returns what the archive says of them.
+pub fn tasks(
+    builder: &mut Builder,
+    project: &Arc<Project>,
+    slices: &Slices,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<ComponentEntry> {
+    let pipeline = &project.config.pipeline;
+    let wrong = component::check(pipeline);
+    for (place, error) in &wrong {
+        let at = pipeline[*place].place.clone();
+        diagnostics.push(Diagnostic::new("E106", at, error.to_string()));
+    }
+    if pipeline.is_empty() {
+        let at = crate::data::Place::default();
+        diagnostics.push(Diagnostic::new(
+            "E106",
+            at,
+            "the pipeline has no components",
+        ));
+    }
+    if !wrong.is_empty() {
+        return Vec::new();
+    }
+    let intents: BTreeSet<&str> = project
+        .nlu
+        .examples
+        .iter()
+        .filter_map(|example| example.intent.as_deref())
+        .collect();
+    let mut line = Line {
+        builder,
+        slices,
+        tokenizer: None,
+        featurizers: Vec::new(),
+        intent_count: intents.len(),
+        diagnostics,
+    };
+    let mut entries = Vec::with_capacity(pipeline.len());
+    for (place, component) in pipeline.iter().enumerate() {
+        let ordinal = pipeline[..place]
+            .iter()
+            .filter(|c| c.name == component.name)
+            .count();
+        if let Some(entry) = line.component(place, ordinal, component) {
+            entries.push(entry);
+        }
+    }
+    entries
+}
+
+impl Line<'_> {
+    /// Adds the task of one component, if it has one.
+    fn component(
+        &mut self,
+        place: usize,
+        ordinal: usize,
+        component: &Component,
+    ) -> Option<ComponentEntry> {
+        match component.name.as_str() {
+            "WhitespaceTokenizer" => self.tokenizer(place, component),
+            "RegexFeaturizer" => self.regex_featurizer(place, component),
+            "LexicalSyntacticFeaturizer" => self.lexical_featurizer(place, component),
+            "CountVectorsFeaturizer" => self.count_vectors(place, component),
+            "RegexEntityExtractor" => self.regex_entities(place, component),
+            "EntitySynonymMapper" => self.synonyms(place, component),
+            "KeywordIntentClassifier" => self.keyword(place, component),
+            "FallbackClassifier" => {
+                let options: FallbackOptions = self.read(component)?;
+                Some(entry(component, &options, &[]))
+            }
+            "DIETClassifier" => networks::diet(self, place, ordinal, component),
+            _ => networks::selector(self, place, ordinal, component),
+        }
+    }
+
+    /// Reads a component's options; tells what is unknown or wrong.
+    pub fn read<T: Default + Serialize + DeserializeOwned>(
+        &mut self,
+        component: &Component,
+    ) -> Option<T> {
+        Written(component).read(self.diagnostics)
+    }
+
+    fn tokenizer(&mut self, place: usize, component: &Component) -> Option<ComponentEntry> {
+        let options: TokenizerOptions = self.read(component)?;
+        let written = component.options.clone();
+        let tokenizer = match Tokenizer::new(&written) {
+            Ok(tokenizer) => tokenizer,
+            Err(error) => {
+                Written(component).wrong_option(&error, self.diagnostics);
+                return None;
+            }
+        };
+        let run = move |context: &TaskContext<'_>| tokenize(&tokenizer, context.value("messages")?);
+        self.tokenizer = Some(self.builder.add(Draft {
+            name: format!("nlu.{place}.{}", component.name),
+            stage: Stage::Featurize,
+            kind: "nlu.tokenize.whitespace",
+            version: TOKENIZER_VERSION,
+            options: json!(options),
+            inputs: vec![Input::leaf("messages", self.slices.messages.clone())],
+            turn: Turn::Usual,
+            run: Box::new(run),
+        }));
+        Some(entry(component, &options, &[]))
+    }
+
+    /// Adds a featurizer; `fit` gives what it learns and its rows.
+    fn featurizer<O: Serialize>(
+        &mut self,
+        place: usize,
+        component: &Component,
+        options: &O,
+        (kind, version): (&'static str, u32),
+        more: Vec<Input>,
+        run: impl Fn(&TaskContext<'_>) -> Result<Outputs, TaskError> + Send + Sync + 'static,
+    ) -> Option<ComponentEntry> {
+        let tokenizer = self.tokenizer?;
+        let mut inputs = vec![Input::output("documents", tokenizer, "documents")];
+        inputs.extend(more);
+        let task = self.builder.add(Draft {
+            name: format!("nlu.{place}.{}", component.name),
+            stage: Stage::Featurize,
+            kind,
+            version,
+            options: without_alias(options),
+            inputs,
+            turn: Turn::Usual,
+            run: Box::new(run),
+        });
+        self.featurizers
+            .push((component::alias(place, component), task));
+        Some(self.packed(place, component, options, task, &[FITTED]))
+    }
+
+    fn regex_featurizer(&mut self, place: usize, component: &Component) -> Option<ComponentEntry> {
+        let options: regex::Options = self.read(component)?;
+        let patterns = Input::leaf("patterns", self.slices.patterns.clone());
+        let fit_options = regex::Options {
+            alias: None,
+            ..options.clone()
+        };
+        let version = ("nlu.featurize.regex", REGEX_FEATURIZER_VERSION);
+        self.featurizer(
+            place,
+            component,
+            &options,
+            version,
+            vec![patterns],
+            move |context| {
+                let data: &NluData = context.value("patterns")?;
+                let fitted = regex::fit(&fit_options, data).map_err(TaskError::failed)?;
+                let rows = |documents: &[Document], attribute| fitted.rows(documents, attribute);
+                featurized(context, &fitted, rows)
+            },
+        )
+    }
+
+    fn lexical_featurizer(
+        &mut self,
+        place: usize,
+        component: &Component,
+    ) -> Option<ComponentEntry> {
+        let options: lexical_syntactic::Options = self.read(component)?;
+        // Options that cannot be used are found here, not while training.
+        if let Err(error) = lexical_syntactic::fit(&options, &[]) {
+            Written(component).wrong_option(&error, self.diagnostics);
+            return None;
+        }
+        let fit_options = lexical_syntactic::Options {
+            alias: None,
+            ..options.clone()
+        };
+        let version = ("nlu.featurize.lexical", LEXICAL_FEATURIZER_VERSION);
+        self.featurizer(
+            place,
+            component,
+            &options,
+            version,
+            Vec::new(),
+            move |context| {
+                let documents: Vec<Document> = decoded(context, "documents")?;
+                let fitted =
+                    lexical_syntactic::fit(&fit_options, &documents).map_err(TaskError::failed)?;
+                let rows = |documents: &[Document], attribute| fitted.rows(documents, attribute);
+                featurized(context, &fitted, rows)
+            },
+        )
+    }
+
+    fn count_vectors(&mut self, place: usize, component: &Component) -> Option<ComponentEntry> {
+        let options: count_vectors::Options = self.read(component)?;
+        if let Err(error) = count_vectors::fit(&options, &[]) {
+            Written(component).wrong_option(&error, self.diagnostics);
+            return None;
+        }
+        let fit_options = count_vectors::Options {
+            alias: None,
+            ..options.clone()
+        };
+        let version = ("nlu.featurize.count_vectors", COUNT_VECTORS_VERSION);
+        self.featurizer(
+            place,
+            component,
+            &options,
+            version,
+            Vec::new(),
+            move |context| {
+                let documents: Vec<Document> = decoded(context, "documents")?;
+                let fitted =
+                    count_vectors::fit(&fit_options, &documents).map_err(TaskError::failed)?;
+                let rows = |documents: &[Document], attribute| fitted.rows(documents, attribute);
+                featurized(context, &fitted, rows)
+            },
+        )
+    }
+
+    /// Adds a component that learns one file without features.
+    fn simple<O: Serialize>(
+        &mut self,
+        place: usize,
+        component: &Component,
+        options: &O,
+        (kind, version): (&'static str, u32),
+        inputs: Vec<Input>,
+        run: impl Fn(&TaskContext<'_>) -> Result<Vec<u8>, TaskError> + Send + Sync + 'static,
+    ) -> ComponentEntry {
+        let task = self.builder.add(Draft {
+            name: format!("nlu.{place}.{}", component.name),
+            stage: Stage::TrainNlu,
+            kind,
+            version,
+            options: json!(options),
+            inputs,
+            turn: Turn::Usual,
+            run: Box::new(move |context| Ok(Outputs::from([(FITTED.to_owned(), run(context)?)]))),
+        });
+        self.packed(place, component, options, task, &[FITTED])
+    }
+
+    fn regex_entities(&mut self, place: usize, component: &Component) -> Option<ComponentEntry> {
+        let options: RegexEntityOptions = self.read(component)?;
+        let inputs = vec![
+            Input::leaf("patterns", self.slices.patterns.clone()),
+            Input::leaf("entity types", self.slices.entity_types.clone()),
+        ];
+        let fit_options = options.clone();
+        let version = ("nlu.regex_entities", REGEX_ENTITIES_VERSION);
+        Some(self.simple(
+            place,
+            component,
+            &options,
+            version,
+            inputs,
+            move |context| {
+                let fitted = RegexEntities::fit(
+                    &fit_options,
+                    context.value("patterns")?,
+                    context.value("entity types")?,
+                )
+                .map_err(TaskError::failed)?;
+                json_bytes(&fitted)
+            },
+        ))
+    }
+
+    fn synonyms(&mut self, place: usize, component: &Component) -> Option<ComponentEntry> {
+        let options: NoOptions = self.read(component)?;
+        let inputs = vec![Input::leaf("synonyms", self.slices.synonyms.clone())];
+        let version = ("nlu.synonyms", SYNONYMS_VERSION);
+        Some(
+            self.simple(place, component, &options, version, inputs, |context| {
+                json_bytes(context.value::<Synonyms>("synonyms")?)
+            }),
+        )
+    }
+
+    fn keyword(&mut self, place: usize, component: &Component) -> Option<ComponentEntry> {
+        let options: KeywordOptions = self.read(component)?;
+        let inputs = vec![Input::leaf("messages", self.slices.messages.clone())];
+        let fit_options = options.clone();
+        let version = ("nlu.keyword", KEYWORD_VERSION);
+        Some(self.simple(
+            place,
+            component,
+            &options,
+            version,
+            inputs,
+            move |context| {
+                let messages: &Messages = context.value("messages")?;
+                let fitted = KeywordClassifier::fit(&fit_options, messages.examples())
+                    .map_err(TaskError::failed)?;
+                json_bytes(&fitted)
+            },
+        ))
+    }
+
+    /// Puts outputs of a component into the archive, below its own folder.
+    pub fn packed<O: Serialize>(
+        &mut self,
+        place: usize,
+        component: &Component,
+        options: &O,
+        task: TaskId,
+        outputs: &[&str],
+    ) -> ComponentEntry {
+        let paths: Vec<String> = outputs
+            .iter()
+            .map(|output| format!("nlu/{place}.{}/{output}", component.name))
+            .collect();
+        for (output, path) in outputs.iter().zip(&paths) {
+            self.builder.pack(task, output, path.clone());
+        }
+        entry(component, options, &paths)
+    }
+}
+
+/// Options of a component that has none.
+#[derive(Default, Serialize, serde::Deserialize)]
+struct NoOptions {}
+
+/// Splits every example.
+fn tokenize(tokenizer: &Tokenizer, messages: &Messages) -> Result<Outputs, TaskError> {
+    let documents = tokenizer.examples(messages.examples());
+    let texts: Vec<Document> = documents.iter().map(text_only).collect();
+    Ok(Outputs::from([
+        ("documents".to_owned(), json_bytes(&documents)?),
+        ("texts".to_owned(), json_bytes(&texts)?),
+    ]))
+}
+
+fn text_only(document: &Document) -> Document {
+    let mut text = Document::default();
+    if let Some(written) = document.text(Attribute::Text) {
+        text.insert(
+            Attribute::Text,
+            written,
+            document.tokens(Attribute::Text).to_vec(),
+        );
+    }
+    text
+}
+
+/// The outputs of a featurizer: what it learned, and rows of each attribute.
+fn featurized<F: Serialize>(
+    context: &TaskContext<'_>,
+    fitted: &F,
+    rows: impl Fn(&[Document], Attribute) -> FeatureRows,
+) -> Result<Outputs, TaskError> {
+    let documents: Vec<Document> = decoded(context, "documents")?;
+    let mut outputs = Outputs::from([(FITTED.to_owned(), json_bytes(fitted)?)]);
+    for attribute in ATTRIBUTES {
+        outputs.insert(
+            rows_output(attribute),
+            rows(&documents, attribute).to_bytes(),
+        );
+    }
+    Ok(outputs)
+}
+
+/// Returns the name of the output with an attribute's rows.
+pub fn rows_output(attribute: Attribute) -> String {
+    format!("rows.{}", attribute.name())
+}
+
+/// Returns what a component says of itself in the archive.
+fn entry<O: Serialize>(component: &Component, options: &O, files: &[String]) -> ComponentEntry {
+    ComponentEntry {
+        name: component.name.clone(),
+        options: options_map(options),
+        files: files.to_vec(),
+    }
+}
+
+/// Options after defaults, as they are written into the archive.
+pub fn options_map<O: Serialize>(options: &O) -> Options {
+    match json!(options) {
+        Value::Object(map) => map.into_iter().collect(),
+        _ => Options::new(),
+    }
+}
+
+/// An alias is how others call a featurizer; what it computes is the same. So it
+/// is not in the key, and `fit` is not given it either: the archive has it beside
+/// the component's name.
+fn without_alias<O: Serialize>(options: &O) -> Value {
+    let mut options = json!(options);
+    if let Some(map) = options.as_object_mut() {
+        map.remove("alias");
+    }
+    options
+}
+
+/// Returns a value that another task wrote as JSON.
+pub fn decoded<T: DeserializeOwned>(context: &TaskContext<'_>, role: &str) -> Result<T, TaskError> {
+    serde_json::from_slice(context.bytes(role)?).map_err(TaskError::failed)
+}
+
+/// Returns a value as JSON.
+pub fn json_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, TaskError> {
+    serde_json::to_vec(value).map_err(TaskError::failed)
+}

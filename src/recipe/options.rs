@@ -1,0 +1,101 @@
+//! A component's options as the user wrote them, and what is wrong with them.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::data::Component;
+use crate::data::Place;
+use crate::diagnostic::Diagnostic;
+use crate::nlu::diet::OptionProblem;
+use crate::nlu::diet::OptionProblems;
+use crate::tokenize::OptionError;
+use crate::tokenize::read_options;
+use crate::tokenize::unknown_options;
+
+/// A component of the configuration whose options are being read.
+pub struct Written<'a>(pub &'a Component);
+
+impl Written<'_> {
+    /// Returns the options after defaults; tells what is unknown or wrong.
+    pub fn read<T>(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<T>
+    where
+        T: Default + Serialize + DeserializeOwned,
+    {
+        let known = serde_json::to_value(T::default()).unwrap_or_default();
+        let known: Vec<String> = known
+            .as_object()
+            .map_or_else(Vec::new, |map| map.keys().cloned().collect());
+        self.unknown(&unknown_options::<T>(&self.0.options), &known, diagnostics);
+        match read_options(&self.0.options) {
+            Ok(options) => Some(options),
+            Err(error) => {
+                self.wrong_option(&error, diagnostics);
+                None
+            }
+        }
+    }
+
+    /// Tells which options nobody knows.
+    pub fn unknown(&self, names: &[String], known: &[String], diagnostics: &mut Vec<Diagnostic>) {
+        for name in names {
+            let message = format!("`{}` has no option `{name}`: it is ignored", self.0.name);
+            let diagnostic = Diagnostic::new("W108", self.place(name), message)
+                .suggest(name, known.iter().map(String::as_str));
+            diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Tells that an option cannot be used.
+    pub fn wrong_option(&self, error: &OptionError, diagnostics: &mut Vec<Diagnostic>) {
+        self.wrong(&error.option, &error.reason, diagnostics);
+    }
+
+    /// Tells that the option `name` cannot be used.
+    pub fn wrong(&self, name: &str, reason: &str, diagnostics: &mut Vec<Diagnostic>) {
+        let message = format!(
+            "option `{name}` of `{}` cannot be used: {reason}",
+            self.0.name
+        );
+        diagnostics.push(Diagnostic::new("E107", self.place(name), message));
+    }
+
+    /// Tells something about the component as a whole.
+    pub fn remark(&self, text: &str, diagnostics: &mut Vec<Diagnostic>) {
+        let message = format!("`{}`: {text}", self.0.name);
+        diagnostics.push(Diagnostic::new("N109", self.0.place.clone(), message));
+    }
+
+    /// Tells everything that is wrong with the options of a network.
+    pub fn problems(&self, problems: &OptionProblems, diagnostics: &mut Vec<Diagnostic>) {
+        for problem in &problems.0 {
+            let option = match problem {
+                OptionProblem::Value { option, .. } | OptionProblem::Unsupported { option, .. } => {
+                    option.as_str()
+                }
+                _ => "",
+            };
+            let message = format!("`{}`: {problem}", self.0.name);
+            diagnostics.push(Diagnostic::new("E107", self.place(option), message));
+        }
+    }
+
+    fn place(&self, option: &str) -> Place {
+        self.0
+            .option_places
+            .get(option)
+            .unwrap_or(&self.0.place)
+            .clone()
+    }
+}
+
+/// Returns an error and its causes as one sentence.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

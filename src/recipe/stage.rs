@@ -1,0 +1,26 @@
+//! The stages that tasks are shown under.
+
+/// A stage of a training, in the order in which they come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Texts and stories become numbers.
+    Featurize,
+    /// Components of the pipeline learn.
+    TrainNlu,
+    /// Policies learn.
+    TrainCore,
+    /// The archive is made.
+    Package,
+}
+
+impl Stage {
+    /// Returns the stage's name as it is shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Featurize => "featurize",
+            Stage::TrainNlu => "train NLU",
+            Stage::TrainCore => "train Core",
+            Stage::Package => "package",
+        }
+    }
+}
