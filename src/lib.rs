@@ -45,3 +45,5 @@ pub mod store;
 pub mod engine;
 // Turns a project into a graph: the one room that knows both sides.
 pub mod recipe;
+// `train` and its siblings, with Rasa's names and defaults.
+pub mod api;

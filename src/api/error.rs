@@ -1,0 +1,132 @@
+//! Why a training gave nothing.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::api::Findings;
+use crate::archive::ArchiveError;
+use crate::archive::Flaw;
+use crate::diagnostic::Severity;
+use crate::import::ImportError;
+
+/// The longest message that is parsed, in bytes. Networks compare each word with
+/// each other, so that time and memory grow with the square of the words.
+pub const MAX_MESSAGE_SIZE: usize = 16 * 1024;
+
+/// A training, or the use of a model, that could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The project's files hold mistakes; nothing was trained.
+    #[error("{}", mistakes(.0))]
+    Mistakes(Arc<Findings>),
+    /// A file could not be read.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// There is neither NLU data nor a story or rule.
+    ///
+    /// Differs from Rasa: 2.4 prints this and exits with 0.
+    #[error(
+        "no training data; give files or folders with NLU examples, stories or rules with `--data`"
+    )]
+    NoTrainingData,
+    /// `train_nlu` found no NLU data.
+    #[error("no NLU data; give files or folders with `nlu:` sections with `--nlu`")]
+    NoNluData,
+    /// `train_core` found neither a story nor a rule.
+    #[error("no stories or rules; give files or folders with `--stories`")]
+    NoStories,
+    /// `train_core` has no domain to train for.
+    #[error("no valid domain, which Core training needs; give one with `--domain`")]
+    NoDomain,
+    /// Stories with texts were given to `train_core`, which has no NLU part.
+    #[error("stories with `user:` or `bot:` texts need the NLU part too; use `tabella train`")]
+    EndToEndNeedsNlu,
+    /// Finetuning was asked for.
+    #[error("finetuning is not there yet; train without a model to finetune: `{}`", model.display())]
+    NoFinetuning {
+        /// The model that was given.
+        model: PathBuf,
+    },
+    /// A task failed.
+    #[error("`{task}` failed: {message}")]
+    Task {
+        /// The task's name.
+        task: String,
+        /// What it says.
+        message: String,
+        /// Whether the mistake is ours: no change of the project is asked for.
+        is_bug: bool,
+    },
+    /// The archive could not be written or read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The model cannot be packed.
+    #[error("the model cannot be packed: {0}")]
+    Pack(#[from] Flaw),
+    /// A component of the archive is not what it should be.
+    #[error("`{component}` of the model cannot be loaded: {reason}")]
+    Load {
+        /// The component.
+        component: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The model has no part that the use needs.
+    #[error("the model has no {part} part: `{}`", model.display())]
+    MissingPart {
+        /// The part, as the user calls it.
+        part: &'static str,
+        /// The model.
+        model: PathBuf,
+    },
+    /// The system gives no threads to compute with.
+    #[error("cannot start threads")]
+    Threads(#[source] rayon::ThreadPoolBuildError),
+    /// The run was interrupted; results of finished tasks are kept.
+    #[error("interrupted; what was finished is kept")]
+    Interrupted,
+    /// A message is longer than a model reads.
+    #[error("the message has {size} bytes; at most {MAX_MESSAGE_SIZE} are read")]
+    TooLong {
+        /// Its size in bytes.
+        size: usize,
+    },
+    /// A folder could not be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The path.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// How many mistakes there are, as the last line after they were shown.
+fn mistakes(findings: &Findings) -> String {
+    let errors = findings
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .count();
+    match errors {
+        1 => "1 mistake in the project's files; nothing was done".to_owned(),
+        _ => format!("{errors} mistakes in the project's files; nothing was done"),
+    }
+}
+
+/// Returns `error` and its causes as one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}

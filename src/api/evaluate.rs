@@ -1,0 +1,338 @@
+//! How good a model is on data that it has not seen.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::api::Assistant;
+use crate::api::Findings;
+use crate::api::Notice;
+use crate::api::Observer;
+use crate::api::TrainError;
+use crate::data::Annotation;
+use crate::data::Example;
+use crate::diagnostic::has_errors;
+use crate::dialogue;
+use crate::dialogue::Outcome;
+use crate::dialogue::Parsed;
+use crate::import::Imported;
+use crate::import::import_nlu_files;
+use crate::import::import_test_stories;
+use crate::nlu::Entity;
+use crate::nlu::Parse;
+use crate::nlu::score;
+use crate::nlu::score::Span;
+use crate::tokenize::Token;
+
+/// Scores of an NLU part, as `tabella test nlu --json` prints them. Averages
+/// are those of scikit-learn's classification report.
+#[derive(Clone, Debug, Serialize)]
+pub struct NluScores {
+    /// Messages that were parsed.
+    pub examples: usize,
+    /// How well intents were told apart.
+    pub intent: Averages,
+    /// How well tokens were labelled; `no_entity` counts in no average.
+    pub entity: Averages,
+    /// How well responses were selected; absent without retrieval intents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response: Option<Averages>,
+}
+
+/// Scores of a Core part, as `tabella test core --json` prints them.
+#[derive(Clone, Debug, Serialize)]
+pub struct CoreScores {
+    /// How well the next action was predicted.
+    pub action: ActionScores,
+    /// How many stories were right from beginning to end.
+    pub story: StoryScores,
+    /// The stories that were not, as test stories with what was predicted.
+    #[serde(skip)]
+    pub failed: String,
+}
+
+/// Accuracy and averages over labels.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Averages {
+    /// Share that is right.
+    pub accuracy: f64,
+    /// F1 over all decisions together.
+    pub micro_f1: f64,
+    /// Mean of the labels' F1.
+    pub macro_f1: f64,
+    /// Mean of the labels' F1, weighted by how often they occur.
+    pub weighted_f1: f64,
+    /// Scores of each label.
+    pub labels: BTreeMap<String, score::Scores>,
+}
+
+/// How well actions were predicted.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ActionScores {
+    /// Share of actions that were predicted right.
+    pub accuracy: f64,
+    /// Actions that were predicted.
+    pub total: usize,
+    /// F1 over all actions together.
+    pub micro_f1: f64,
+    /// Mean of the actions' F1.
+    pub macro_f1: f64,
+}
+
+/// How well whole stories were followed.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct StoryScores {
+    /// Share of stories in which everything was right.
+    pub accuracy: f64,
+    /// Stories in which everything was right.
+    pub correct: usize,
+    /// All stories.
+    pub total: usize,
+}
+
+impl Averages {
+    fn of(report: score::Report) -> Self {
+        Self {
+            accuracy: report.accuracy,
+            micro_f1: report.micro.f1,
+            macro_f1: report.macro_mean.f1,
+            weighted_f1: report.weighted.f1,
+            labels: report.labels,
+        }
+    }
+}
+
+/// Scores the NLU part on labelled messages.
+///
+/// # Errors
+///
+/// If the files cannot be read or hold mistakes, or the model has no NLU part.
+///
+/// # Source
+///
+/// Rasa 3.6 `rasa test nlu`: entities are compared token by token. A fallback is
+/// not undone: what the pipeline answers is what counts.
+pub fn test_nlu(
+    assistant: &Assistant,
+    root: &std::path::Path,
+    files: &[PathBuf],
+    observer: &Observer,
+) -> Result<NluScores, TrainError> {
+    let mut imported = import_nlu_files(root, files)?;
+    told(&mut imported, observer)?;
+    let examples = &imported.project.nlu.examples;
+    if examples.is_empty() {
+        return Err(TrainError::NoNluData);
+    }
+    let pipeline = assistant.pipeline()?;
+    let parses: Vec<Parse> = examples
+        .par_iter()
+        .map(|example| pipeline.parse(&example.text))
+        .collect();
+    let pairs = |pick: fn(&Example, &Parse) -> Option<(String, String)>| -> Vec<(String, String)> {
+        examples
+            .iter()
+            .zip(&parses)
+            .filter_map(|(example, parse)| pick(example, parse))
+            .collect()
+    };
+    let responses = pairs(response_pair);
+    Ok(NluScores {
+        examples: examples.len(),
+        intent: Averages::of(score::report(&pairs(intent_pair), None)),
+        entity: Averages::of(score::entity_report(&entity_triples(examples, &parses))),
+        response: (!responses.is_empty()).then(|| Averages::of(score::report(&responses, None))),
+    })
+}
+
+fn intent_pair(example: &Example, parse: &Parse) -> Option<(String, String)> {
+    let predicted = parse
+        .intent
+        .name
+        .clone()
+        .unwrap_or_else(|| "None".to_owned());
+    Some((example.intent.clone()?, predicted))
+}
+
+/// The selector for the example's own intent answers, or the one for all.
+fn response_pair(example: &Example, parse: &Parse) -> Option<(String, String)> {
+    let wanted = example.intent_response_key.clone()?;
+    let selections = &parse.response_selector.as_ref()?.selections;
+    let intent = example.intent.as_deref().unwrap_or_default();
+    let selection = selections
+        .get(intent)
+        .or_else(|| selections.get("default"))?;
+    let key = selection.response.intent_response_key.clone();
+    Some((wanted, key.unwrap_or_else(|| "None".to_owned())))
+}
+
+/// Tokens with annotated and predicted spans.
+fn entity_triples(
+    examples: &[Example],
+    parses: &[Parse],
+) -> Vec<(Vec<Token>, Vec<Span>, Vec<Span>)> {
+    let triple = |(example, parse): (&Example, &Parse)| {
+        let wanted = example.entities.iter().map(annotated).collect();
+        let found = parse.entities.iter().map(predicted).collect();
+        (tokens(parse), wanted, found)
+    };
+    examples.iter().zip(parses).map(triple).collect()
+}
+
+fn tokens(parse: &Parse) -> Vec<Token> {
+    let characters: Vec<char> = parse.text.chars().collect();
+    let spans = parse.text_tokens.iter().flatten();
+    spans
+        .map(|&[start, end]| {
+            let text: String = characters[start..end].iter().collect();
+            Token::new(&text, start)
+        })
+        .collect()
+}
+
+fn annotated(entity: &Annotation) -> Span {
+    let Annotation {
+        start,
+        end,
+        entity,
+        role,
+        group,
+        ..
+    } = entity.clone();
+    Span {
+        start,
+        end,
+        label: (entity, role, group),
+    }
+}
+
+fn predicted(entity: &Entity) -> Span {
+    let Entity {
+        start,
+        end,
+        entity,
+        role,
+        group,
+        ..
+    } = entity.clone();
+    Span {
+        start,
+        end,
+        label: (entity, role, group),
+    }
+}
+
+/// Scores the Core part on test stories. Steps that give the user's text are
+/// parsed by the NLU part, if there is one.
+///
+/// # Errors
+///
+/// If the files cannot be read or hold mistakes, or the model has no Core part.
+///
+/// # Source
+///
+/// Rasa 3.6 `rasa test core`: whatever is predicted, the story goes on as it is
+/// written.
+pub fn test_core(
+    assistant: &Assistant,
+    root: &std::path::Path,
+    stories: &[PathBuf],
+    observer: &Observer,
+) -> Result<CoreScores, TrainError> {
+    let core = assistant.core()?;
+    let mut imported = import_test_stories(root, stories, &core.domain)?;
+    told(&mut imported, observer)?;
+    if imported.project.stories.steps.is_empty() {
+        return Err(TrainError::NoStories);
+    }
+    let pipeline = assistant.pipeline().ok();
+    let parse = |text: &str| pipeline.map_or_else(Parsed::default, |p| parsed(p.parse(text)));
+    let parse: Option<dialogue::Parse<'_>> = match pipeline {
+        Some(_) => Some(&parse),
+        None => None,
+    };
+    let graph = &imported.project.stories;
+    let evaluation = dialogue::evaluate(graph, &core.ensemble, &core.universe, parse);
+    let correct = evaluation
+        .conversations
+        .iter()
+        .filter(|c| c.is_right())
+        .count();
+    let total = evaluation.conversations.len();
+    Ok(CoreScores {
+        action: action_scores(&evaluation),
+        story: StoryScores {
+            accuracy: correct as f64 / total.max(1) as f64,
+            correct,
+            total,
+        },
+        failed: dialogue::failed_stories(&evaluation),
+    })
+}
+
+fn action_scores(evaluation: &dialogue::Evaluation) -> ActionScores {
+    let turns = evaluation
+        .conversations
+        .iter()
+        .flat_map(|conversation| &conversation.turns);
+    let pairs: Vec<(String, String)> = turns
+        .filter_map(|turn| match (turn.event.as_ref(), &turn.outcome) {
+            (dialogue::Event::Action(gold), Some(Outcome::Action { predicted, .. })) => {
+                Some((gold.label().to_owned(), predicted.clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    let report = score::report(&pairs, None);
+    ActionScores {
+        accuracy: report.accuracy,
+        total: pairs.len(),
+        micro_f1: report.micro.f1,
+        macro_f1: report.macro_mean.f1,
+    }
+}
+
+/// What a story needs to know of a parse.
+fn parsed(parse: Parse) -> Parsed {
+    let full = parse.response_selector.as_ref().and_then(|selector| {
+        let selection = selector.selections.get(parse.intent.name.as_deref()?);
+        let selection = selection.or_else(|| selector.selections.get("default"))?;
+        selection.response.intent_response_key.clone()
+    });
+    let annotation = |entity: Entity| Annotation {
+        start: entity.start,
+        end: entity.end,
+        entity: entity.entity,
+        value: match entity.value {
+            Value::Null => Value::String(String::new()),
+            value => value,
+        },
+        role: entity.role,
+        group: entity.group,
+    };
+    Parsed {
+        intent: parse.intent.name,
+        full_intent: full,
+        confidence: parse.intent.confidence,
+        entities: parse.entities.into_iter().map(annotation).collect(),
+    }
+}
+
+/// Tells findings, and fails if there is an error among them.
+fn told(imported: &mut Imported, observer: &Observer) -> Result<(), TrainError> {
+    let findings = Arc::new(Findings {
+        diagnostics: std::mem::take(&mut imported.diagnostics),
+        sources: imported.sources.clone(),
+    });
+    if !findings.diagnostics.is_empty() {
+        observer.tell(Notice::Diagnosed(Arc::clone(&findings)));
+    }
+    match has_errors(&findings.diagnostics) {
+        true => Err(TrainError::Mistakes(findings)),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,52 @@
+//! `train` and its siblings, with Rasa's names and defaults.
+//!
+//! ```text
+//!   options ──▶ import ──▶ situation ──▶ recipe ──▶ plan ──▶ execute ──▶ archive in place
+//!                                                    └────▶ dry_run_result
+//! ```
+//!
+//! The functions are those of Rasa 2.4's `rasa.train`; what differs says so. A
+//! call reads the project's folder and the cache it is given, and nothing else
+//! of its surroundings. What happens meanwhile is told to an [`Observer`].
+
+mod options;
+mod notice;
+mod error;
+mod result;
+mod situation;
+mod training;
+mod train;
+mod assistant;
+mod evaluate;
+
+pub use assistant::Assistant;
+pub use error::MAX_MESSAGE_SIZE;
+pub use error::TrainError;
+pub use error::chain;
+pub use evaluate::CoreScores;
+pub use evaluate::NluScores;
+pub use evaluate::test_core;
+pub use evaluate::test_nlu;
+pub use notice::Findings;
+pub use notice::Notice;
+pub use notice::Observer;
+pub use options::CacheSettings;
+pub use options::CoreArguments;
+pub use options::DEFAULT_AUGMENTATION;
+pub use options::NluArguments;
+pub use options::RunSettings;
+pub use options::TrainCoreOptions;
+pub use options::TrainNluOptions;
+pub use options::TrainOptions;
+pub use result::TrainingResult;
+pub use train::dry_run_result;
+pub use train::handle_domain_if_not_exists;
+pub use train::train;
+pub use train::train_async;
+pub use train::train_core;
+pub use train::train_core_async;
+pub use train::train_core_result;
+pub use train::train_nlu;
+pub use train::train_nlu_async;
+pub use train::train_nlu_result;
+pub use training::in_project;

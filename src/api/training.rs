@@ -1,0 +1,453 @@
+//! One training from files to archive, whichever function asked for it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rayon::ThreadPoolBuilder;
+
+use crate::api::CacheSettings;
+use crate::api::Findings;
+use crate::api::Notice;
+use crate::api::RunSettings;
+use crate::api::TrainError;
+use crate::api::TrainingResult;
+use crate::api::situation::Situation;
+use crate::api::situation::situation;
+use crate::archive::Packed;
+use crate::archive::TrainingType;
+use crate::archive::archive_path;
+use crate::archive::holds;
+use crate::archive::latest_model;
+use crate::archive::place;
+use crate::archive::read_model;
+use crate::diagnostic::has_errors;
+use crate::engine::CancelFlag;
+use crate::engine::Event;
+use crate::engine::OnFailure;
+use crate::engine::Outcome;
+use crate::engine::Plan;
+use crate::engine::PlanSettings;
+use crate::engine::Results;
+use crate::engine::Settings;
+use crate::engine::execute;
+use crate::engine::plan;
+use crate::import::ImportError;
+use crate::import::Imported;
+use crate::import::Sources;
+use crate::import::Want;
+use crate::import::import_project;
+use crate::recipe::ARCHIVE;
+use crate::recipe::Order;
+use crate::recipe::PackageRecord;
+use crate::recipe::Part;
+use crate::recipe::RECORD;
+use crate::recipe::Recipe;
+use crate::recipe::fingerprint_parts;
+use crate::recipe::recipe;
+use crate::recipe::report;
+use crate::store::Access;
+use crate::store::Store;
+use crate::store::StoreSettings;
+
+/// What is to be trained and where it goes.
+pub struct Training<'a> {
+    /// Which halves are wanted; a missing half of data can make it fewer.
+    pub want: Want,
+    /// The configuration file.
+    pub config: &'a Path,
+    /// Domain files and folders.
+    pub domain: &'a [PathBuf],
+    /// Data files and folders.
+    pub data: &'a [PathBuf],
+    /// Folder or file of the archive.
+    pub output: &'a Path,
+    /// The archive's name.
+    pub fixed_name: Option<&'a str>,
+    /// A folder for the unpacked files instead of an archive.
+    pub train_path: Option<&'a Path>,
+    /// Whether the NLU data goes into the archive.
+    pub persist_nlu_data: bool,
+    /// How many stories are glued to others.
+    pub augmentation: usize,
+    /// Threads for numeric work.
+    pub num_threads: Option<usize>,
+    /// Whether to tell what is stale and train nothing.
+    pub dry_run: bool,
+    /// Whether to run every task.
+    pub force: bool,
+    /// A model to finetune, which is refused.
+    pub finetune: Option<&'a Path>,
+    /// Folder, cache, threads, observer.
+    pub run: &'a RunSettings,
+}
+
+impl Training<'_> {
+    /// Trains, or tells what is stale.
+    pub fn run(&self) -> Result<TrainingResult, TrainError> {
+        if let Some(model) = self.finetune {
+            return Err(TrainError::NoFinetuning {
+                model: model.to_owned(),
+            });
+        }
+        let imported = self.import()?;
+        let Situation {
+            training_type,
+            warning,
+        } = situation(&imported.project, self.want)?;
+        if let Some(warning) = warning {
+            self.run.observer.tell(Notice::Warning(warning.to_owned()));
+        }
+        let recipe = self.recipe(imported, training_type)?;
+        let store = self.store();
+        let plan = plan(&recipe.graph, &store, PlanSettings { force: self.force });
+        if self.dry_run {
+            return self.tell_staleness(&recipe, &plan, &store, training_type);
+        }
+        self.execute(&recipe, &plan, &store)
+    }
+
+    /// Reads the project; tells what is remarkable, refuses what is wrong.
+    fn import(&self) -> Result<Imported, TrainError> {
+        let project = &self.run.project;
+        if let Err(source) = fs::read_dir(project) {
+            return Err(TrainError::Import(ImportError::Read {
+                path: project.clone(),
+                source,
+            }));
+        }
+        let mut imported = import_project(&Sources {
+            root: self.run.project.clone(),
+            config: self.config.to_owned(),
+            domain: self.there_or_named(self.domain, "domain.yml"),
+            data: self.there_or_named(self.data, "data"),
+            want: self.want,
+            environment: self.run.environment.clone(),
+        })?;
+        let findings = Findings {
+            diagnostics: std::mem::take(&mut imported.diagnostics),
+            sources: imported.sources.clone(),
+        };
+        self.tell(findings)?;
+        Ok(imported)
+    }
+
+    /// Returns the paths, or none when they are the default and it is not there:
+    /// only a path that somebody named must exist.
+    fn there_or_named(&self, paths: &[PathBuf], default: &str) -> Vec<PathBuf> {
+        match paths {
+            [path]
+                if path == Path::new(default) && !in_project(&self.run.project, path).exists() =>
+            {
+                Vec::new()
+            }
+            _ => paths.to_vec(),
+        }
+    }
+
+    /// Tells findings, and fails if there is an error among them.
+    fn tell(&self, findings: Findings) -> Result<(), TrainError> {
+        if findings.diagnostics.is_empty() {
+            return Ok(());
+        }
+        let findings = Arc::new(findings);
+        self.run
+            .observer
+            .tell(Notice::Diagnosed(Arc::clone(&findings)));
+        if has_errors(&findings.diagnostics) {
+            return Err(TrainError::Mistakes(findings));
+        }
+        Ok(())
+    }
+
+    /// Makes the graph.
+    fn recipe(&self, imported: Imported, kind: TrainingType) -> Result<Recipe, TrainError> {
+        let order = Order {
+            training_type: kind,
+            augmentation: self.augmentation,
+            persist_nlu_data: self.persist_nlu_data,
+            project_name: self.project_name().into(),
+        };
+        let threads = self.num_threads.unwrap_or(0);
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .map_err(TrainError::Threads)?;
+        let project = Arc::new(imported.project);
+        match recipe(&project, &order, Arc::new(pool)) {
+            Ok(mut recipe) => {
+                let diagnostics = std::mem::take(&mut recipe.warnings);
+                self.tell(Findings {
+                    diagnostics,
+                    sources: imported.sources,
+                })?;
+                Ok(recipe)
+            }
+            Err(diagnostics) => {
+                self.tell(Findings {
+                    diagnostics,
+                    sources: imported.sources,
+                })?;
+                unreachable!("a recipe is refused with errors")
+            }
+        }
+    }
+
+    /// Returns what tells this project's history from others in the cache: where
+    /// it lies, and what of it is trained.
+    fn project_name(&self) -> String {
+        let root = fs::canonicalize(&self.run.project).unwrap_or_else(|_| self.run.project.clone());
+        format!(
+            "{}|{}|{:?}",
+            root.display(),
+            self.config.display(),
+            self.want
+        )
+    }
+
+    fn store(&self) -> Store {
+        let store = match &self.run.cache {
+            CacheSettings::Off => Store::in_memory(),
+            CacheSettings::Folder(folder) => {
+                let access = if self.dry_run {
+                    Access::ReadOnly
+                } else {
+                    Access::ReadWrite
+                };
+                let folder = in_project(&self.run.project, folder);
+                Store::open(&StoreSettings::new(folder, access))
+            }
+        };
+        self.tell_store_warnings(&store);
+        store
+    }
+
+    fn tell_store_warnings(&self, store: &Store) {
+        for warning in store.take_warnings() {
+            self.run.observer.tell(Notice::Warning(warning.to_string()));
+        }
+    }
+
+    fn tell_staleness(
+        &self,
+        recipe: &Recipe,
+        plan: &Plan,
+        store: &Store,
+        training_type: TrainingType,
+    ) -> Result<TrainingResult, TrainError> {
+        let in_place = self.model_in_place(training_type);
+        let beyond = match &in_place {
+            Some(model) => self.stale_beyond_tasks(model, recipe, plan, store, training_type),
+            None => Part::of(training_type),
+        };
+        // Rasa 2.4 tells of a forced training only when there is a model.
+        let report = report(recipe, plan, beyond, self.force && in_place.is_some());
+        self.tell_store_warnings(store);
+        Ok(TrainingResult {
+            code: report.code,
+            tasks: report.tasks.len(),
+            dry_run_results: Some(report),
+            ..TrainingResult::default()
+        })
+    }
+
+    /// Returns the archive that a training would replace or be beside.
+    fn model_in_place(&self, kind: TrainingType) -> Option<PathBuf> {
+        let out = in_project(&self.run.project, self.output);
+        let fixed = self.fixed_name.and_then(|name| {
+            archive_path(&out, Some(name), kind, &crate::digest::Digest::of(b"")).ok()
+        });
+        fixed
+            .filter(|path| path.exists())
+            .or_else(|| latest_model(&out).ok())
+    }
+
+    /// Returns the parts that differ from the archive in place although no task
+    /// is stale.
+    fn stale_beyond_tasks(
+        &self,
+        in_place: &Path,
+        recipe: &Recipe,
+        plan: &Plan,
+        store: &Store,
+        kind: TrainingType,
+    ) -> BTreeSet<Part> {
+        let all = || Part::of(kind);
+        let package = plan.task(recipe.package);
+        if !package.is_fresh() {
+            return BTreeSet::new();
+        }
+        let Some(record) = package_record(recipe, plan, store) else {
+            return BTreeSet::new();
+        };
+        if holds(in_place, &record.file) {
+            return BTreeSet::new();
+        }
+        match read_model(in_place) {
+            Ok(model) => {
+                let parts = fingerprint_parts(&model.fingerprint, &record.fingerprint);
+                if parts.is_empty() { all() } else { parts }
+            }
+            Err(_) => all(),
+        }
+    }
+
+    /// Executes the plan and puts the archive in its place.
+    fn execute(
+        &self,
+        recipe: &Recipe,
+        plan: &Plan,
+        store: &Store,
+    ) -> Result<TrainingResult, TrainError> {
+        let observer = &self.run.observer;
+        // What runs beside a failed task is not worth waiting for.
+        let stop = CancelFlag::new();
+        let on_event = |event| {
+            if self.run.cancel.is_set() || matches!(event, Event::Failed { .. }) {
+                stop.set();
+            }
+            observer.tell(Notice::Task(event));
+        };
+        let settings = Settings {
+            jobs: self.jobs(),
+            on_failure: OnFailure::Stop,
+            cancel: stop.clone(),
+            // Leaves are values in memory, parsed from one reading of each file:
+            // an edit meanwhile cannot reach them.
+            inputs_unchanged: &|_| true,
+            started_ms: now_ms(),
+        };
+        let results = execute(&recipe.graph, plan, store, &settings, &on_event);
+        if self.run.cancel.is_set() {
+            return Err(TrainError::Interrupted);
+        }
+        if let Some((id, message)) = results.failures().into_iter().next() {
+            let task = recipe.graph.task(id).name.clone();
+            let is_bug = message.starts_with("panicked");
+            let message = match is_bug {
+                true => format!("{message}: a bug in Tabella, please report it with these lines"),
+                false => message,
+            };
+            return Err(TrainError::Task {
+                task,
+                message,
+                is_bug,
+            });
+        }
+        let ran = recipe
+            .graph
+            .ids()
+            .filter(|id| matches!(results.outcome(*id), Outcome::Ran { .. }));
+        let ran = ran.count();
+        let (model, is_new) = self.put_in_place(recipe, &results)?;
+        Ok(TrainingResult {
+            model: Some(model),
+            code: 0,
+            ran,
+            tasks: recipe.graph.len(),
+            is_new,
+            dry_run_results: None,
+        })
+    }
+
+    fn jobs(&self) -> NonZeroUsize {
+        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.run
+            .jobs
+            .and_then(NonZeroUsize::new)
+            .unwrap_or_else(cores)
+    }
+
+    /// Writes the archive unless it is there; returns its path and whether it
+    /// had to be written.
+    fn put_in_place(
+        &self,
+        recipe: &Recipe,
+        results: &Results<'_>,
+    ) -> Result<(PathBuf, bool), TrainError> {
+        let output = |name| {
+            results
+                .output(recipe.package, name)
+                .map_err(|error| TrainError::Task {
+                    task: "package".to_owned(),
+                    message: error.to_string(),
+                    is_bug: false,
+                })
+        };
+        let record: PackageRecord =
+            serde_json::from_slice(&output(RECORD)?).map_err(|error| TrainError::Task {
+                task: "package".to_owned(),
+                message: error.to_string(),
+                is_bug: true,
+            })?;
+        if let Some(folder) = self.train_path {
+            return self.unpack_into(&in_project(&self.run.project, folder), &output(ARCHIVE)?);
+        }
+        let out = in_project(&self.run.project, self.output);
+        let path = archive_path(
+            &out,
+            self.fixed_name,
+            record.training_type,
+            &record.manifest,
+        )?;
+        if holds(&path, &record.file) {
+            crate::archive::point_to(&path)?;
+            return Ok((path, false));
+        }
+        let packed = Packed {
+            bytes: output(ARCHIVE)?.to_vec(),
+            digest: record.manifest,
+            training_type: record.training_type,
+        };
+        let placed = place(&packed, &out, self.fixed_name)?;
+        Ok((placed.path, placed.is_new))
+    }
+
+    /// Writes the files of the archive into a folder, as Rasa does when it is
+    /// given `train_path`.
+    fn unpack_into(&self, folder: &Path, archive: &[u8]) -> Result<(PathBuf, bool), TrainError> {
+        let model = crate::archive::unpack(
+            archive,
+            archive.len() as u64,
+            &crate::archive::Limits::default(),
+        )?;
+        for (half, files) in [("core", &model.core), ("nlu", &model.nlu)] {
+            for (name, bytes) in files {
+                let path = folder.join(half).join(name);
+                let write = || {
+                    fs::create_dir_all(path.parent().unwrap_or(folder))?;
+                    fs::write(&path, bytes)
+                };
+                write().map_err(|source| TrainError::Write {
+                    path: path.clone(),
+                    source,
+                })?;
+            }
+        }
+        Ok((folder.to_owned(), true))
+    }
+}
+
+/// Returns where `path` is: relative to the project's folder unless it is
+/// absolute, and written without `./`.
+pub fn in_project(project: &Path, path: &Path) -> PathBuf {
+    if project == Path::new(".") {
+        return path.to_owned();
+    }
+    project.join(path)
+}
+
+/// Reads the record of a fresh package task without running anything.
+fn package_record(recipe: &Recipe, plan: &Plan, store: &Store) -> Option<PackageRecord> {
+    let key = plan.task(recipe.package).key?;
+    let record = store.result(key)?.outputs.get(RECORD)?.digest;
+    serde_json::from_slice(&store.blob(record)?).ok()
+}
+
+fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |time| time.as_millis() as u64)
+}
