@@ -47,3 +47,5 @@ pub mod engine;
 pub mod recipe;
 // `train` and its siblings, with Rasa's names and defaults.
 pub mod api;
+// What the user types and sees; the only room that prints.
+pub mod cli;

@@ -1,0 +1,291 @@
+//! What can be typed: commands, flags and their help.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+
+use crate::api::DEFAULT_AUGMENTATION;
+
+/// The command line as a whole.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tabella",
+    version,
+    about = "Trains Rasa assistants the way a good build system compiles code",
+    after_help = EXIT_CODES,
+    disable_help_subcommand = true
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, or nothing to do
+  1-7  `train --dry-run`: 1 Core + 2 NLU + 4 responses are stale
+  8    `train --dry-run --force`
+  64   the command line is wrong        65   the project's files are wrong
+  66   a file or model is not there     70   a bug in Tabella
+  74   reading or writing failed        130  interrupted";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train what is stale and write a model archive
+    Train(Box<TrainArguments>),
+    /// Parse messages: one JSON object a line, as Rasa's /model/parse
+    Parse(ParseArguments),
+    /// Score a model on labelled data
+    Test(TestArguments),
+    /// Show what a model archive holds
+    Inspect(InspectArguments),
+}
+
+/// Where the project is and where results are kept.
+#[derive(Clone, Debug, Args)]
+pub struct PlaceArguments {
+    /// The project's folder; relative paths start here
+    #[arg(long, value_name = "DIR", default_value = ".", global = true)]
+    pub project: PathBuf,
+    /// Where results are kept between runs [default: the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "TABELLA_CACHE_DIR", global = true)]
+    pub cache_dir: Option<PathBuf>,
+    /// Keep no results and use none, whatever `--cache-dir` says
+    #[arg(long, global = true)]
+    pub no_cache: bool,
+    /// Tasks that may run at the same time [default: one a core]
+    #[arg(long, value_name = "N", global = true, value_parser = at_least_one)]
+    pub jobs: Option<usize>,
+    /// Write machine-readable JSON to standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// `tabella train`.
+#[derive(Debug, Args)]
+pub struct TrainArguments {
+    /// Train one half only
+    #[command(subcommand)]
+    pub half: Option<Half>,
+    /// The flags of a whole training.
+    #[command(flatten)]
+    pub both: TrainFlags,
+    /// Where.
+    #[command(flatten)]
+    pub place: PlaceArguments,
+}
+
+/// Flags of `tabella train`.
+#[derive(Debug, Args)]
+pub struct TrainFlags {
+    /// Files and folders with NLU data, stories and rules
+    #[arg(long, value_name = "PATH", num_args = 1.., default_value = "data")]
+    pub data: Vec<PathBuf>,
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE", default_value = "config.yml")]
+    pub config: PathBuf,
+    /// Domain file or folder
+    #[arg(long, short, value_name = "PATH", num_args = 1.., default_value = "domain.yml")]
+    pub domain: Vec<PathBuf>,
+    /// Print what is stale and why, train nothing and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How many stories are glued to others
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_AUGMENTATION)]
+    pub augmentation: usize,
+    /// Threads for numeric work; the result does not depend on it [default: one a core]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub num_threads: Option<usize>,
+    /// Put the NLU data into the archive
+    #[arg(long)]
+    pub persist_nlu_data: bool,
+    /// Run every task again
+    #[arg(long)]
+    pub force: bool,
+    /// Start from a trained model (not there yet)
+    #[arg(long, value_name = "MODEL", num_args = 0..=1, default_missing_value = "models")]
+    pub finetune: Option<PathBuf>,
+    /// The part of the epochs that finetuning runs
+    #[arg(long, value_name = "F", default_value_t = 1.0)]
+    pub epoch_fraction: f64,
+    /// Where the archive goes.
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+/// Where an archive goes and what it is called.
+#[derive(Debug, Args)]
+pub struct OutputFlags {
+    /// Folder for the archive, or the archive's own path when it ends in .tar.gz
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    pub out: PathBuf,
+    /// Name of the archive [default: made from its content]
+    #[arg(long, value_name = "NAME")]
+    pub fixed_model_name: Option<String>,
+}
+
+/// `train nlu` and `train core`.
+#[derive(Debug, Subcommand)]
+pub enum Half {
+    /// Train the NLU part only
+    Nlu(TrainNluFlags),
+    /// Train the dialogue part only
+    Core(TrainCoreFlags),
+}
+
+/// Flags of `tabella train nlu`.
+#[derive(Debug, Args)]
+pub struct TrainNluFlags {
+    /// Files and folders with NLU data
+    #[arg(long, short = 'u', value_name = "PATH", num_args = 1.., default_value = "data")]
+    pub nlu: Vec<PathBuf>,
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE", default_value = "config.yml")]
+    pub config: PathBuf,
+    /// Domain, for the responses of retrieval intents
+    #[arg(long, short, value_name = "PATH", num_args = 1..)]
+    pub domain: Vec<PathBuf>,
+    /// Threads for numeric work [default: one a core]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub num_threads: Option<usize>,
+    /// Put the NLU data into the archive
+    #[arg(long)]
+    pub persist_nlu_data: bool,
+    /// Print what is stale and why, train nothing and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Run every task again
+    #[arg(long)]
+    pub force: bool,
+    /// Start from a trained model (not there yet)
+    #[arg(long, value_name = "MODEL", num_args = 0..=1, default_missing_value = "models")]
+    pub finetune: Option<PathBuf>,
+    /// Where the archive goes.
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+/// Flags of `tabella train core`.
+#[derive(Debug, Args)]
+pub struct TrainCoreFlags {
+    /// Files and folders with stories and rules
+    #[arg(long, short, value_name = "PATH", num_args = 1.., default_value = "data")]
+    pub stories: Vec<PathBuf>,
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE", default_value = "config.yml")]
+    pub config: PathBuf,
+    /// Domain file or folder
+    #[arg(long, short, value_name = "PATH", num_args = 1.., default_value = "domain.yml")]
+    pub domain: Vec<PathBuf>,
+    /// How many stories are glued to others
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_AUGMENTATION)]
+    pub augmentation: usize,
+    /// Print what is stale and why, train nothing and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Run every task again
+    #[arg(long)]
+    pub force: bool,
+    /// Start from a trained model (not there yet)
+    #[arg(long, value_name = "MODEL", num_args = 0..=1, default_missing_value = "models")]
+    pub finetune: Option<PathBuf>,
+    /// Where the archive goes.
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+/// `tabella parse`.
+#[derive(Debug, Args)]
+pub struct ParseArguments {
+    /// Messages; without any, each line of standard input is one
+    pub text: Vec<String>,
+    /// An archive, or a folder whose latest archive is meant
+    #[arg(long, short, value_name = "PATH", default_value = "models")]
+    pub model: PathBuf,
+    /// The project's folder; a relative model path starts here
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub project: PathBuf,
+}
+
+/// `tabella test`.
+#[derive(Debug, Args)]
+pub struct TestArguments {
+    /// Which half to score.
+    #[command(subcommand)]
+    pub half: TestHalf,
+}
+
+/// `test nlu` and `test core`.
+#[derive(Debug, Subcommand)]
+pub enum TestHalf {
+    /// Score intents, entities and responses on labelled messages
+    Nlu(TestNluFlags),
+    /// Score actions and whole stories on test stories
+    Core(TestCoreFlags),
+}
+
+/// Flags of `tabella test nlu`.
+#[derive(Debug, Args)]
+pub struct TestNluFlags {
+    /// Files and folders with labelled messages
+    #[arg(long, short = 'u', value_name = "PATH", num_args = 1.., required = true)]
+    pub nlu: Vec<PathBuf>,
+    /// Which model and how to show the scores.
+    #[command(flatten)]
+    pub model: ScoredModel,
+}
+
+/// Flags of `tabella test core`.
+#[derive(Debug, Args)]
+pub struct TestCoreFlags {
+    /// Files and folders with test stories
+    #[arg(long, short, value_name = "PATH", num_args = 1.., default_value = "tests")]
+    pub stories: Vec<PathBuf>,
+    /// Which model and how to show the scores.
+    #[command(flatten)]
+    pub model: ScoredModel,
+}
+
+/// The model that is scored.
+#[derive(Debug, Args)]
+pub struct ScoredModel {
+    /// An archive, or a folder whose latest archive is meant
+    #[arg(long, short, value_name = "PATH", default_value = "models")]
+    pub model: PathBuf,
+    /// The project's folder; relative paths start here
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub project: PathBuf,
+    /// Write the scores as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `tabella inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArguments {
+    /// An archive, or a folder whose latest archive is meant
+    #[arg(default_value = "models")]
+    pub model: PathBuf,
+    /// The project's folder; a relative model path starts here
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub project: PathBuf,
+    /// Write the description as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!(
+            "a whole number of at least 1 is needed, not `{text}`"
+        )),
+        Ok(number) => Ok(number),
+    }
+}

@@ -1,0 +1,112 @@
+//! How the program ends: the exit codes and what they mean.
+
+use std::error::Error;
+use std::io::ErrorKind;
+use std::process::ExitCode;
+
+use crate::api::Findings;
+use crate::api::TrainError;
+use crate::archive::ArchiveError;
+use crate::diagnostic::Severity;
+use crate::import::ImportError;
+
+/// The exit codes, apart from those of a dry run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done,
+    /// `train --dry-run` found something stale: its code, 1 to 8.
+    Stale(u8),
+    /// The command line is wrong.
+    Usage,
+    /// The project's files, or a model, are wrong.
+    BadInput,
+    /// A file, folder or model is not there.
+    NoInput,
+    /// A bug in Tabella.
+    Internal,
+    /// Reading or writing failed.
+    InputOutput,
+    /// Ctrl-C or a termination signal.
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(match exit {
+            Exit::Done => 0,
+            Exit::Stale(code) => code,
+            Exit::Usage => 64,
+            Exit::BadInput => 65,
+            Exit::NoInput => 66,
+            Exit::Internal => 70,
+            Exit::InputOutput => 74,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+impl Exit {
+    /// Returns how the program ends after `error`.
+    pub fn after(error: &TrainError) -> Self {
+        match error {
+            TrainError::Mistakes(findings) if all_is_missing(findings) => Exit::NoInput,
+            TrainError::Mistakes(_)
+            | TrainError::EndToEndNeedsNlu
+            | TrainError::TooLong { .. }
+            | TrainError::Pack(_) => Exit::BadInput,
+            TrainError::NoFinetuning { .. } => Exit::Usage,
+            TrainError::NoTrainingData
+            | TrainError::NoNluData
+            | TrainError::NoStories
+            | TrainError::NoDomain => Exit::NoInput,
+            TrainError::Task { is_bug: true, .. } => Exit::Internal,
+            TrainError::Task { .. } | TrainError::Load { .. } => Exit::BadInput,
+            TrainError::MissingPart { .. } => Exit::BadInput,
+            TrainError::Import(error) => Self::after_import(error),
+            TrainError::Archive(error) => Self::after_archive(error),
+            TrainError::Write { .. } | TrainError::Threads(_) => Exit::InputOutput,
+            TrainError::Interrupted => Exit::Interrupted,
+        }
+    }
+
+    fn after_import(error: &ImportError) -> Self {
+        match io_kind(error) {
+            Some(ErrorKind::NotFound) => Exit::NoInput,
+            _ => Exit::InputOutput,
+        }
+    }
+
+    fn after_archive(error: &ArchiveError) -> Self {
+        match error {
+            ArchiveError::NoModel { .. } => Exit::NoInput,
+            ArchiveError::ModelName { .. } => Exit::Usage,
+            ArchiveError::Unusable { .. } | ArchiveError::Pointer { .. } => Exit::BadInput,
+            _ => match io_kind(error) {
+                Some(ErrorKind::NotFound) => Exit::NoInput,
+                _ => Exit::InputOutput,
+            },
+        }
+    }
+}
+
+/// Whether the only mistakes are paths that were named and do not exist.
+fn all_is_missing(findings: &Findings) -> bool {
+    let mut errors = findings
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error);
+    errors.all(|diagnostic| diagnostic.code == "E003")
+}
+
+/// The kind of the system's error that caused `error`, if one did.
+fn io_kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return Some(io.kind());
+        }
+        cause = error.source();
+    }
+    None
+}

@@ -1,0 +1,69 @@
+//! What the user types and sees; the only room that prints.
+//!
+//! Results go to standard output, progress and messages to standard error. One
+//! file a command; `args` is what can be typed.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod args;
+mod bug;
+mod cache_dir;
+mod exit;
+mod inspect;
+mod output;
+mod parse;
+mod report;
+mod screen;
+mod test;
+mod train;
+
+use std::env;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use serde_json::json;
+
+use crate::cli::args::Arguments;
+use crate::cli::args::Command;
+use crate::cli::exit::Exit;
+use crate::cli::output::print;
+
+/// Runs the program on the arguments of this process.
+///
+/// The exit code is 0 when all went well, the code of a dry run, or one of the
+/// failures in the README's table; failures never collide with dry-run codes.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error).into(),
+    };
+    let exit = bug::guarded(|| match arguments.command {
+        Command::Train(arguments) => train::run(&arguments),
+        Command::Parse(arguments) => parse::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+    });
+    exit.into()
+}
+
+/// Shows help or what is wrong with the command line; the latter as JSON too
+/// when that was asked for.
+fn usage(error: &clap::Error) -> Exit {
+    // Nothing is left to do when the stream is closed.
+    let _ = error.print();
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        return Exit::Done;
+    }
+    if env::args_os().any(|argument| argument == "--json") {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let first = first.strip_prefix("error: ").unwrap_or(first);
+        let object = json!({ "error": first, "diagnostics": [] });
+        return print(&object.to_string(), Exit::Usage);
+    }
+    Exit::Usage
+}

@@ -1,0 +1,65 @@
+//! Standard output and standard error; either may be closed or full.
+
+use std::io;
+use std::io::ErrorKind;
+use std::io::Write;
+
+use serde_json::json;
+
+use crate::api::TrainError;
+use crate::api::chain;
+use crate::cli::exit::Exit;
+
+/// Writes `text` and a line end to standard output; returns `exit`, or that
+/// writing failed. A reader who has had enough is no failure.
+pub fn print(text: &str, exit: Exit) -> Exit {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            complain(&format!("error: cannot write to standard output: {error}"));
+            Exit::InputOutput
+        }
+        _ => exit,
+    }
+}
+
+/// Writes a line to standard error, if anybody can read it.
+pub fn complain(text: &str) {
+    // There is nowhere left to tell of a failure.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// How a result is wanted on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For a person.
+    Text,
+    /// One JSON object, also when there is no result.
+    Json,
+}
+
+impl Format {
+    /// Returns what `--json` asks for.
+    pub fn of(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+}
+
+/// Says why there is no result; the object on standard output is
+/// `{"error": text, "diagnostics": […]}`. Diagnostics were shown as notices
+/// already.
+pub fn fail(format: Format, error: &TrainError) -> Exit {
+    complain(&format!("error: {}", chain(error)));
+    let exit = Exit::after(error);
+    let diagnostics = match error {
+        TrainError::Mistakes(findings) => json!(findings.diagnostics),
+        _ => json!([]),
+    };
+    match format {
+        Format::Text => exit,
+        Format::Json => {
+            let object = json!({ "error": chain(error), "diagnostics": diagnostics });
+            print(&object.to_string(), exit)
+        }
+    }
+}

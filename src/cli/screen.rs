@@ -1,0 +1,263 @@
+//! How notices look on a terminal, in a log and as JSON.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::Instant;
+
+use indicatif::ProgressBar;
+use indicatif::ProgressStyle;
+
+use crate::api::Findings;
+use crate::api::Notice;
+use crate::cli::output::complain;
+use crate::diagnostic::Paint;
+use crate::diagnostic::Severity;
+use crate::diagnostic::has_errors;
+use crate::diagnostic::render;
+use crate::engine::Event;
+use crate::engine::Stale;
+
+/// How long a task must run before its bar appears.
+const BAR_AFTER: Duration = Duration::from_millis(300);
+
+/// How long a task must have taken for its end to be told.
+const WORTH_TELLING_MS: u64 = 100;
+
+/// Shows what happens on standard error: a line a task, and a bar for the task
+/// that trains where a person is watching.
+pub struct Screen {
+    quiet: bool,
+    paint: Paint,
+    watched: bool,
+    bars: Mutex<BTreeMap<String, Bar>>,
+    notes: Mutex<Vec<Findings>>,
+}
+
+/// A running task on the screen.
+struct Bar {
+    since: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Screen {
+    /// Returns a screen for standard error: colours and bars only on a terminal,
+    /// and no colours where `NO_COLOR` is set.
+    pub fn new(quiet: bool) -> Self {
+        let watched = std::io::stderr().is_terminal();
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            quiet,
+            paint: if watched && !plain {
+                Paint::Coloured
+            } else {
+                Paint::Plain
+            },
+            watched,
+            bars: Mutex::default(),
+            notes: Mutex::default(),
+        }
+    }
+
+    /// Shows a notice.
+    pub fn show(&self, notice: &Notice) {
+        match notice {
+            Notice::Task(event) => self.task(event),
+            Notice::Diagnosed(findings) => self.findings(findings),
+            Notice::Warning(text) => self.warning(text),
+            Notice::Info(text) | Notice::Success(text) => self.line(text),
+        }
+    }
+
+    /// Shows diagnostics with their source lines: all of them at once if there is
+    /// an error, errors alone when quiet. Otherwise they wait until something is
+    /// done that they are about, so that a run with nothing to do is one line.
+    fn findings(&self, findings: &Findings) {
+        let has_errors = has_errors(&findings.diagnostics);
+        let is_shown = |severity| match severity {
+            Severity::Error => true,
+            Severity::Warning | Severity::Note => !self.quiet && has_errors,
+        };
+        let (now, later): (Vec<_>, Vec<_>) = findings
+            .diagnostics
+            .iter()
+            .cloned()
+            .partition(|diagnostic| is_shown(diagnostic.severity));
+        if !now.is_empty() {
+            self.above_bars(&render(&now, &findings.sources, self.paint));
+        }
+        if !self.quiet && !later.is_empty() {
+            let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+            notes.push(Findings {
+                diagnostics: later,
+                sources: findings.sources.clone(),
+            });
+        }
+    }
+
+    /// Returns how many warnings wait.
+    pub fn waiting_warnings(&self) -> usize {
+        let waiting = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = waiting.iter().flat_map(|findings| &findings.diagnostics);
+        all.filter(|one| one.severity == Severity::Warning).count()
+    }
+
+    /// Shows the warnings and notes that waited.
+    pub fn show_notes(&self) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        for findings in notes.drain(..) {
+            self.above_bars(&render(
+                &findings.diagnostics,
+                &findings.sources,
+                self.paint,
+            ));
+        }
+    }
+
+    /// Shows a warning that has no place in a file.
+    fn warning(&self, text: &str) {
+        if !self.quiet {
+            self.above_bars(&format!("warning: {text}"));
+        }
+    }
+
+    fn line(&self, text: &str) {
+        if !self.quiet {
+            self.above_bars(text);
+        }
+    }
+
+    fn task(&self, event: &Event) {
+        match event {
+            Event::Progress {
+                task,
+                done,
+                total,
+                text,
+            } => self.step(&task.name, *done, *total, text),
+            Event::Started { task, reasons } => {
+                self.show_notes();
+                self.line(&format!("run    {task}{}", because(reasons)));
+                self.start(&task.name);
+            }
+            Event::Finished { task, ms } => {
+                self.stop(&task.name);
+                if *ms >= WORTH_TELLING_MS {
+                    self.line(&format!("done   {task} in {}", duration(*ms)));
+                }
+            }
+            // The error that ends the run says why, once.
+            Event::Failed { task, .. } | Event::Skipped { task, .. } => self.stop(&task.name),
+            Event::NotStored { task } => {
+                self.stop(&task.name);
+                self.line(&format!(
+                    "drop   {task}: what it reads was edited meanwhile"
+                ));
+            }
+            Event::Waiting { task, holder } => {
+                self.line(&format!("wait   {task}: {holder} does the same work"));
+            }
+            Event::Spared { task } => {
+                self.line(&format!("spared {task}: its result is there already"));
+            }
+            Event::OutputLost { task, output } => {
+                self.line(&format!("lost   {task}: `{output}` is made again"));
+            }
+            Event::StoreWarning { warning } => self.warning(&warning.to_string()),
+            Event::Reused { .. } => {}
+        }
+    }
+
+    fn start(&self, task: &str) {
+        if self.watched && !self.quiet {
+            let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+            bars.insert(
+                task.to_owned(),
+                Bar {
+                    since: Instant::now(),
+                    bar: None,
+                },
+            );
+        }
+    }
+
+    fn step(&self, task: &str, done: u64, total: u64, text: &str) {
+        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(running) = bars.get_mut(task) else {
+            return;
+        };
+        if running.bar.is_none() && running.since.elapsed() < BAR_AFTER {
+            return;
+        }
+        let bar = running.bar.get_or_insert_with(|| new_bar(task, total));
+        bar.set_position(done);
+        bar.set_message(text.to_owned());
+    }
+
+    fn stop(&self, task: &str) {
+        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = bars.remove(task).and_then(|running| running.bar) {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Prints a line where bars do not draw over it.
+    fn above_bars(&self, text: &str) {
+        let bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        match bars.values().find_map(|running| running.bar.as_ref()) {
+            Some(bar) => bar.suspend(|| complain(text)),
+            None => complain(text),
+        }
+    }
+}
+
+fn new_bar(task: &str, total: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {msg} ({eta} left)")
+        .expect("the template is a constant");
+    let bar = ProgressBar::new(total).with_style(style);
+    bar.set_prefix(task.to_owned());
+    bar
+}
+
+/// The first reason of a task, as the rest of its line.
+fn because(reasons: &[Stale]) -> String {
+    match told(reasons).as_slice() {
+        [] => String::new(),
+        [one] => format!(": {one}"),
+        [first, rest @ ..] => format!(": {first} (and {} more)", rest.len()),
+    }
+}
+
+/// Returns the reasons that tell something: that a task waits for others goes
+/// without saying when it has a reason of its own.
+pub fn told(reasons: &[Stale]) -> Vec<&Stale> {
+    let of_its_own = |reason: &&Stale| !matches!(reason, Stale::Upstream { .. });
+    let own: Vec<&Stale> = reasons.iter().filter(of_its_own).collect();
+    if own.is_empty() {
+        return reasons.iter().collect();
+    }
+    own
+}
+
+/// Returns a duration as a person says it: `7 ms`, `1.4 s`, `3 min 20 s`.
+pub fn duration(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{:.1} s", ms as f64 / 1_000.0),
+        _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_like_speech() {
+        assert_eq!(duration(7), "7 ms");
+        assert_eq!(duration(1_400), "1.4 s");
+        assert_eq!(duration(200_000), "3 min 20 s");
+    }
+}

@@ -1,0 +1,7 @@
+//! The `tabella` program: a call into [`tabella::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tabella::cli::run()
+}
