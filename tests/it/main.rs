@@ -3,10 +3,20 @@
 #![allow(clippy::unwrap_used)]
 
 mod shared;
+mod workbench;
 mod rooms;
+mod import_reads;
 mod featurizer_goldens;
 mod dialogue_goldens;
 mod network_goldens;
 mod ted_goldens;
 mod store_faults;
 mod archive_safety;
+mod schemas;
+mod incremental;
+mod equivalence;
+mod situations;
+mod seed_dry_run;
+mod bots;
+mod command_line;
+mod determinism;

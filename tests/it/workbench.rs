@@ -1,0 +1,154 @@
+//! A project in a temporary folder, trained through the public API, with the
+//! log of what happened.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use tabella::api;
+use tabella::api::CacheSettings;
+use tabella::api::Notice;
+use tabella::api::Observer;
+use tabella::api::TrainError;
+use tabella::api::TrainOptions;
+use tabella::api::TrainingResult;
+use tempfile::TempDir;
+
+/// An assistant in a folder of its own, with a cache beside it.
+pub struct Workbench {
+    folder: TempDir,
+    cache: PathBuf,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Workbench {
+    /// Returns a workbench with these files.
+    pub fn new(files: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let cache = folder.path().join("cache");
+        let bench = Self {
+            folder,
+            cache,
+            log: Arc::default(),
+        };
+        for (path, text) in files {
+            bench.write(path, text);
+        }
+        bench
+    }
+
+    /// Returns a workbench with a copy of a project that lies elsewhere.
+    pub fn copy_of(source: &Path) -> Self {
+        let bench = Self::new(&[]);
+        for entry in walkdir::WalkDir::new(source) {
+            let entry = entry.unwrap();
+            if entry.file_type().is_file() {
+                let path = entry.path().strip_prefix(source).unwrap();
+                let target = bench.root().join(path);
+                fs::create_dir_all(target.parent().unwrap()).unwrap();
+                fs::copy(entry.path(), target).unwrap();
+            }
+        }
+        bench
+    }
+
+    /// Returns the project's folder.
+    pub fn root(&self) -> PathBuf {
+        self.folder.path().join("project")
+    }
+
+    /// Returns the cache's folder.
+    pub fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// Writes a file of the project.
+    pub fn write(&self, path: &str, text: &str) {
+        let target = self.root().join(path);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::write(target, text).unwrap();
+    }
+
+    /// Reads a file of the project.
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.root().join(path)).unwrap()
+    }
+
+    /// Removes a file or folder of the project.
+    pub fn remove(&self, path: &str) {
+        let target = self.root().join(path);
+        if target.is_dir() {
+            fs::remove_dir_all(target).unwrap();
+        } else {
+            fs::remove_file(target).unwrap();
+        }
+    }
+
+    /// Replaces a piece of a file, which must be there exactly once.
+    #[track_caller]
+    pub fn replace(&self, path: &str, old: &str, new: &str) {
+        let text = self.read(path);
+        assert_eq!(text.matches(old).count(), 1, "`{old}` in {path}:\n{text}");
+        self.write(path, &text.replace(old, new));
+    }
+
+    /// Appends to a file.
+    pub fn append(&self, path: &str, more: &str) {
+        self.write(path, &(self.read(path) + more));
+    }
+
+    /// Returns the options of a training of this project with its own cache.
+    pub fn options(&self) -> TrainOptions {
+        let mut options = TrainOptions::default();
+        options.run.project = self.root();
+        options.run.cache = CacheSettings::Folder(self.cache.clone());
+        options.run.jobs = Some(1);
+        let log = Arc::clone(&self.log);
+        options.run.observer = Observer::new(move |notice| {
+            if let Notice::Task(event) = &notice {
+                log.lock().unwrap().push(event.to_string());
+            }
+        });
+        options
+    }
+
+    /// Trains and returns the outcome.
+    pub fn train(&self) -> Result<TrainingResult, TrainError> {
+        self.log.lock().unwrap().clear();
+        api::train(&self.options())
+    }
+
+    /// Trains, and returns the archive's bytes.
+    #[track_caller]
+    pub fn archive(&self) -> Vec<u8> {
+        let result = self.train().unwrap();
+        fs::read(result.model.expect("a training gives a model")).unwrap()
+    }
+
+    /// Trains with an empty cache into another folder; returns the archive.
+    #[track_caller]
+    pub fn clean_archive(&self) -> Vec<u8> {
+        let other = TempDir::new().unwrap();
+        let mut options = self.options();
+        options.run.cache = CacheSettings::Folder(other.path().join("cache"));
+        options.run.observer = Observer::default();
+        options.output = other.path().join("models");
+        let result = api::train(&options).unwrap();
+        fs::read(result.model.expect("a training gives a model")).unwrap()
+    }
+
+    /// Tells what is stale.
+    #[track_caller]
+    pub fn dry_run(&self) -> TrainingResult {
+        let mut options = self.options();
+        options.dry_run = true;
+        api::train(&options).unwrap()
+    }
+
+    /// Returns what the last training did, a line a task.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().join("\n")
+    }
+}
