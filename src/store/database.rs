@@ -359,8 +359,9 @@ fn connect(settings: &StoreSettings) -> rusqlite::Result<Result<Opened, Warning>
     let connection = Connection::open_with_flags(&file, flags)?;
     connection.busy_timeout(Duration::from_millis(settings.busy_timeout_ms.into()))?;
     let mut made = schema::made(&connection)?;
-    if made == Made::Empty {
-        // Switching to the log does not wait its turn, so it has a lock of its own.
+    if matches!(made, Made::Empty | Made::Foreign) {
+        // Switching to the log does not wait its turn, so it has a lock of its own;
+        // and what looks foreign may be half-way to being ours.
         let _creating = lock::creation(folder);
         made = schema::made(&connection)?;
         if made == Made::Empty {

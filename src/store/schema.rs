@@ -24,10 +24,12 @@ pub(super) enum Made {
     Foreign,
 }
 
-/// Returns what the database says it is.
+/// Returns what the database says it is. All is read from one snapshot: another
+/// process may be creating the tables meanwhile.
 pub(super) fn made(connection: &Connection) -> rusqlite::Result<Made> {
-    let application: i32 = pragma(connection, "application_id")?;
-    let version: u32 = pragma(connection, "user_version")?;
+    let snapshot = connection.unchecked_transaction()?;
+    let application: i32 = pragma(&snapshot, "application_id")?;
+    let version: u32 = pragma(&snapshot, "user_version")?;
     if application == APPLICATION_ID {
         return Ok(match version {
             VERSION => Made::Ours,
@@ -36,7 +38,7 @@ pub(super) fn made(connection: &Connection) -> rusqlite::Result<Made> {
         });
     }
     let count: u32 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let is_empty = application == 0 && version == 0 && count == 0;
     Ok(if is_empty { Made::Empty } else { Made::Foreign })
 }
