@@ -198,19 +198,31 @@ impl Line<'_> {
         Some(entry(component, &options, &[]))
     }
 
-    /// Adds a featurizer; `fit` gives what it learns and its rows.
-    fn featurizer<O: Serialize>(
+    /// Adds a featurizer: `learn` fits it to the documents, `rows` gives the
+    /// features of one attribute of them.
+    fn featurizer<O: Serialize, F: Serialize + 'static>(
         &mut self,
         place: usize,
         component: &Component,
         options: &O,
         (kind, version): (&'static str, u32),
         more: Vec<Input>,
-        run: impl Fn(&TaskContext<'_>) -> Result<Outputs, TaskError> + Send + Sync + 'static,
+        learn: impl Fn(&TaskContext<'_>, &[Document]) -> Result<F, TaskError> + Send + Sync + 'static,
+        rows: fn(&F, &[Document], Attribute) -> FeatureRows,
     ) -> Option<ComponentEntry> {
         let tokenizer = self.tokenizer?;
         let mut inputs = vec![Input::output("documents", tokenizer, "documents")];
         inputs.extend(more);
+        let run = move |context: &TaskContext<'_>| {
+            let documents: Vec<Document> = decoded(context, "documents")?;
+            let fitted = learn(context, &documents)?;
+            let mut outputs = Outputs::from([(FITTED.to_owned(), json_bytes(&fitted)?)]);
+            for attribute in ATTRIBUTES {
+                let rows = rows(&fitted, &documents, attribute);
+                outputs.insert(rows_output(attribute), rows.to_bytes());
+            }
+            Ok(outputs)
+        };
         let task = self.builder.add(Draft {
             name: format!("nlu.{place}.{}", component.name),
             stage: Stage::Featurize,
@@ -228,25 +240,18 @@ impl Line<'_> {
 
     fn regex_featurizer(&mut self, place: usize, component: &Component) -> Option<ComponentEntry> {
         let options: regex::Options = self.read(component)?;
-        let patterns = Input::leaf("patterns", self.slices.patterns.clone());
-        let fit_options = regex::Options {
+        let patterns = vec![Input::leaf("patterns", self.slices.patterns.clone())];
+        let nameless = regex::Options {
             alias: None,
             ..options.clone()
         };
+        let learn = move |context: &TaskContext<'_>, _: &[Document]| {
+            let data: &NluData = context.value("patterns")?;
+            regex::fit(&nameless, data).map_err(TaskError::failed)
+        };
         let version = ("nlu.featurize.regex", REGEX_FEATURIZER_VERSION);
-        self.featurizer(
-            place,
-            component,
-            &options,
-            version,
-            vec![patterns],
-            move |context| {
-                let data: &NluData = context.value("patterns")?;
-                let fitted = regex::fit(&fit_options, data).map_err(TaskError::failed)?;
-                let rows = |documents: &[Document], attribute| fitted.rows(documents, attribute);
-                featurized(context, &fitted, rows)
-            },
-        )
+        let rows = regex::Fitted::rows;
+        self.featurizer(place, component, &options, version, patterns, learn, rows)
     }
 
     fn lexical_featurizer(
@@ -260,25 +265,16 @@ impl Line<'_> {
             Written(component).wrong_option(&error, self.diagnostics);
             return None;
         }
-        let fit_options = lexical_syntactic::Options {
+        let nameless = lexical_syntactic::Options {
             alias: None,
             ..options.clone()
         };
+        let learn = move |_: &TaskContext<'_>, documents: &[Document]| {
+            lexical_syntactic::fit(&nameless, documents).map_err(TaskError::failed)
+        };
         let version = ("nlu.featurize.lexical", LEXICAL_FEATURIZER_VERSION);
-        self.featurizer(
-            place,
-            component,
-            &options,
-            version,
-            Vec::new(),
-            move |context| {
-                let documents: Vec<Document> = decoded(context, "documents")?;
-                let fitted =
-                    lexical_syntactic::fit(&fit_options, &documents).map_err(TaskError::failed)?;
-                let rows = |documents: &[Document], attribute| fitted.rows(documents, attribute);
-                featurized(context, &fitted, rows)
-            },
-        )
+        let rows = lexical_syntactic::Fitted::rows;
+        self.featurizer(place, component, &options, version, Vec::new(), learn, rows)
     }
 
     fn count_vectors(&mut self, place: usize, component: &Component) -> Option<ComponentEntry> {
@@ -287,25 +283,16 @@ impl Line<'_> {
             Written(component).wrong_option(&error, self.diagnostics);
             return None;
         }
-        let fit_options = count_vectors::Options {
+        let nameless = count_vectors::Options {
             alias: None,
             ..options.clone()
         };
+        let learn = move |_: &TaskContext<'_>, documents: &[Document]| {
+            count_vectors::fit(&nameless, documents).map_err(TaskError::failed)
+        };
         let version = ("nlu.featurize.count_vectors", COUNT_VECTORS_VERSION);
-        self.featurizer(
-            place,
-            component,
-            &options,
-            version,
-            Vec::new(),
-            move |context| {
-                let documents: Vec<Document> = decoded(context, "documents")?;
-                let fitted =
-                    count_vectors::fit(&fit_options, &documents).map_err(TaskError::failed)?;
-                let rows = |documents: &[Document], attribute| fitted.rows(documents, attribute);
-                featurized(context, &fitted, rows)
-            },
-        )
+        let rows = count_vectors::Fitted::rows;
+        self.featurizer(place, component, &options, version, Vec::new(), learn, rows)
     }
 
     /// Adds a component that learns one file without features.
@@ -432,23 +419,6 @@ fn text_only(document: &Document) -> Document {
         );
     }
     text
-}
-
-/// The outputs of a featurizer: what it learned, and rows of each attribute.
-fn featurized<F: Serialize>(
-    context: &TaskContext<'_>,
-    fitted: &F,
-    rows: impl Fn(&[Document], Attribute) -> FeatureRows,
-) -> Result<Outputs, TaskError> {
-    let documents: Vec<Document> = decoded(context, "documents")?;
-    let mut outputs = Outputs::from([(FITTED.to_owned(), json_bytes(fitted)?)]);
-    for attribute in ATTRIBUTES {
-        outputs.insert(
-            rows_output(attribute),
-            rows(&documents, attribute).to_bytes(),
-        );
-    }
-    Ok(outputs)
 }
 
 /// Returns the name of the output with an attribute's rows.
