@@ -16,6 +16,7 @@ mod result;
 mod situation;
 mod training;
 mod train;
+mod validate;
 mod assistant;
 mod evaluate;
 
@@ -50,3 +51,5 @@ pub use train::train_nlu;
 pub use train::train_nlu_async;
 pub use train::train_nlu_result;
 pub use training::in_project;
+pub use validate::ValidateOptions;
+pub use validate::validate;

@@ -113,17 +113,12 @@ impl Training<'_> {
     /// Reads the project; tells what is remarkable, refuses what is wrong.
     fn import(&self) -> Result<Imported, TrainError> {
         let project = &self.run.project;
-        if let Err(source) = fs::read_dir(project) {
-            return Err(TrainError::Import(ImportError::Read {
-                path: project.clone(),
-                source,
-            }));
-        }
+        must_be_folder(project)?;
         let mut imported = import_project(&Sources {
-            root: self.run.project.clone(),
+            root: project.clone(),
             config: self.config.to_owned(),
-            domain: self.there_or_named(self.domain, "domain.yml"),
-            data: self.there_or_named(self.data, "data"),
+            domain: there_or_named(project, self.domain, "domain.yml"),
+            data: there_or_named(project, self.data, "data"),
             want: self.want,
             environment: self.run.environment.clone(),
         })?;
@@ -133,19 +128,6 @@ impl Training<'_> {
         };
         self.tell(findings)?;
         Ok(imported)
-    }
-
-    /// Returns the paths, or none when they are the default and it is not there:
-    /// only a path that somebody named must exist.
-    fn there_or_named(&self, paths: &[PathBuf], default: &str) -> Vec<PathBuf> {
-        match paths {
-            [path]
-                if path == Path::new(default) && !in_project(&self.run.project, path).exists() =>
-            {
-                Vec::new()
-            }
-            _ => paths.to_vec(),
-        }
     }
 
     /// Tells findings, and fails if there is an error among them.
@@ -428,6 +410,26 @@ impl Training<'_> {
             }
         }
         Ok((folder.to_owned(), true))
+    }
+}
+
+/// Fails if the project's folder cannot be opened.
+pub fn must_be_folder(project: &Path) -> Result<(), TrainError> {
+    match fs::read_dir(project) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(TrainError::Import(ImportError::Read {
+            path: project.to_owned(),
+            source,
+        })),
+    }
+}
+
+/// Returns the paths, or none when they are the default and it is not there:
+/// only a path that somebody named must exist.
+pub fn there_or_named(project: &Path, paths: &[PathBuf], default: &str) -> Vec<PathBuf> {
+    match paths {
+        [path] if path == Path::new(default) && !in_project(project, path).exists() => Vec::new(),
+        _ => paths.to_vec(),
     }
 }
 

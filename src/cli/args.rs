@@ -7,6 +7,7 @@ use clap::Parser;
 use clap::Subcommand;
 
 use crate::api::DEFAULT_AUGMENTATION;
+use crate::cli::data::DataArguments;
 
 /// The command line as a whole.
 #[derive(Debug, Parser)]
@@ -43,6 +44,8 @@ pub enum Command {
     Test(TestArguments),
     /// Show what a model archive holds
     Inspect(InspectArguments),
+    /// Check a project's files, without training
+    Data(DataArguments),
 }
 
 /// Where the project is and where results are kept.

@@ -8,6 +8,8 @@
 mod args;
 mod bug;
 mod cache_dir;
+mod data;
+mod environment;
 mod exit;
 mod inspect;
 mod output;
@@ -43,6 +45,7 @@ pub fn run() -> ExitCode {
         Command::Parse(arguments) => parse::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Data(arguments) => data::run(&arguments),
     });
     exit.into()
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::io::ErrorKind;
+use std::io::IsTerminal;
 use std::io::Write;
 
 use serde_json::json;
@@ -9,6 +10,7 @@ use serde_json::json;
 use crate::api::TrainError;
 use crate::api::chain;
 use crate::cli::exit::Exit;
+use crate::diagnostic::Paint;
 
 /// Writes `text` and a line end to standard output; returns `exit`, or that
 /// writing failed. A reader who has had enough is no failure.
@@ -27,6 +29,15 @@ pub fn print(text: &str, exit: Exit) -> Exit {
 pub fn complain(text: &str) {
     // There is nowhere left to tell of a failure.
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Returns whether standard output takes colours: a terminal, and no `NO_COLOR`.
+pub fn paint_of_output() -> Paint {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match io::stdout().is_terminal() && !plain {
+        true => Paint::Coloured,
+        false => Paint::Plain,
+    }
 }
 
 /// How a result is wanted on standard output.

@@ -1,8 +1,6 @@
 //! `tabella train`: what is typed becomes options, what comes back becomes
 //! lines.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,6 +23,7 @@ use crate::cli::args::TrainCoreFlags;
 use crate::cli::args::TrainFlags;
 use crate::cli::args::TrainNluFlags;
 use crate::cli::cache_dir::cache_settings;
+use crate::cli::environment::environment;
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::output::fail;
@@ -70,14 +69,6 @@ fn settings(place: &PlaceArguments, screen: &Arc<Screen>) -> RunSettings {
         cancel,
         observer: Observer::new(move |notice: Notice| screen.show(&notice)),
     }
-}
-
-/// The environment as far as it is text: nothing else can stand in a YAML file.
-fn environment() -> BTreeMap<String, String> {
-    let text = |(name, value): (OsString, OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    std::env::vars_os().filter_map(text).collect()
 }
 
 fn both(flags: &TrainFlags, run: RunSettings) -> TrainOptions {
