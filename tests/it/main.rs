@@ -6,6 +6,7 @@ mod shared;
 mod workbench;
 mod rooms;
 mod import_reads;
+mod rasa_reads;
 mod featurizer_goldens;
 mod dialogue_goldens;
 mod network_goldens;

@@ -1,0 +1,350 @@
+//! Assistants that other people wrote are read with the counts that Rasa reads,
+//! and each difference has a cause that can be said in words.
+//!
+//! Tabella reads by one rule, not by two versions of Rasa. A bot is compared
+//! with the version that reads most of it: 3.6.21 where it reads everything,
+//! else 2.8.12 (which reads Markdown and older domains, and skips files of 3.x).
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+use expect_test::expect;
+use serde_json::Value;
+use serde_json::json;
+use tabella::diagnostic::Severity;
+use tabella::import::DEFAULT_INTENTS;
+use tabella::import::Imported;
+use tabella::import::Sources;
+use tabella::import::import_project;
+
+use crate::shared::shared;
+
+/// Differences that are meant: bot, what differs (`*` for all), and why.
+const CAUSES: &[(&str, &str, &str)] = &[
+    ("covidflow-en", "*", NOT_YET),
+    ("covidflow-fr", "*", NOT_YET),
+    ("multilang-coffee_bot-de", "*", NOT_YET),
+    ("multilang-coffee_bot-en", "*", NOT_YET),
+    ("multilang-coffee_bot-sv", "*", NOT_YET),
+    ("pokedex-demo", "*", NOT_YET),
+    ("rasa-masterclass/episode2", "*", NOT_YET),
+    ("rasa-masterclass/episode3", "*", NOT_YET),
+    ("rasa-masterclass/episode5", "*", NOT_YET),
+    ("rasa-masterclass/episode6", "*", NOT_YET),
+    ("rasa-masterclass/episode8", "*", NOT_YET),
+    ("rasa1-formbot", "*", NOT_YET),
+    ("rasa1-moodbot", "*", NOT_YET),
+    ("rasa1-restaurantbot", "*", NOT_YET),
+    ("robo-faq-en", "*", NOT_YET),
+    ("slothbot", "*", NOT_YET),
+    ("slothbot-multidomain", "*", NOT_YET),
+    ("tutorial-knowledge-base", "*", NOT_YET),
+    ("workshop-adv-actions", "*", NOT_YET),
+    ("zh-weatherbot-0x", "*", NOT_YET),
+    ("crisos", "domain.user_actions", DEFAULTS),
+    ("financial-demo", "domain.user_actions", DEFAULTS),
+    ("repair-strategies-bot", "domain.user_actions", DEFAULTS),
+    (
+        "repair-strategies-bot-migrated",
+        "domain.user_actions",
+        DEFAULTS,
+    ),
+];
+
+const NOT_YET: &str = "formats of Rasa 1 are being built";
+const DEFAULTS: &str = "a default action that the domain lists is not counted again";
+
+/// The domain and data of a bot, as Rasa was given them when its counts were
+/// recorded; the configuration had no part in it.
+fn sources(root: &Path) -> Sources {
+    let there = |name: &&str| root.join(name).exists();
+    Sources {
+        root: root.to_owned(),
+        domain: ["domain.yml", "domain"]
+            .into_iter()
+            .filter(there)
+            .map(PathBuf::from)
+            .take(1)
+            .collect(),
+        data: vec![["data", "."].into_iter().find(there).unwrap().into()],
+        ..Sources::default()
+    }
+}
+
+/// Counts what the domain files say, or names the first error.
+fn domain_counts(sources: &Sources) -> Value {
+    if sources.domain.is_empty() {
+        return Value::Null;
+    }
+    let imported = import_project(&Sources {
+        data: Vec::new(),
+        ..sources.clone()
+    })
+    .unwrap();
+    if let Some(error) = first_error(&imported) {
+        return json!(error);
+    }
+    let domain = &imported.project.domain;
+    let mut intents: BTreeSet<&str> = domain.intents.iter().map(|i| i.name.as_str()).collect();
+    intents.extend(DEFAULT_INTENTS);
+    let mut actions: BTreeSet<&str> = domain.actions.iter().map(String::as_str).collect();
+    actions.extend(domain.responses.keys().map(String::as_str));
+    let mut slots: BTreeSet<&str> = domain.slots.iter().map(|s| s.name.as_str()).collect();
+    slots.insert("session_started_metadata");
+    if !domain.forms.is_empty() {
+        slots.insert("requested_slot");
+    }
+    if actions.contains("action_query_knowledge_base") {
+        slots.insert("knowledge_base_listed_objects");
+        slots.insert("knowledge_base_last_object");
+        slots.insert("knowledge_base_last_object_type");
+    }
+    json!({
+        "intents": intents.len(),
+        "entities": domain.entities.len(),
+        "slots": slots.len(),
+        "user_actions": actions.len(),
+        "forms": domain.forms.len(),
+        "responses": domain.responses.len(),
+    })
+}
+
+/// Counts what the training data says.
+fn data_counts(sources: &Sources) -> (Value, Value) {
+    let imported = import_project(&Sources {
+        domain: Vec::new(),
+        ..sources.clone()
+    })
+    .unwrap();
+    if let Some(error) = first_error(&imported) {
+        return (json!(error), json!(error));
+    }
+    let nlu = &imported.project.nlu;
+    let examples = &nlu.examples;
+    let intents: BTreeSet<&Option<String>> = examples.iter().map(|e| &e.intent).collect();
+    let entities = examples.iter().flat_map(|e| &e.entities);
+    let entities: BTreeSet<&str> = entities.map(|e| e.entity.as_str()).collect();
+    let steps = &imported.project.stories.steps;
+    let names = |rules: bool| {
+        let steps = steps.iter().filter(|step| step.is_rule || !rules);
+        steps
+            .map(|step| step.block_name.as_str())
+            .collect::<BTreeSet<&str>>()
+    };
+    let nlu_counts = json!({
+        "examples": examples.len(),
+        "intent_examples": examples.iter().filter(|e| e.intent.is_some()).count(),
+        "entity_examples": examples.iter().filter(|e| !e.entities.is_empty()).count(),
+        "response_examples": examples.iter().filter(|e| e.intent_response_key.is_some()).count(),
+        "intents": intents.iter().filter(|intent| intent.is_some()).count(),
+        "entities": entities.len(),
+        "synonyms": nlu.synonyms.len(),
+        "regex_features": nlu.patterns.len(),
+        "lookup_tables": nlu.lookups.len(),
+        // Without domain files, all responses are those of the data.
+        "responses": imported.project.domain.responses.len(),
+    });
+    let story_counts = json!({
+        "blocks": names(false).len(),
+        "story_steps": steps.len(),
+        "rules": names(true).len(),
+    });
+    (nlu_counts, story_counts)
+}
+
+fn first_error(imported: &Imported) -> Option<String> {
+    let errors = imported.diagnostics.iter();
+    let mut errors = errors.filter(|d| d.severity == Severity::Error);
+    let first = errors.next()?;
+    Some(format!("{} {} {}", first.code, first.place, first.message))
+}
+
+/// What one version of Rasa read of all bots.
+fn reads(version: &str) -> Option<BTreeMap<String, Value>> {
+    let path = shared(&format!("bots/rasa-{version}-reads.json"))?;
+    Some(serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap())
+}
+
+/// How much a version read: a refused domain weighs more than anything.
+fn amount(read: &Value) -> (bool, u64) {
+    let count = |part: &str, key: &str| read[part][key].as_u64().unwrap_or(0);
+    let all = count("nlu", "examples") + count("stories", "blocks") + count("domain", "intents");
+    (!read["domain"].is_string(), all)
+}
+
+/// Returns what differs between a part as Rasa read it and as we do.
+fn differences(part: &str, rasa: &Value, ours: &Value) -> Vec<(String, String)> {
+    match (rasa, ours) {
+        (Value::String(_), Value::String(_)) => Vec::new(),
+        (Value::Object(rasa), Value::Object(ours)) => ours
+            .iter()
+            .filter(|(key, value)| rasa.get(*key) != Some(value))
+            .map(|(key, value)| {
+                let field = format!("{part}.{key}");
+                let said = format!("{field} {value}, Rasa {}", rasa[key.as_str()]);
+                (field, said)
+            })
+            .collect(),
+        (Value::Null, Value::Null) => Vec::new(),
+        _ => {
+            let rasa = rasa.as_str().unwrap_or("reads it");
+            let rasa: String = rasa.chars().take(80).collect();
+            let said = format!("{part}: {ours}, Rasa {rasa}");
+            vec![(part.to_owned(), said)]
+        }
+    }
+}
+
+/// Returns one line on a bot, and one for each difference; unexplained ones go
+/// to the list too.
+fn line(bot: &str, root: &Path, two: &Value, three: &Value, unexplained: &mut String) -> String {
+    let (version, rasa) = match amount(three) >= amount(two) {
+        true => ("3.6.21", three),
+        false => ("2.8.12", two),
+    };
+    let sources = sources(root);
+    let (nlu, stories) = data_counts(&sources);
+    let domain = domain_counts(&sources);
+    let mut found = differences("domain", &rasa["domain"], &domain);
+    found.extend(differences("nlu", &rasa["nlu"], &nlu));
+    found.extend(differences("stories", &rasa["stories"], &stories));
+    let verdict = match found.len() {
+        0 => "agrees".to_owned(),
+        count => format!("differs in {count}"),
+    };
+    let mut shown = format!("{bot:<31} {version:<7} {verdict}\n");
+    for (field, said) in found {
+        let cause = CAUSES
+            .iter()
+            .find(|(of, what, _)| *of == bot && (*what == field || *what == "*"));
+        match cause {
+            Some((_, _, why)) => writeln!(shown, "    {said}: {why}").unwrap(),
+            None => writeln!(unexplained, "{bot}: {said}").unwrap(),
+        }
+    }
+    shown
+}
+
+#[test]
+fn bots_of_other_people_are_read_as_rasa_reads_them() {
+    let (Some(two), Some(three)) = (reads("2.8.12"), reads("3.6.21")) else {
+        return;
+    };
+    let mut table = String::new();
+    let mut unexplained = String::new();
+    for (bot, read) in &two {
+        let Some(root) = shared(&format!("bots/{bot}")) else {
+            return;
+        };
+        table += &line(bot, &root, read, &three[bot], &mut unexplained);
+    }
+    assert_eq!(unexplained, "", "differences without a cause");
+    expect![[r#"
+        covidflow-en                    2.8.12  differs in 3
+            domain: "E207 domain.yml:72:3 `forms` is a map of forms, not a list", Rasa reads it: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        covidflow-fr                    2.8.12  differs in 3
+            domain: "E207 domain.yml:72:3 `forms` is a map of forms, not a list", Rasa reads it: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        crisos                          3.6.21  differs in 1
+            domain.user_actions 50, Rasa 51: a default action that the domain lists is not counted again
+        envirocar                       3.6.21  agrees
+        financial-demo                  3.6.21  differs in 1
+            domain.user_actions 67, Rasa 69: a default action that the domain lists is not counted again
+        helpdesk-assistant              3.6.21  agrees
+        lookup-ee-benchmark             3.6.21  agrees
+        multilang-coffee_bot-de         2.8.12  differs in 3
+            domain.user_actions 20, Rasa 21: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        multilang-coffee_bot-en         2.8.12  differs in 3
+            domain.user_actions 20, Rasa 21: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        multilang-coffee_bot-sv         2.8.12  differs in 3
+            domain.user_actions 20, Rasa 21: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        nlu-training-data               3.6.21  agrees
+        pokedex-demo                    2.8.12  differs in 2
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        rasa-ch-faq                     2.8.12  agrees
+        rasa-ch-faq-migrated            3.6.21  agrees
+        rasa-masterclass/episode2       2.8.12  differs in 3
+            domain: "E211 domain.yml:16:1 `templates` of Rasa 1 is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        rasa-masterclass/episode3       2.8.12  differs in 3
+            domain: "E211 domain.yml:16:1 `templates` of Rasa 1 is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        rasa-masterclass/episode5       2.8.12  differs in 3
+            domain: "E211 domain.yml:16:1 `templates` of Rasa 1 is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        rasa-masterclass/episode6       2.8.12  differs in 3
+            domain: "E211 domain.yml:34:1 `templates` of Rasa 1 is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        rasa-masterclass/episode8       2.8.12  differs in 3
+            domain: "E207 domain.yml:29:3 `forms` is a map of forms, not a list", Rasa reads it: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        rasa1-formbot                   2.8.12  differs in 3
+            domain: "E211 domain.yml:39:1 `templates` of Rasa 1 is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        rasa1-moodbot                   2.8.12  differs in 3
+            domain: "E211 domain.yml:16:1 `templates` of Rasa 1 is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        rasa1-restaurantbot             2.8.12  differs in 3
+            domain: "E211 domain.yml:30:1 `templates` of Rasa 1 is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        rasa2-e2ebot                    3.6.21  agrees
+        rasa2-formbot                   2.8.12  agrees
+        rasa2-formbot-migrated          3.6.21  agrees
+        rasa2-moodbot                   3.6.21  agrees
+        rasa2-rules                     2.8.12  agrees
+        rasa3-e2ebot                    3.6.21  agrees
+        rasa3-formbot                   3.6.21  agrees
+        rasa3-moodbot                   3.6.21  agrees
+        rasa3-responseselectorbot       3.6.21  agrees
+        rasa3-rules                     3.6.21  agrees
+        repair-strategies-bot           2.8.12  differs in 1
+            domain.user_actions 103, Rasa 106: a default action that the domain lists is not counted again
+        repair-strategies-bot-migrated  3.6.21  differs in 1
+            domain.user_actions 103, Rasa 106: a default action that the domain lists is not counted again
+        robo-faq-en                     2.8.12  differs in 2
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        slothbot                        2.8.12  differs in 3
+            domain: "E207 domain.yml:324:3 `forms` is a map of forms, not a list", Rasa reads it: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        slothbot-multidomain            2.8.12  differs in 3
+            domain: "E207 domain/actions_forms_configs.yml:6:3 `forms` is a map of forms, not a list", Rasa reads it: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        tutorial-knowledge-base         2.8.12  differs in 3
+            domain: "E211 domain.yml:103:1 `templates` of Rasa 1 is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        workshop-adv-actions            2.8.12  differs in 3
+            domain: "E207 domain.yml:88:3 `forms` is a map of forms, not a list", Rasa reads it: formats of Rasa 1 are being built
+            nlu: "E014 data/nlu/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E014 data/nlu/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        zh-weatherbot-0x                2.8.12  differs in 3
+            domain: "E211 domain.yml:29:1 `templates` of Rasa 1 is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            nlu: "E015 nlu.json:0:0 JSON training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+            stories: "E015 nlu.json:0:0 JSON training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+    "#]].assert_eq(&table);
+}
