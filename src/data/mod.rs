@@ -15,6 +15,7 @@ mod domain;
 mod example;
 mod story;
 mod project;
+mod workspace;
 
 pub use config::Component;
 pub use config::Config;
@@ -44,3 +45,5 @@ pub use story::STORY_START;
 pub use story::Step;
 pub use story::StoryGraph;
 pub use story::Utterance;
+pub use workspace::Member;
+pub use workspace::Workspace;

@@ -4,7 +4,8 @@
 /// Every code with one line that says what it is about.
 ///
 /// `E` is an error, `W` a warning, `N` a note. The first digit is the subject:
-/// 0 files and YAML, 1 config, 2 domain, 3 NLU data, 4 stories and rules.
+/// 0 files and YAML, 1 config, 2 domain, 3 NLU data, 4 stories and rules,
+/// 6 conversion, 7 the workspace file.
 pub const CODES: &[(&str, &str)] = &[
     ("E001", "a file is not UTF-8"),
     ("E002", "a file holds a NUL character"),
@@ -111,6 +112,14 @@ pub const CODES: &[(&str, &str)] = &[
     ("W415", "a form of a story is not in the domain"),
     ("W416", "a checkpoint is never set"),
     ("W417", "an entity of a story is not in the domain"),
+    ("E701", "`version` of a workspace is missing or not 1"),
+    ("E702", "a path of a workspace does not exist"),
+    ("W703", "a pattern of folders finds no assistant"),
+    ("E704", "an assistant is listed twice"),
+    ("E705", "two assistants have the same name"),
+    ("E706", "a key of a workspace is unknown"),
+    ("E707", "an entry of `assistants` is none"),
+    ("E708", "a workspace has no assistants"),
 ];
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod blocks;
 mod retrieval;
 mod check;
 mod names;
+mod workspace;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -48,6 +49,8 @@ use crate::import::stories::Purpose;
 
 pub use names::DEFAULT_ACTIONS;
 pub use names::DEFAULT_INTENTS;
+pub use workspace::ImportedWorkspace;
+pub use workspace::import_workspace;
 
 /// What to read.
 #[derive(Clone, Debug, Default)]

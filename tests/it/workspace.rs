@@ -1,0 +1,237 @@
+//! The workspace file: which assistants it lists, and what is said of mistakes.
+
+#![allow(clippy::unwrap_used)] // Test helpers may fail as tests do.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+
+use expect_test::Expect;
+use expect_test::expect;
+use tabella::diagnostic::Paint;
+use tabella::diagnostic::render;
+use tabella::import::ImportedWorkspace;
+use tabella::import::import_workspace;
+
+/// Reads a workspace file among empty files.
+fn import(workspace: &str, files: &[&str]) -> ImportedWorkspace {
+    let root = tempfile::tempdir().unwrap();
+    for file in files {
+        let path = root.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    let path = root.path().join("tabella.yml");
+    fs::write(&path, workspace).unwrap();
+    import_workspace(&path, &BTreeMap::new()).unwrap()
+}
+
+/// Two assistants, and a folder that is none.
+const BOTS: &[&str] = &[
+    "bots/lemon/config.yml",
+    "bots/plum/domain.yml",
+    "bots/readme/README.md",
+    "bots/.hidden/config.yml",
+    "shared/domain.yml",
+    "shared/light.yml",
+    "shared/heavy.yml",
+];
+
+#[track_caller]
+fn check(workspace: &str, want: Expect) {
+    let imported = import(workspace, BOTS);
+    assert_eq!(imported.diagnostics, []);
+    let mut text = String::new();
+    let list = |paths: &[PathBuf]| {
+        let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+        paths.join(" ")
+    };
+    for member in &imported.workspace.members {
+        let _ = writeln!(
+            text,
+            "{} in {}\n  config {}\n  domain {}\n  data {}\n  out {}",
+            member.name,
+            member.folder.display(),
+            list(&member.configs),
+            list(&member.domain),
+            list(&member.data),
+            member.out.display(),
+        );
+    }
+    want.assert_eq(&text);
+}
+
+#[track_caller]
+fn check_mistakes(workspace: &str, want: Expect) {
+    let imported = import(workspace, BOTS);
+    let text = render(&imported.diagnostics, &imported.sources, Paint::Plain);
+    want.assert_eq(&text);
+}
+
+#[test]
+fn a_pattern_lists_the_folders_that_hold_an_assistant() {
+    check("version: 1\nassistants: [bots/*]\n", expect![[r#"
+        lemon in bots/lemon
+          config bots/lemon/config.yml
+          domain bots/lemon/domain.yml
+          data bots/lemon/data
+          out bots/lemon/models
+        plum in bots/plum
+          config bots/plum/config.yml
+          domain bots/plum/domain.yml
+          data bots/plum/data
+          out bots/plum/models
+    "#]]);
+    check("version: 1\nassistants: ['**/p?um']\n", expect![[r#"
+        plum in bots/plum
+          config bots/plum/config.yml
+          domain bots/plum/domain.yml
+          data bots/plum/data
+          out bots/plum/models
+    "#]]);
+}
+
+#[test]
+fn what_is_shared_stands_behind_what_an_assistant_has_itself() {
+    check(
+        "version: 1\ncache: .cache\ndomain: shared/domain.yml\nmatrix: {config: [shared/light.yml, shared/heavy.yml]}\nassistants:\n- bots/plum\n- {path: ./bots/../bots/lemon, name: sour, config: config.yml, out: ../trained}\n",
+        expect![[r#"
+            plum in bots/plum
+              config shared/light.yml shared/heavy.yml
+              domain bots/plum/domain.yml shared/domain.yml
+              data bots/plum/data
+              out bots/plum/models
+            sour in bots/lemon
+              config bots/lemon/config.yml
+              domain bots/lemon/domain.yml shared/domain.yml
+              data bots/lemon/data
+              out bots/trained
+        "#]],
+    );
+}
+
+#[test]
+fn a_folder_that_is_listed_itself_wins_over_a_pattern() {
+    check(
+        "version: 1\nassistants:\n- bots/*\n- {path: bots/plum, name: prune}\n",
+        expect![[r#"
+            lemon in bots/lemon
+              config bots/lemon/config.yml
+              domain bots/lemon/domain.yml
+              data bots/lemon/data
+              out bots/lemon/models
+            prune in bots/plum
+              config bots/plum/config.yml
+              domain bots/plum/domain.yml
+              data bots/plum/data
+              out bots/plum/models
+        "#]],
+    );
+}
+
+#[test]
+fn mistakes_are_named_all_at_once() {
+    check_mistakes(
+        "\
+versio: 1
+domain: shared/domian.yml
+assistants:
+- bots/lemmon
+- bots/pear*
+- {path: bots/lemon, confg: config.yml}
+- {name: lemon}
+- bots/lemon
+- {path: bots/plum, name: lemon}
+",
+        expect![[r#"
+            error[E701]: a workspace without `version`
+              ──▶ tabella.yml:1:1
+               │
+             1 │ versio: 1
+               │ ^
+               = help: write `version: 1`
+
+            error[E706]: unknown key `versio`
+              ──▶ tabella.yml:1:1
+               │
+             1 │ versio: 1
+               │ ^^^^^^
+               = help: did you mean `version`?
+
+            error[E702]: file or folder `shared/domian.yml` does not exist
+              ──▶ tabella.yml:2:9
+               │
+             2 │ domain: shared/domian.yml
+               │         ^^^^^^^^^^^^^^^^^
+               = help: did you mean `domain.yml`?
+
+            error[E702]: folder `bots/lemmon` does not exist
+              ──▶ tabella.yml:4:3
+               │
+             4 │ - bots/lemmon
+               │   ^^^^^^^^^^^
+               = help: did you mean `lemon`?
+
+            warning[W703]: `bots/pear*` finds no folder with a `config.yml` or `domain.yml`
+              ──▶ tabella.yml:5:3
+               │
+             5 │ - bots/pear*
+               │   ^^^^^^^^^^
+
+            error[E706]: unknown key `confg`
+              ──▶ tabella.yml:6:22
+               │
+             6 │ - {path: bots/lemon, confg: config.yml}
+               │                      ^^^^^
+               = help: did you mean `config`?
+
+            error[E707]: an assistant is a folder, or a map with `path`
+              ──▶ tabella.yml:7:3
+               │
+             7 │ - {name: lemon}
+               │   ^
+               = help: write `- bots/name` or `- path: bots/name`
+
+            error[E704]: assistant `bots/lemon` is listed twice
+              ──▶ tabella.yml:8:3
+               │
+             8 │ - bots/lemon
+               │   ^
+               = note: first at tabella.yml:6:3
+
+            error[E705]: two assistants are called `lemon`
+              ──▶ tabella.yml:9:3
+               │
+             9 │ - {path: bots/plum, name: lemon}
+               │   ^
+               = note: `bots/lemon` and `bots/plum`
+               = help: give one another `name`
+        "#]],
+    );
+}
+
+#[test]
+fn a_file_that_is_no_map_is_refused() {
+    check_mistakes("- bots/lemon\n", expect![[r#"
+        error[E009]: a workspace is a map of sections, this is a list
+          ──▶ tabella.yml:1:1
+           │
+         1 │ - bots/lemon
+           │ ^
+    "#]]);
+    check_mistakes("version: 1\nassistants: {}\n", expect![[r#"
+        error[E010]: `assistants` must be a list, not a map
+          ──▶ tabella.yml:2:13
+           │
+         2 │ assistants: {}
+           │             ^
+    "#]]);
+    check_mistakes("version: [1\n", expect![[r#"
+        error[E004]: not valid YAML: while parsing a flow sequence, expected ',' or ']'
+          ──▶ tabella.yml:2:1
+           │
+         2 │
+           │ ^
+    "#]]);
+}
