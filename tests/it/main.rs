@@ -4,6 +4,7 @@
 
 mod shared;
 mod workbench;
+mod json_schema;
 mod rooms;
 mod import_reads;
 mod rasa_reads;
@@ -14,6 +15,8 @@ mod ted_goldens;
 mod store_faults;
 mod archive_safety;
 mod schemas;
+mod project_schemas;
+mod workspace;
 mod incremental;
 mod equivalence;
 mod situations;

@@ -6,117 +6,33 @@
 use std::fs;
 use std::path::Path;
 
-use regex::Regex;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tabella::archive::Fingerprint;
 use tabella::archive::Manifest;
 use tabella::archive::Metadata;
 
+use crate::json_schema::Schema;
+use crate::json_schema::folder;
 use crate::workbench::Workbench;
 
 fn json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// Returns whether `value` is of the JSON Schema type `name`.
-fn is_of_type(value: &Value, name: &str) -> bool {
-    match name {
-        "object" => value.is_object(),
-        "array" => value.is_array(),
-        "string" => value.is_string(),
-        "integer" => value.is_i64() || value.is_u64(),
-        "null" => value.is_null(),
-        other => panic!("type `{other}` is not known to this test"),
-    }
-}
-
-/// Validates `value` by the keywords that our schemas use.
-///
-/// # Panics
-///
-/// At a keyword that it does not know, so that none is skipped silently.
-fn is_valid(root: &Value, schema: &Value, value: &Value) -> bool {
-    let keywords = schema.as_object().unwrap();
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let text = |rule: &Value| Regex::new(rule.as_str().unwrap()).unwrap();
-    keywords
-        .iter()
-        .all(|(keyword, rule)| match keyword.as_str() {
-            "$schema" | "title" | "description" | "$defs" => true,
-            "$ref" => {
-                let target = rule.as_str().unwrap().strip_prefix('#').unwrap();
-                is_valid(root, root.pointer(target).unwrap(), value)
-            }
-            "type" => match rule {
-                Value::Array(names) => names
-                    .iter()
-                    .any(|name| is_of_type(value, name.as_str().unwrap())),
-                name => is_of_type(value, name.as_str().unwrap()),
-            },
-            "const" => rule == value,
-            "enum" => rule.as_array().unwrap().contains(value),
-            "pattern" => value
-                .as_str()
-                .is_none_or(|value| text(rule).is_match(value)),
-            "minimum" => value
-                .as_i64()
-                .is_none_or(|value| value >= rule.as_i64().unwrap()),
-            "items" => match value.as_array() {
-                Some(items) => items.iter().all(|item| is_valid(root, rule, item)),
-                None => true,
-            },
-            "required" => match value.as_object() {
-                Some(map) => rule
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .all(|key| map.contains_key(key.as_str().unwrap())),
-                None => true,
-            },
-            "properties" => rule.as_object().unwrap().iter().all(|(key, rule)| {
-                value
-                    .get(key)
-                    .is_none_or(|value| is_valid(root, rule, value))
-            }),
-            "propertyNames" => match value.as_object() {
-                Some(map) => map
-                    .keys()
-                    .all(|key| is_valid(root, rule, &Value::from(key.as_str()))),
-                None => true,
-            },
-            "additionalProperties" => match value.as_object() {
-                Some(map) => map
-                    .iter()
-                    .filter(|(key, _)| !properties.is_some_and(|known| known.contains_key(*key)))
-                    .all(|(_, value)| match rule {
-                        Value::Bool(allowed) => *allowed,
-                        rule => is_valid(root, rule, value),
-                    }),
-                None => true,
-            },
-            other => panic!("keyword `{other}` is not known to this test"),
-        })
-}
-
 #[track_caller]
 fn check<T: DeserializeOwned>(name: &str) {
-    let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
-    let schema = json(&schemas.join(format!("{name}.json")));
-    for (folder, want) in [("valid", true), ("invalid", false)] {
-        let folder = schemas.join("samples").join(name).join(folder);
+    let schema = Schema::open(&format!("{name}.json"));
+    for (kind, want) in [("valid", true), ("invalid", false)] {
         let mut count = 0;
-        for entry in fs::read_dir(folder).unwrap() {
+        for entry in fs::read_dir(folder().join("samples").join(name).join(kind)).unwrap() {
             let path = entry.unwrap().path();
             let sample = json(&path);
-            assert_eq!(
-                is_valid(&schema, &schema, &sample),
-                want,
-                "schema, {}",
-                path.display()
-            );
+            let refusal = schema.refusal(&sample);
+            let shown = path.display();
+            assert_eq!(refusal.is_none(), want, "schema, {shown}: {refusal:?}");
             let read = serde_json::from_value::<T>(sample);
-            assert_eq!(read.is_ok(), want, "type, {}", path.display());
+            assert_eq!(read.is_ok(), want, "type, {shown}");
             count += 1;
         }
         assert!(count > 0, "no samples for {name}");
@@ -184,8 +100,8 @@ fn bench() -> Workbench {
     ])
 }
 
-fn report_schema() -> Value {
-    json(&Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/dry-run.schema.json"))
+fn report_schema() -> Schema {
+    Schema::open("dry-run.schema.json")
 }
 
 /// Returns the report of a dry run, which must be as the schema says.
@@ -196,8 +112,8 @@ fn report(bench: &Workbench, force: bool) -> Value {
     options.force_training = force;
     let result = tabella::api::train(&options).unwrap();
     let report = serde_json::to_value(result.dry_run_results.unwrap()).unwrap();
-    let schema = report_schema();
-    assert!(is_valid(&schema, &schema, &report), "{report:#}");
+    let refusal = report_schema().refusal(&report);
+    assert_eq!(refusal, None, "{report:#}");
     report
 }
 
@@ -270,14 +186,14 @@ fn what_is_not_a_report_is_refused_by_the_schema() {
         let mut bad = good.clone();
         let pointer = pointer.replace("STALE", &stale.to_string());
         *bad.pointer_mut(&pointer).unwrap() = value;
-        assert!(!is_valid(&schema, &schema, &bad), "{pointer}");
+        assert!(schema.refusal(&bad).is_some(), "{pointer}");
     }
     for key in good.as_object().unwrap().keys() {
         let mut bad = good.clone();
         bad.as_object_mut().unwrap().remove(key);
-        assert!(!is_valid(&schema, &schema, &bad), "without {key}");
+        assert!(schema.refusal(&bad).is_some(), "without {key}");
     }
     let mut bad = good.clone();
     bad["tasks"][stale]["reasons"][0]["sometimes"] = true.into();
-    assert!(!is_valid(&schema, &schema, &bad), "an unknown key");
+    assert!(schema.refusal(&bad).is_some(), "an unknown key");
 }

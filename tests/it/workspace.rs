@@ -71,7 +71,9 @@ fn check_mistakes(workspace: &str, want: Expect) {
 
 #[test]
 fn a_pattern_lists_the_folders_that_hold_an_assistant() {
-    check("version: 1\nassistants: [bots/*]\n", expect![[r#"
+    check(
+        "version: 1\nassistants: [bots/*]\n",
+        expect![[r#"
         lemon in bots/lemon
           config bots/lemon/config.yml
           domain bots/lemon/domain.yml
@@ -82,14 +84,18 @@ fn a_pattern_lists_the_folders_that_hold_an_assistant() {
           domain bots/plum/domain.yml
           data bots/plum/data
           out bots/plum/models
-    "#]]);
-    check("version: 1\nassistants: ['**/p?um']\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "version: 1\nassistants: ['**/p?um']\n",
+        expect![[r#"
         plum in bots/plum
           config bots/plum/config.yml
           domain bots/plum/domain.yml
           data bots/plum/data
           out bots/plum/models
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -213,25 +219,34 @@ assistants:
 
 #[test]
 fn a_file_that_is_no_map_is_refused() {
-    check_mistakes("- bots/lemon\n", expect![[r#"
+    check_mistakes(
+        "- bots/lemon\n",
+        expect![[r#"
         error[E009]: a workspace is a map of sections, this is a list
           ──▶ tabella.yml:1:1
            │
          1 │ - bots/lemon
            │ ^
-    "#]]);
-    check_mistakes("version: 1\nassistants: {}\n", expect![[r#"
+    "#]],
+    );
+    check_mistakes(
+        "version: 1\nassistants: {}\n",
+        expect![[r#"
         error[E010]: `assistants` must be a list, not a map
           ──▶ tabella.yml:2:13
            │
          2 │ assistants: {}
            │             ^
-    "#]]);
-    check_mistakes("version: [1\n", expect![[r#"
+    "#]],
+    );
+    check_mistakes(
+        "version: [1\n",
+        expect![[r#"
         error[E004]: not valid YAML: while parsing a flow sequence, expected ',' or ']'
           ──▶ tabella.yml:2:1
            │
          2 │
            │ ^
-    "#]]);
+    "#]],
+    );
 }
