@@ -43,6 +43,8 @@ pub struct Found {
     config: bool,
     /// Place in the list of domain files, for those that are looked at as one.
     domain: Option<usize>,
+    /// Index of the path, among those named as domains, that it was found by.
+    domain_group: usize,
     /// Whether the user named the file itself as a domain.
     domain_named: bool,
     data: bool,
@@ -57,6 +59,7 @@ pub struct Candidate {
     /// Index in `found` by real path, so that a file given twice counts once.
     known: HashMap<PathBuf, usize>,
     domain_count: usize,
+    domain_groups: usize,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -68,6 +71,7 @@ impl Candidate {
             found: Vec::new(),
             known: HashMap::new(),
             domain_count: 0,
+            domain_groups: 0,
             diagnostics: Vec::new(),
         }
     }
@@ -84,6 +88,7 @@ impl Candidate {
     /// If something is there but cannot be read.
     pub fn add(&mut self, path: &Path, role: Role) -> Result<(), ImportError> {
         let full = self.root.join(path);
+        self.domain_groups += usize::from(role == Role::Domain);
         let place = Place {
             file: shown(&self.root, &full),
             ..Place::default()
@@ -158,6 +163,7 @@ impl Candidate {
                 path,
                 config: false,
                 domain: None,
+                domain_group: self.domain_groups,
                 domain_named: false,
                 data: false,
                 test: false,
@@ -167,6 +173,9 @@ impl Candidate {
         match role {
             Role::Config => found.config = true,
             Role::Domain => {
+                if found.domain.is_none() {
+                    found.domain_group = self.domain_groups;
+                }
                 found.domain.get_or_insert(self.domain_count);
                 found.domain_named |= named;
                 self.domain_count += 1;
@@ -213,6 +222,8 @@ pub struct ReadFile {
     pub root: Option<Node>,
     /// Its place among domain files.
     pub domain_rank: usize,
+    /// Index of the path, among those named as domains, that it was found by.
+    pub domain_group: usize,
     /// Environment variables that it names.
     pub environment: BTreeMap<String, Option<String>>,
     /// What was said about it.
@@ -262,6 +273,7 @@ pub fn read(found: Found, environment: &BTreeMap<String, String>) -> Result<Read
         text: "".into(),
         root: None,
         domain_rank: found.domain.unwrap_or(usize::MAX),
+        domain_group: found.domain_group,
         environment: BTreeMap::new(),
         diagnostics: Vec::new(),
     };

@@ -15,6 +15,7 @@ pub(crate) mod yaml;
 mod files;
 mod reading;
 mod config;
+mod dialect;
 mod responses;
 mod domain;
 mod annotation;
@@ -42,11 +43,13 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::SourceMap;
 use crate::diagnostic::arrange;
 use crate::digest::Digest;
+use crate::import::dialect::Signs;
 use crate::import::files::Candidate;
 use crate::import::files::ReadFile;
 use crate::import::files::Role;
 use crate::import::stories::Purpose;
 
+pub use dialect::Dialect;
 pub use names::DEFAULT_ACTIONS;
 pub use names::DEFAULT_INTENTS;
 pub use workspace::ImportedWorkspace;
@@ -61,6 +64,7 @@ pub struct Sources {
     /// The config file; an empty path for none.
     pub config: PathBuf,
     /// Domain files and folders; where two define the same, the earlier wins.
+    /// Which file of one folder does, [`Dialect`] says.
     pub domain: Vec<PathBuf>,
     /// Training data files and folders; their order has no meaning.
     pub data: Vec<PathBuf>,
@@ -128,6 +132,8 @@ pub struct Imported {
     pub diagnostics: Vec<Diagnostic>,
     /// The texts that diagnostics point into.
     pub sources: SourceMap,
+    /// The version of Rasa whose rules the files were merged by.
+    pub dialect: Dialect,
     /// Environment variables that files name, with their values if set: part
     /// of the input as much as the files.
     pub environment: BTreeMap<String, Option<String>>,
@@ -166,11 +172,11 @@ pub fn import_project(sources: &Sources) -> Result<Imported, ImportError> {
     }
     let mut reader = Reader::open(candidates, &sources.environment)?;
     let config = reader.config();
-    let mut domain = reader.domain();
+    let (mut domain, dialect) = reader.domain();
     let mut nlu = reader.nlu(&sources.root)?;
     let mut stories = StoryGraph::default();
     if sources.want != Want::Nlu {
-        reader.say(retrieval::sync(&mut domain, &mut nlu));
+        reader.say(retrieval::sync(&mut domain, &mut nlu, dialect));
         stories = reader.stories(&domain, reader.has_domain(), Purpose::Training);
         retrieval::add_bot_texts(&mut domain, &stories);
         reader.say(check::check(&domain, &nlu, &stories, reader.has_domain()));
@@ -188,7 +194,10 @@ pub fn import_project(sources: &Sources) -> Result<Imported, ImportError> {
         nlu: nlu.data,
         stories,
     };
-    Ok(reader.finish(project))
+    Ok(Imported {
+        dialect,
+        ..reader.finish(project)
+    })
 }
 
 /// Reads NLU data alone, for testing: `project.nlu` holds it.
@@ -310,14 +319,23 @@ impl Reader {
         configs.into_iter().next().unwrap_or_default()
     }
 
-    fn domain(&mut self) -> Domain {
+    fn domain(&mut self) -> (Domain, Dialect) {
         self.files
             .sort_by_key(|file| (file.domain_rank, file.input.path.clone()));
-        let parts = self.each(&[FileKind::Domain], domain::read);
+        let mut parts = self.each(&[FileKind::Domain], domain::read);
+        let files = self.files.iter().filter(|file| file.is(FileKind::Domain));
+        let groups = files.filter(|file| file.root.is_some());
+        for (part, file) in parts.iter_mut().zip(groups) {
+            part.group = file.domain_group;
+        }
         self.files.sort_by(|a, b| a.input.path.cmp(&b.input.path));
-        let (domain, diagnostics) = domain::merge(parts);
+        let configs = self.files.iter().filter(|file| file.is(FileKind::Config));
+        let signs = configs.filter_map(|file| Some(Signs::of_config(file.root.as_ref()?)));
+        let signs = signs.chain(parts.iter().map(|part| part.signs));
+        let dialect = signs.fold(Signs::default(), Signs::and).dialect();
+        let (domain, diagnostics) = domain::merge(parts, dialect);
         self.diagnostics.extend(diagnostics);
-        domain
+        (domain, dialect)
     }
 
     fn nlu(&mut self, root: &Path) -> Result<nlu::NluPart, ImportError> {
@@ -364,6 +382,7 @@ impl Reader {
             diagnostics,
             sources,
             environment,
+            dialect: Dialect::default(),
         }
     }
 }

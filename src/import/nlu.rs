@@ -21,6 +21,7 @@ use crate::import::annotation;
 use crate::import::reading::Reading;
 use crate::import::responses;
 use crate::import::responses::NamedResponse;
+use crate::import::responses::Variations;
 use crate::import::yaml::Node;
 use crate::import::yaml::Scalar;
 use crate::import::yaml::Style;
@@ -52,7 +53,7 @@ pub fn read(root: &Node, reading: &mut Reading) -> NluPart {
         }
     }
     if let Some(node) = root.get("responses") {
-        part.responses = responses::read(node, reading);
+        part.responses = responses::read(node, Variations::Maps, reading);
     }
     part
 }

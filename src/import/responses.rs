@@ -7,11 +7,12 @@ use serde_json::Value;
 use crate::data::Place;
 use crate::data::Response;
 use crate::import::reading::Reading;
+use crate::import::yaml::Entry;
 use crate::import::yaml::Node;
 use crate::import::yaml::Yaml;
 
 /// A response with the place of its name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NamedResponse {
     /// Such as `utter_greet`.
     pub name: String,
@@ -21,47 +22,147 @@ pub struct NamedResponse {
     pub variations: Vec<Response>,
 }
 
+/// How the variations of a response may be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variations {
+    /// As maps, as in `responses`.
+    Maps,
+    /// As maps or as texts, as in `templates` of Rasa 1 and before.
+    MapsAndTexts,
+}
+
+/// Keys of a variation, with what their values are.
+const KEYS: &[(&str, Shape)] = &[
+    ("id", Shape::Text),
+    ("text", Shape::Text),
+    ("image", Shape::Text),
+    ("custom", Shape::Map),
+    ("buttons", Shape::Buttons),
+    ("button_type", Shape::Text),
+    ("quick_replies", Shape::Buttons),
+    ("attachment", Shape::Map),
+    ("elements", Shape::Maps),
+    ("channel", Shape::Text),
+    ("metadata", Shape::Any),
+    ("condition", Shape::Maps),
+];
+
+/// What the value of a key is.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    Any,
+    Text,
+    Map,
+    Maps,
+    /// Maps in which `title` and `payload` are texts.
+    Buttons,
+}
+
 /// Reads the map of all responses.
-pub fn read(node: &Node, reading: &mut Reading) -> Vec<NamedResponse> {
+///
+/// Rasa 2 and 3: a response without variations, keys of a variation that are
+/// not known and values of another shape are refused.
+pub fn read(node: &Node, allowed: Variations, reading: &mut Reading) -> Vec<NamedResponse> {
+    if node.is_null() {
+        let about = reading
+            .about("E010", node, "`responses` must be a map, not empty")
+            .help("take the line away, or write `responses: {}`");
+        reading.diagnostics.push(about);
+    }
     reading.expect_map(node, "`responses`");
     node.entries()
         .iter()
         .map(|entry| NamedResponse {
             name: entry.key.clone(),
             place: reading.place(&entry.at),
-            variations: variations(&entry.value, &entry.key, reading),
+            variations: variations(entry, allowed, reading),
         })
         .collect()
 }
 
 /// Reads the variations of one response; each needs a text or custom content.
-fn variations(node: &Node, name: &str, reading: &mut Reading) -> Vec<Response> {
-    let what = format!("response `{name}`");
+fn variations(entry: &Entry, allowed: Variations, reading: &mut Reading) -> Vec<Response> {
+    let what = format!("response `{}`", entry.key);
+    if entry.value.is_null() {
+        let about = reading
+            .about("E219", &entry.at, format!("{what} has no variations"))
+            .help("write `- text: …` below it");
+        reading.diagnostics.push(about);
+    }
     let mut variations = Vec::new();
-    for item in reading.list(node, &what) {
-        if !matches!(item.yaml, Yaml::Map(_)) {
-            let mut about = reading.about("E209", item, format!("a variation of {what} is a map"));
-            if item.text().is_some() {
-                about = about.help("write `- text: …`");
+    for item in reading.list(&entry.value, &what) {
+        match item.text() {
+            Some(text) if allowed == Variations::MapsAndTexts => {
+                let text = Value::String(text.to_owned());
+                variations.push(Response(BTreeMap::from([("text".to_owned(), text)])));
             }
-            reading.diagnostics.push(about);
-            continue;
+            _ => variations.extend(variation(item, &what, reading)),
         }
-        let text = item.get("text").is_some_and(|text| !text.is_null());
-        let custom = item
-            .get("custom")
-            .is_some_and(|node| matches!(node.to_json(), Value::Object(map) if !map.is_empty()));
-        if !text && !custom {
-            let message = format!("a variation of {what} has neither `text` nor `custom`");
-            reading.say("E209", item, message);
-            continue;
-        }
-        let map: BTreeMap<String, Value> = item
-            .entries()
-            .iter()
-            .map(|entry| (entry.key.clone(), entry.value.to_json()))
-            .collect();
-        variations.push(Response(map));
     }
     variations
+}
+
+fn variation(item: &Node, what: &str, reading: &mut Reading) -> Option<Response> {
+    if !matches!(item.yaml, Yaml::Map(_)) {
+        let mut about = reading.about("E209", item, format!("a variation of {what} is a map"));
+        if item.text().is_some() {
+            about = about.help("write `- text: …`");
+        }
+        reading.diagnostics.push(about);
+        return None;
+    }
+    let text = item.get("text").is_some_and(|text| !text.is_null());
+    let custom = item
+        .get("custom")
+        .is_some_and(|node| matches!(node.to_json(), Value::Object(map) if !map.is_empty()));
+    for entry in item.entries() {
+        key(entry, what, reading);
+    }
+    if !text && !custom {
+        let message = format!("a variation of {what} has neither `text` nor `custom`");
+        reading.say("E209", item, message);
+        return None;
+    }
+    let entries = item.entries().iter();
+    let map = entries.map(|entry| (entry.key.clone(), entry.value.to_json()));
+    Some(Response(map.collect()))
+}
+
+/// Checks one key of a variation and its value.
+fn key(entry: &Entry, what: &str, reading: &mut Reading) {
+    let known = KEYS.iter().find(|(key, _)| *key == entry.key);
+    let Some((key, shape)) = known else {
+        let message = format!("a variation of {what} has the unknown key `{}`", entry.key);
+        let about = reading
+            .about("E220", &entry.at, message)
+            .help("put what is your own under `custom` or `metadata`")
+            .suggest(&entry.key, KEYS.iter().map(|(key, _)| *key));
+        reading.diagnostics.push(about);
+        return;
+    };
+    let value = &entry.value;
+    let what = format!("`{key}` of {what}");
+    match shape {
+        Shape::Any => {}
+        Shape::Text => {
+            reading.text_or_null(Some(value), &what);
+        }
+        Shape::Map => reading.expect_map(value, &what),
+        Shape::Maps => maps(value, &what, reading),
+        Shape::Buttons => {
+            maps(value, &what, reading);
+            for button in reading.list(value, &what) {
+                for key in ["title", "payload"] {
+                    let what = format!("`{key}` in {what}");
+                    reading.text_or_null(button.get(key), &what);
+                }
+            }
+        }
+    }
+}
+
+fn maps(value: &Node, what: &str, reading: &mut Reading) {
+    for item in reading.list(value, what) {
+        reading.expect_map(item, &format!("an item of {what}"));
+    }
 }

@@ -10,15 +10,17 @@ use crate::data::Event;
 use crate::data::Intent;
 use crate::data::StoryGraph;
 use crate::diagnostic::Diagnostic;
+use crate::import::dialect::Dialect;
 use crate::import::nlu;
 use crate::import::nlu::NluPart;
 
 /// Brings retrieval intents, their actions and all responses of the NLU files
 /// into the domain, and responses of retrieval intents into the NLU data.
 ///
-/// Rasa 3.6's `ResponsesSyncImporter`: the NLU data wins. Differs from Rasa:
+/// Rasa 3.6's `ResponsesSyncImporter`: the NLU data wins; Rasa 2.8: the domain
+/// does, and its lists are sorted as after any merge. Differs from Rasa:
 /// `use_entities` of a retrieval intent stays as the domain has it.
-pub fn sync(domain: &mut Domain, part: &mut NluPart) -> Vec<Diagnostic> {
+pub fn sync(domain: &mut Domain, part: &mut NluPart, dialect: Dialect) -> Vec<Diagnostic> {
     let retrieval: BTreeSet<String> = nlu::retrieval_intents(&part.data)
         .into_iter()
         .map(str::to_owned)
@@ -42,7 +44,15 @@ pub fn sync(domain: &mut Domain, part: &mut NluPart) -> Vec<Diagnostic> {
     }
     for response in &part.responses {
         let variations = response.variations.clone();
-        domain.responses.insert(response.name.clone(), variations);
+        let name = response.name.clone();
+        match dialect {
+            Dialect::Two => drop(domain.responses.entry(name).or_insert(variations)),
+            Dialect::Three => drop(domain.responses.insert(name, variations)),
+        }
+    }
+    if dialect == Dialect::Two && !(retrieval.is_empty() && part.responses.is_empty()) {
+        domain.actions.sort();
+        domain.entities.sort_by(|a, b| a.name.cmp(&b.name));
     }
     let of_retrieval = domain
         .responses

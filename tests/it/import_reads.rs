@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // Test helpers may fail as tests do.
 
+mod domains;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs;
@@ -758,12 +760,13 @@ forms:
                │             ^^^
                = help: did you mean `text`?
 
-            error[E203]: slot `b` has no `mappings`
+            note[N221]: one slot has no `mappings`
                ──▶ domain.yml:10:3
                 │
              10 │   b: {type: text}
                 │   ^
-                = help: add `mappings: [{type: custom}]` if only actions set it
+                = note: they are filled as in Rasa 2: by the entity of the same name, and by forms
+                = help: add `mappings` to each, as Rasa 3 wants: `[{type: from_entity, entity: …}]`, or `[{type: custom}]` if only actions set it
 
             error[E205]: slot `c` has `min_value` 2 that is not below `max_value` 1
                ──▶ domain.yml:11:31
@@ -823,14 +826,14 @@ forms:
                 │                         ^^^^^
                 = help: write `- text: …`
 
-            error[E211]: `templates` of Rasa 1 is not read yet
+            note[N211]: `templates` is read as `responses`, its name since Rasa 2
                ──▶ domain.yml:17:1
                 │
              17 │ templates: {}
                 │ ^^^^^^^^^
-                = help: rename the section to `responses`
+                = help: rename the section to `responses`: Rasa 2 and 3 overlook `templates`
 
-            error[E206]: form `f` asks for unknown slot `bb`
+            warning[W206]: form `f` asks for unknown slot `bb`
                ──▶ domain.yml:19:3
                 │
              19 │   f: {required_slots: [bb]}

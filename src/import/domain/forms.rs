@@ -1,5 +1,5 @@
 //! Reads `forms`: lists of slots as in Rasa 3, maps of slots to mappings as in
-//! Rasa 2.
+//! Rasa 2, names alone as in Rasa 1.
 
 use crate::data::Form;
 use crate::data::MappingCondition;
@@ -7,6 +7,7 @@ use crate::data::MappingKind;
 use crate::data::SlotMapping;
 use crate::import::domain::slots;
 use crate::import::reading::Reading;
+use crate::import::yaml::Entry;
 use crate::import::yaml::Node;
 use crate::import::yaml::Yaml;
 
@@ -17,64 +18,142 @@ pub struct FormPart {
     pub form: Form,
     /// Mappings by slot, for the slots of the domain.
     pub mappings: Vec<(String, Vec<SlotMapping>)>,
+    /// Whether it was listed by its name alone, so that its code is an action.
+    pub is_action: bool,
 }
 
-/// Reads the map of all forms.
+/// How the forms of one file are written, for one note about all of them.
+#[derive(Default)]
+struct Old<'n> {
+    names: Vec<&'n Node>,
+    maps: Vec<&'n Node>,
+}
+
+/// Reads all forms.
+///
+/// Rasa 2.8: a list of names is the form of Rasa 1, whose forms are custom
+/// actions of the SDK. Differs from Rasa: a list may hold maps, too, and 3.6
+/// would refuse all but the form of Rasa 3.
 pub fn read(node: &Node, reading: &mut Reading) -> Vec<FormPart> {
-    if let Yaml::List(items) = &node.yaml
-        && !items.is_empty()
-    {
-        let about = reading
-            .about("E207", node, "`forms` is a map of forms, not a list")
-            .help("forms of the old SDK are custom actions: list them under `actions`");
-        reading.diagnostics.push(about);
-        return Vec::new();
+    let mut old = Old::default();
+    let mut forms = Vec::new();
+    match &node.yaml {
+        Yaml::List(items) => {
+            for item in items {
+                match &item.yaml {
+                    Yaml::Map(entries) => {
+                        let read = entries.iter().map(|entry| form(entry, &mut old, reading));
+                        forms.extend(read);
+                    }
+                    _ => forms.extend(sdk_form(item, &mut old, reading)),
+                }
+            }
+        }
+        Yaml::Map(entries) => {
+            forms.extend(entries.iter().map(|entry| form(entry, &mut old, reading)));
+        }
+        Yaml::Scalar(_) => {
+            let about = reading
+                .about(
+                    "E207",
+                    node,
+                    format!("`forms` must be a map of forms, not {}", node.kind()),
+                )
+                .help("take the line away, or write `forms: {}`");
+            reading.diagnostics.push(about);
+        }
     }
-    if !matches!(&node.yaml, Yaml::List(_)) {
-        reading.expect_map(node, "`forms`");
-    }
-    node.entries()
-        .iter()
-        .map(|entry| form(&entry.key, &entry.at, &entry.value, reading))
-        .collect()
+    tell(&old, reading);
+    forms
 }
 
-fn form(name: &str, at: &Node, node: &Node, reading: &mut Reading) -> FormPart {
-    let mut part = FormPart {
+/// Notes that forms are written as in Rasa 1 or 2.
+fn tell(old: &Old<'_>, reading: &mut Reading) {
+    if let Some(first) = old.names.first() {
+        let what = match old.names.len() {
+            1 => "a form is listed by its name, as in Rasa 1".to_owned(),
+            count => format!("{count} forms are listed by their names, as in Rasa 1"),
+        };
+        let about = reading
+            .about("N222", first, what)
+            .note("each is read as a form and as the custom action of its name")
+            .help("write `forms: {name: {required_slots: […]}}`");
+        reading.diagnostics.push(about);
+    }
+    if let Some(first) = old.maps.first() {
+        let what = match old.maps.len() {
+            1 => "a form holds slot mappings, as in Rasa 2".to_owned(),
+            count => format!("{count} forms hold slot mappings, as in Rasa 2"),
+        };
+        let about = reading
+            .about("N223", first, what)
+            .note("the mappings are read as those of the slots, while the form is active")
+            .help("list the slots' names under `required_slots`, and put their `mappings` under `slots`");
+        reading.diagnostics.push(about);
+    }
+}
+
+fn empty(name: &str, at: &Node, reading: &Reading) -> FormPart {
+    FormPart {
         form: Form {
             name: name.to_owned(),
             place: reading.place(at),
             ..Form::default()
         },
         mappings: Vec::new(),
-    };
-    if !matches!(node.yaml, Yaml::Map(_)) {
+        is_action: false,
+    }
+}
+
+fn sdk_form<'n>(item: &'n Node, old: &mut Old<'n>, reading: &mut Reading) -> Option<FormPart> {
+    let name = reading.text(item, "a form")?;
+    old.names.push(item);
+    Some(FormPart {
+        is_action: true,
+        ..empty(name, item, reading)
+    })
+}
+
+fn form<'n>(entry: &'n Entry, old: &mut Old<'n>, reading: &mut Reading) -> FormPart {
+    let (name, at, node) = (&entry.key, &entry.at, &entry.value);
+    let mut part = empty(name, at, reading);
+    let Yaml::Map(entries) = &node.yaml else {
         if !node.is_null() {
             let what = format!("form `{name}` is a map with `required_slots`");
             reading.say("E207", node, what);
         }
         return part;
-    }
+    };
     let ignored = node.get("ignored_intents");
     part.form.ignored_intents = reading.names(ignored, "`ignored_intents`");
     match node.get("required_slots") {
-        Some(slots) => required_slots(slots, &mut part, reading),
+        Some(slots) => required_slots(slots, at, &mut part, old, reading),
         None if ignored.is_some() => {
             let what = format!("form `{name}` has `ignored_intents` but no `required_slots`");
             reading.say("E207", at, what);
         }
         // Rasa 2.0 to 2.5: the slots stood directly below the form.
-        None => required_slots(node, &mut part, reading),
+        None if !entries.is_empty() => required_slots(node, at, &mut part, old, reading),
+        None => {}
     }
     part
 }
 
-fn required_slots(node: &Node, part: &mut FormPart, reading: &mut Reading) {
+fn required_slots<'n>(
+    node: &'n Node,
+    at: &'n Node,
+    part: &mut FormPart,
+    old: &mut Old<'n>,
+    reading: &mut Reading,
+) {
     if matches!(node.yaml, Yaml::List(_)) {
         part.form.required_slots = reading.names(Some(node), "a required slot");
         return;
     }
     reading.expect_map(node, "`required_slots`");
+    if !node.entries().is_empty() {
+        old.maps.push(at);
+    }
     for entry in node.entries() {
         part.form.required_slots.push(entry.key.clone());
         let mut mappings = slots::mappings(&entry.key, &entry.value, reading);

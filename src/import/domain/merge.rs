@@ -5,67 +5,64 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 
 use crate::data::Domain;
+use crate::data::Entity;
+use crate::data::Intent;
 use crate::data::Place;
 use crate::data::SessionConfig;
+use crate::data::Slot;
 use crate::diagnostic::Diagnostic;
+use crate::import::dialect::Dialect;
 use crate::import::domain::DomainPart;
+use crate::import::domain::forms::FormPart;
 use crate::import::names::DEFAULT_SLOTS;
+use crate::import::responses::NamedResponse;
 
-/// Merges parts in the order of files, in which the first wins.
+/// Merges parts in the order of files, by the rules of a version of Rasa.
 ///
-/// Rasa 3.6: of two definitions the first file's is kept, with a warning; but
-/// what the later files list comes first in the order of slots, actions and
-/// forms, which decides about indices.
-pub fn merge(parts: Vec<DomainPart>) -> (Domain, Vec<Diagnostic>) {
-    let mut said = Vec::new();
+/// See [`Dialect`] for what these are. Which definition counts is said in a
+/// warning; that two files say the same is a note.
+pub fn merge(parts: Vec<DomainPart>, dialect: Dialect) -> (Domain, Vec<Diagnostic>) {
+    let mut merge = Merge {
+        dialect,
+        groups: parts.iter().map(|part| part.group).collect(),
+        several: parts.iter().filter(|part| !part.is_empty()).count() > 1,
+        said: Vec::new(),
+    };
     let mut columns = Columns::default();
     for part in parts {
         columns.take(part);
     }
-    let mut intents = first_wins("intent", columns.intents, &mut said);
-    intents.sort_by(|a, b| a.name.cmp(&b.name));
-    let forms = first_wins("form", columns.forms, &mut said);
-    let mut slots = first_wins("slot", columns.slots, &mut said);
-    add_form_mappings(&mut slots, &forms);
-    let form_names: HashSet<&str> = forms.iter().map(|form| form.form.name.as_str()).collect();
-    let several = columns.actions.len() > 1;
-    let actions: Vec<String> = first_wins("action", columns.actions, &mut said)
-        .into_iter()
-        .map(|(name, _)| name)
-        .filter(|name| !(several && form_names.contains(name.as_str())))
-        .collect();
-    let responses = first_wins("response", columns.responses, &mut said);
-    let domain = Domain {
-        intents,
-        entities: first_wins("entity", columns.entities, &mut said),
-        slots,
-        responses: responses
-            .into_iter()
-            .map(|response| (response.name, response.variations))
-            .collect::<BTreeMap<_, _>>(),
-        actions,
-        e2e_actions: columns.e2e_actions,
-        session: columns.session.unwrap_or_default(),
-        store_entities_as_slots: columns.store_entities_as_slots.unwrap_or(true),
-        forms: forms.into_iter().map(|part| part.form).collect(),
-    };
+    merge.drop_forms(&mut columns);
+    let triggers = std::mem::take(&mut columns.triggers);
+    let domain = merge.domain(columns);
+    let mut said = merge.said;
     check_forms(&domain, &mut said);
-    check_triggers(&domain, &columns.triggers, &mut said);
+    check_triggers(&domain, &triggers, &mut said);
     (domain, said)
+}
+
+/// How columns of several files become one.
+struct Merge {
+    dialect: Dialect,
+    /// The group of each file, in file order: a group is one path that was named.
+    groups: Vec<usize>,
+    /// Whether more than one file defines anything.
+    several: bool,
+    said: Vec<Diagnostic>,
 }
 
 /// The parts, section by section; each section one list a file.
 #[derive(Default)]
 struct Columns {
-    intents: Vec<Vec<crate::data::Intent>>,
-    entities: Vec<Vec<crate::data::Entity>>,
-    slots: Vec<Vec<crate::data::Slot>>,
-    responses: Vec<Vec<crate::import::responses::NamedResponse>>,
+    intents: Vec<Vec<Intent>>,
+    entities: Vec<Vec<Entity>>,
+    slots: Vec<Vec<Slot>>,
+    responses: Vec<Vec<NamedResponse>>,
     actions: Vec<Vec<(String, Place)>>,
-    forms: Vec<Vec<crate::import::domain::forms::FormPart>>,
-    e2e_actions: Vec<String>,
-    session: Option<SessionConfig>,
-    store_entities_as_slots: Option<bool>,
+    forms: Vec<Vec<FormPart>>,
+    e2e_actions: Vec<Vec<String>>,
+    sessions: Vec<Option<SessionConfig>>,
+    stores: Vec<Option<bool>>,
     triggers: Vec<(String, Place)>,
 }
 
@@ -77,26 +74,167 @@ impl Columns {
         self.responses.push(part.responses);
         self.actions.push(part.actions);
         self.forms.push(part.forms);
-        self.triggers.extend(part.triggers);
-        let first = self.intents.len() == 1;
-        self.e2e_actions.extend(part.e2e_actions);
-        if !first {
-            self.e2e_actions.sort();
-            self.e2e_actions.dedup();
-        }
+        self.e2e_actions.push(part.e2e_actions);
         // The default counts as not written.
         let session = part.session.filter(|s| *s != SessionConfig::default());
-        self.session = self.session.take().or(session);
-        self.store_entities_as_slots = self
-            .store_entities_as_slots
-            .or(part.store_entities_as_slots);
+        self.sessions.push(session);
+        self.stores.push(part.store_entities_as_slots);
+        self.triggers.extend(part.triggers);
     }
+}
+
+impl Merge {
+    fn domain(&mut self, columns: Columns) -> Domain {
+        let mut intents = self.named("intent", columns.intents);
+        intents.sort_by(|a, b| a.name.cmp(&b.name));
+        let forms = self.named("form", columns.forms);
+        let mut slots = self.named("slot", columns.slots);
+        add_form_mappings(&mut slots, &forms);
+        let mut entities = self.named("entity", columns.entities);
+        let mut actions = self.named("action", columns.actions);
+        if self.several && self.dialect == Dialect::Two {
+            entities.sort_by(|a, b| a.name.cmp(&b.name));
+            actions.sort_by(|a, b| a.0.cmp(&b.0));
+        }
+        let mut e2e_actions: Vec<String> = columns.e2e_actions.into_iter().flatten().collect();
+        if self.several {
+            e2e_actions.sort();
+            e2e_actions.dedup();
+        }
+        let responses = self.named("response", columns.responses).into_iter();
+        Domain {
+            intents,
+            entities,
+            slots,
+            responses: responses
+                .map(|response| (response.name, response.variations))
+                .collect::<BTreeMap<_, _>>(),
+            actions: actions.into_iter().map(|(name, _)| name).collect(),
+            e2e_actions,
+            session: self.single(columns.sessions).unwrap_or_default(),
+            store_entities_as_slots: self.single(columns.stores).unwrap_or(true),
+            forms: forms.into_iter().map(|part| part.form).collect(),
+        }
+    }
+
+    /// Merges one list a file into one. A file's own repeats count once.
+    fn named<T: Named>(&mut self, what: &str, files: Vec<Vec<T>>) -> Vec<T> {
+        let files = match self.dialect {
+            Dialect::Two => self.folders(what, files),
+            Dialect::Three => files,
+        };
+        self.first_wins(what, files)
+    }
+
+    /// Merges the files of each folder by the rules of Rasa 2: the last file
+    /// that has a name wins, in the order of first mention.
+    fn folders<T: Named>(&mut self, what: &str, files: Vec<Vec<T>>) -> Vec<Vec<T>> {
+        let mut folders: Vec<Vec<T>> = Vec::new();
+        let mut index: HashMap<String, usize> = HashMap::new();
+        let mut last = None;
+        for (file, group) in files.into_iter().zip(self.groups.clone()) {
+            if last != Some(group) {
+                folders.push(Vec::new());
+                index.clear();
+                last = Some(group);
+            }
+            let Some(folder) = folders.last_mut() else {
+                continue;
+            };
+            for item in without_repeats(file) {
+                match index.get(item.name()) {
+                    Some(&at) => {
+                        let about = twice(what, &item, &folder[at], "the later one counts");
+                        self.said.push(about);
+                        folder[at] = item;
+                    }
+                    None => {
+                        index.insert(item.name().to_owned(), folder.len());
+                        folder.push(item);
+                    }
+                }
+            }
+        }
+        folders
+    }
+
+    /// Keeps the value of the first list that has a name, and the names of the
+    /// last list first.
+    fn first_wins<T: Named>(&mut self, what: &str, files: Vec<Vec<T>>) -> Vec<T> {
+        let mut winner: HashMap<String, T> = HashMap::new();
+        let mut order: Vec<Vec<String>> = Vec::new();
+        for file in files {
+            let mut names = Vec::with_capacity(file.len());
+            for item in without_repeats(file) {
+                let name = item.name().to_owned();
+                names.push(name.clone());
+                match winner.get(&name) {
+                    Some(first) => {
+                        let about = twice(what, &item, first, "the first one counts");
+                        self.said.push(about);
+                    }
+                    None => {
+                        winner.insert(name, item);
+                    }
+                }
+            }
+            order.push(names);
+        }
+        let names = order.into_iter().rev().flatten();
+        names.filter_map(|name| winner.remove(&name)).collect()
+    }
+
+    /// Returns the value of the file that counts.
+    fn single<T>(&self, files: Vec<Option<T>>) -> Option<T> {
+        let mut found: Option<(usize, T)> = None;
+        for (value, &group) in files.into_iter().zip(&self.groups) {
+            let Some(value) = value else { continue };
+            let in_one_folder = found.as_ref().is_some_and(|(of, _)| *of == group);
+            if found.is_none() || (in_one_folder && self.dialect == Dialect::Two) {
+                found = Some((group, value));
+            }
+        }
+        found.map(|(_, value)| value)
+    }
+
+    /// Drops actions that are forms of a file which counts more: an earlier
+    /// path's, and of the same folder an earlier one with Rasa 3, a later one
+    /// with Rasa 2.
+    fn drop_forms(&self, columns: &mut Columns) {
+        let mut earlier: HashSet<String> = HashSet::new();
+        let mut start = 0;
+        for folder in self.groups.chunk_by(|a, b| a == b) {
+            let mut own: HashSet<String> = HashSet::new();
+            let mut files: Vec<usize> = (start..start + folder.len()).collect();
+            if self.dialect == Dialect::Two {
+                files.reverse();
+            }
+            for file in files {
+                let kept = |name: &String| !own.contains(name) && !earlier.contains(name);
+                columns.actions[file].retain(|(name, _)| kept(name));
+                let forms = columns.forms[file].iter();
+                own.extend(forms.map(|part| part.form.name.clone()));
+            }
+            earlier.extend(own);
+            start += folder.len();
+        }
+    }
+}
+
+/// Returns the first item of each name.
+fn without_repeats<T: Named>(file: Vec<T>) -> Vec<T> {
+    let mut own: HashSet<String> = HashSet::with_capacity(file.len());
+    let mut file = file;
+    file.retain(|item| own.insert(item.name().to_owned()));
+    file
 }
 
 /// Something with a name and a place.
 trait Named {
     fn name(&self) -> &str;
     fn place(&self) -> &Place;
+    /// Whether two items of one name say the same.
+    fn is_like(&self, other: &Self) -> bool;
 }
 
 macro_rules! named {
@@ -104,15 +242,16 @@ macro_rules! named {
         $(impl Named for $type {
             fn name(&self) -> &str { &self.$name }
             fn place(&self) -> &Place { &self.$place }
+            fn is_like(&self, other: &Self) -> bool { self == other }
         })*
     };
 }
 
 named! {
-    crate::data::Intent => name, place;
-    crate::data::Entity => name, place;
-    crate::data::Slot => name, place;
-    crate::import::responses::NamedResponse => name, place;
+    Intent => name, place;
+    Entity => name, place;
+    Slot => name, place;
+    NamedResponse => name, place;
 }
 
 impl Named for (String, Place) {
@@ -123,9 +262,13 @@ impl Named for (String, Place) {
     fn place(&self) -> &Place {
         &self.1
     }
+
+    fn is_like(&self, _: &Self) -> bool {
+        true
+    }
 }
 
-impl Named for crate::import::domain::forms::FormPart {
+impl Named for FormPart {
     fn name(&self) -> &str {
         &self.form.name
     }
@@ -133,48 +276,29 @@ impl Named for crate::import::domain::forms::FormPart {
     fn place(&self) -> &Place {
         &self.form.place
     }
-}
 
-/// Merges one list a file into one: values of the first file that has the name,
-/// names of the last file first. A file's own repeats count once.
-fn first_wins<T: Named>(what: &str, files: Vec<Vec<T>>, said: &mut Vec<Diagnostic>) -> Vec<T> {
-    let mut winner: HashMap<String, T> = HashMap::new();
-    let mut order: Vec<Vec<String>> = Vec::new();
-    for file in files {
-        let mut names = Vec::with_capacity(file.len());
-        let mut own: HashSet<String> = HashSet::with_capacity(file.len());
-        for item in file {
-            let name = item.name().to_owned();
-            if !own.insert(name.clone()) {
-                continue;
-            }
-            names.push(name.clone());
-            match winner.get(&name) {
-                Some(first) => said.push(twice(what, &item, first)),
-                None => {
-                    winner.insert(name, item);
-                }
-            }
-        }
-        order.push(names);
+    fn is_like(&self, other: &Self) -> bool {
+        self.form == other.form && self.mappings == other.mappings
     }
-    let names = order.into_iter().rev().flatten();
-    names.filter_map(|name| winner.remove(&name)).collect()
 }
 
-fn twice<T: Named>(what: &str, item: &T, first: &T) -> Diagnostic {
+/// Says that a name is defined in two files, and which of them counts.
+fn twice<T: Named>(what: &str, item: &T, first: &T, counts: &str) -> Diagnostic {
     let name = item.name();
-    let message = format!("{what} `{name}` is defined in two files: the first one counts");
-    Diagnostic::new("W212", item.place().clone(), message)
+    let (code, message) = match item.is_like(first) {
+        true => ("N229", format!("{what} `{name}` is listed in two files")),
+        false => {
+            let message = format!("{what} `{name}` is defined in two files: {counts}");
+            ("W212", message)
+        }
+    };
+    Diagnostic::new(code, item.place().clone(), message)
         .length(name.chars().count() as u32)
         .note(format!("first at {}", first.place()))
 }
 
 /// Gives slots the mappings that forms of Rasa 2 have for them.
-fn add_form_mappings(
-    slots: &mut [crate::data::Slot],
-    forms: &[crate::import::domain::forms::FormPart],
-) {
+fn add_form_mappings(slots: &mut [Slot], forms: &[FormPart]) {
     let index: HashMap<String, usize> = slots
         .iter()
         .enumerate()
@@ -196,7 +320,7 @@ fn check_forms(domain: &Domain, said: &mut Vec<Diagnostic>) {
                 let message = format!("form `{}` asks for unknown slot `{slot}`", form.name);
                 let known = domain.slots.iter().map(|slot| slot.name.as_str());
                 said.push(
-                    Diagnostic::new("E206", form.place.clone(), message)
+                    Diagnostic::new("W206", form.place.clone(), message)
                         .length(form.name.chars().count() as u32)
                         .help("define it under `slots`")
                         .suggest(slot, known),

@@ -7,8 +7,8 @@ use crate::data::MappingKind;
 use crate::data::Slot;
 use crate::data::SlotKind;
 use crate::data::SlotMapping;
-use crate::import::domain::Format;
 use crate::import::reading::Reading;
+use crate::import::yaml::Entry;
 use crate::import::yaml::Node;
 use crate::import::yaml::Yaml;
 
@@ -24,32 +24,81 @@ const MAPPINGS: &[&str] = &[
     "custom",
 ];
 
-/// Reads the map of all slots.
-pub fn read(node: &Node, format: Format, reading: &mut Reading) -> Vec<Slot> {
-    reading.expect_map(node, "`slots`");
-    node.entries()
-        .iter()
-        .filter_map(|entry| slot(&entry.key, &entry.at, &entry.value, format, reading))
-        .collect()
+/// What one note says about several slots of a file.
+#[derive(Default)]
+struct Old<'n> {
+    /// Slots without `mappings`.
+    unmapped: Vec<&'n Node>,
+    /// Types `unfeaturized`.
+    unfeaturized: Vec<&'n Node>,
 }
 
-fn slot(name: &str, at: &Node, node: &Node, format: Format, reading: &mut Reading) -> Option<Slot> {
+/// Reads the map of all slots.
+///
+/// Rasa 2.8: a slot is filled by an entity of its name, unless `auto_fill` is
+/// false, and by forms. Differs from Rasa: 3.6 refuses slots without `mappings`;
+/// here they are read by the rules of 2.8, whatever the file's version.
+pub fn read(node: &Node, reading: &mut Reading) -> Vec<Slot> {
+    if node.is_null() {
+        let about = reading
+            .about("E010", node, "`slots` must be a map, not empty")
+            .help("take the line away, or write `slots: {}`");
+        reading.diagnostics.push(about);
+    }
+    reading.expect_map(node, "`slots`");
+    let mut old = Old::default();
+    let mut slots = Vec::new();
+    for entry in node.entries() {
+        slots.extend(slot(entry, &mut old, reading));
+    }
+    tell(&old, reading);
+    slots
+}
+
+/// Notes what is written as in Rasa 2.
+fn tell(old: &Old<'_>, reading: &mut Reading) {
+    if let Some(first) = old.unmapped.first() {
+        let what = match old.unmapped.len() {
+            1 => "one slot has no `mappings`".to_owned(),
+            count => format!("{count} slots have no `mappings`"),
+        };
+        let about = reading
+            .about("N221", first, what)
+            .note("they are filled as in Rasa 2: by the entity of the same name, and by forms")
+            .help("add `mappings` to each, as Rasa 3 wants: `[{type: from_entity, entity: …}]`, or `[{type: custom}]` if only actions set it");
+        reading.diagnostics.push(about);
+    }
+    if let Some(first) = old.unfeaturized.first() {
+        let what = match old.unfeaturized.len() {
+            1 => "type `unfeaturized` is read as `any`".to_owned(),
+            count => format!("type `unfeaturized` is read as `any` ({count} slots)"),
+        };
+        let about = reading
+            .about("N224", first, what)
+            .help("write `any`, or `text` with `influence_conversation: false`");
+        reading.diagnostics.push(about);
+    }
+}
+
+fn slot<'n>(entry: &'n Entry, old: &mut Old<'n>, reading: &mut Reading) -> Option<Slot> {
+    let (name, at, node) = (&entry.key, &entry.at, &entry.value);
     if !matches!(node.yaml, Yaml::Map(_)) {
         let what = format!("slot `{name}` is a map with a `type`");
         reading.say("E205", at, what);
         return None;
     }
+    let mapped = node.get("mappings").filter(|node| !node.is_null());
+    if mapped.is_none() {
+        old.unmapped.push(at);
+    }
     let initial_value = node.get("initial_value").map_or(Value::Null, Node::to_json);
-    let kind = kind(name, at, node, reading)?;
+    let kind = kind(name, at, node, old, reading)?;
     let influence = node.get("influence_conversation");
     let influences = reading.flag(influence, "`influence_conversation`");
     if let (SlotKind::Any, Some(true), Some(at)) = (&kind, influences, influence) {
+        let what = format!("slot `{name}` of type `any` cannot influence");
         let about = reading
-            .about(
-                "E205",
-                at,
-                format!("slot `{name}` of type `any` cannot influence"),
-            )
+            .about("E205", at, what)
             .help("set it to false, or give the slot another type");
         reading.diagnostics.push(about);
     }
@@ -61,32 +110,44 @@ fn slot(name: &str, at: &Node, node: &Node, format: Format, reading: &mut Readin
         reading.say("W214", at, what);
     }
     let auto_fill = reading.flag(node.get("auto_fill"), "`auto_fill`");
-    let mappings = match node.get("mappings").filter(|node| !node.is_null()) {
-        Some(list) => mappings(name, list, reading),
-        None => {
-            if format == Format::Three {
-                let about = reading
-                    .about("E203", at, format!("slot `{name}` has no `mappings`"))
-                    .help("add `mappings: [{type: custom}]` if only actions set it");
-                reading.diagnostics.push(about);
-            }
-            Vec::new()
-        }
-    };
     Some(Slot {
         name: name.to_owned(),
         influences: influences.unwrap_or(true) && kind != SlotKind::Any,
-        auto_fill: format == Format::Two && auto_fill.unwrap_or(true),
+        auto_fill: mapped.is_none() && auto_fill.unwrap_or(true),
         kind,
         initial_value,
-        mappings,
+        mappings: mapped.map_or_else(Vec::new, |list| mappings(name, list, reading)),
         place: reading.place(at),
     })
 }
 
-/// Reads the type with its own options. Types may be written as the class path
-/// that archives of Rasa 2 hold.
-fn kind(name: &str, at: &Node, node: &Node, reading: &mut Reading) -> Option<SlotKind> {
+/// Returns the type that a class path of Rasa's own slots means, as archives of
+/// Rasa 2 hold them: `rasa.shared.core.slots.TextSlot`, and `rasa.core.slots` or
+/// `rasa_core.slots` before.
+fn own_class(written: &str) -> Option<String> {
+    let (module, class) = written.rsplit_once('.')?;
+    let modules = [
+        "rasa.shared.core.slots",
+        "rasa.core.slots",
+        "rasa_core.slots",
+    ];
+    let class = class
+        .strip_suffix("Slot")
+        .filter(|_| modules.contains(&module))?;
+    Some(match class {
+        "Boolean" => "bool".to_owned(),
+        class => class.to_lowercase(),
+    })
+}
+
+/// Reads the type with its own options.
+fn kind<'n>(
+    name: &str,
+    at: &Node,
+    node: &'n Node,
+    old: &mut Old<'n>,
+    reading: &mut Reading,
+) -> Option<SlotKind> {
     let Some(node_type) = node.get("type").filter(|node| !node.is_null()) else {
         let about = reading
             .about("E202", at, format!("slot `{name}` has no `type`"))
@@ -95,27 +156,19 @@ fn kind(name: &str, at: &Node, node: &Node, reading: &mut Reading) -> Option<Slo
         return None;
     };
     let written = reading.text(node_type, "a slot's `type`")?;
-    let own = written.strip_prefix("rasa.shared.core.slots.");
-    let own = own.and_then(|class| class.strip_suffix("Slot"));
-    let own = own.map_or_else(
-        || written.to_owned(),
-        |class| class.replace("Boolean", "bool"),
-    );
-    match own.to_lowercase().as_str() {
+    let own = own_class(written);
+    match own.as_deref().unwrap_or(written) {
         "text" => Some(SlotKind::Text),
         "bool" => Some(SlotKind::Bool),
         "list" => Some(SlotKind::List),
         "any" => Some(SlotKind::Any),
         "unfeaturized" => {
-            let about = reading
-                .about("W214", node_type, "type `unfeaturized` is read as `any`")
-                .help("write `any`, or `text` with `influence_conversation: false`");
-            reading.diagnostics.push(about);
+            old.unfeaturized.push(node_type);
             Some(SlotKind::Any)
         }
         "float" => Some(float(name, node, reading)),
         "categorical" => Some(categorical(name, node, reading)),
-        lower => {
+        _ => {
             let about = match written.contains('.') {
                 true => reading
                     .about(
@@ -127,7 +180,7 @@ fn kind(name: &str, at: &Node, node: &Node, reading: &mut Reading) -> Option<Slo
                 false => reading
                     .about("E202", node_type, format!("unknown slot type `{written}`"))
                     .help(format!("one of {}", TYPES.join(", ")))
-                    .suggest(lower, TYPES.iter().copied()),
+                    .suggest(&written.to_lowercase(), TYPES.iter().copied()),
             };
             reading.diagnostics.push(about);
             None
