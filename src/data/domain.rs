@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::data::Place;
+use crate::data::Places;
 
 /// A merged domain, in the form of Rasa 3.1 whatever version it was written in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,12 @@ pub struct Domain {
     pub session: SessionConfig,
     /// `config.store_entities_as_slots`, true unless written.
     pub store_entities_as_slots: bool,
+    /// Where the name of each response was written.
+    #[serde(skip)]
+    pub response_places: Places,
+    /// Where each custom action was listed.
+    #[serde(skip)]
+    pub action_places: Places,
 }
 
 /// An intent and the entities that its messages may carry.

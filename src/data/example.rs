@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::data::Place;
+use crate::data::Places;
 use crate::data::Response;
 
 /// All NLU training data of a project, in canonical order.
@@ -23,6 +24,12 @@ pub struct NluData {
     pub lookups: Vec<Lookup>,
     /// Responses of retrieval intents: names that contain `/`.
     pub responses: BTreeMap<String, Vec<Response>>,
+    /// Where each synonym was written, in its own list or as an annotation.
+    #[serde(skip)]
+    pub synonym_places: Places,
+    /// Where the name of each response of the NLU files was written.
+    #[serde(skip)]
+    pub response_places: Places,
 }
 
 /// A message with its intent and entities.

@@ -38,6 +38,7 @@ pub use example::Lookup;
 pub use example::NluData;
 pub use example::Pattern;
 pub use place::Place;
+pub use place::Places;
 pub use project::Project;
 pub use story::Checkpoint;
 pub use story::Event;

@@ -1,5 +1,6 @@
 //! Where in the user's files a value was written.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::Hash;
 use std::hash::Hasher;
@@ -41,5 +42,23 @@ impl Hash for Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// Where things of one kind were written, by name. As with a [`Place`], two are
+/// always equal.
+#[derive(Clone, Debug, Default)]
+pub struct Places(pub BTreeMap<String, Place>);
+
+impl Places {
+    /// Returns where `name` was written, which may be unknown.
+    pub fn of(&self, name: &str) -> Place {
+        self.0.get(name).cloned().unwrap_or_default()
+    }
+}
+
+impl PartialEq for Places {
+    fn eq(&self, _: &Self) -> bool {
+        true
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::engine::Graph;
@@ -138,7 +139,7 @@ impl<'a> History<'a> {
                 new: now.version,
             });
         }
-        option_changes(&now, old, &mut reasons);
+        option_changes(task, &now, old, &mut reasons);
         self.input_changes(task, &now, former, &mut reasons);
         reasons
     }
@@ -179,23 +180,48 @@ impl<'a> History<'a> {
         };
         let stored = former.stored.get(&items_name(role));
         let old: Option<Items> = stored.and_then(|digest| self.json(*digest));
-        match (leaf.items(), old) {
-            (Some(new), Some(old)) => new.changes_since(&old),
-            _ => Vec::new(),
+        let (Some(new), Some(old)) = (leaf.items(), old) else {
+            return Vec::new();
+        };
+        let changes = new.changes_since(&old);
+        match changes.is_empty() {
+            true => vec![ItemChange::Reordered],
+            false => changes,
         }
     }
 }
 
-fn option_changes(now: &Manifest, old: &Manifest, reasons: &mut Vec<Stale>) {
+fn option_changes(task: &Task, now: &Manifest, old: &Manifest, reasons: &mut Vec<Stale>) {
     let names: BTreeSet<&String> = now.options.keys().chain(old.options.keys()).collect();
     for name in names {
         let (old, new) = (old.options.get(name), now.options.get(name));
-        if old != new {
-            reasons.push(Stale::OptionChanged {
-                name: name.clone(),
-                old: old.cloned(),
-                new: new.cloned(),
-            });
-        }
+        option_change(task, name, old, new, reasons);
     }
+}
+
+/// Compares one option; of two maps each entry is an option of its own.
+fn option_change(
+    task: &Task,
+    name: &str,
+    old: Option<&Value>,
+    new: Option<&Value>,
+    reasons: &mut Vec<Stale>,
+) {
+    if old == new {
+        return;
+    }
+    if let (Some(Value::Object(old)), Some(Value::Object(new))) = (old, new) {
+        let keys: BTreeSet<&String> = new.keys().chain(old.keys()).collect();
+        for key in keys {
+            let name = format!("{name}.{key}");
+            option_change(task, &name, old.get(key), new.get(key), reasons);
+        }
+        return;
+    }
+    reasons.push(Stale::OptionChanged {
+        name: name.to_owned(),
+        old: old.cloned(),
+        new: new.cloned(),
+        place: task.places.of_option(name).to_owned(),
+    });
 }

@@ -76,4 +76,5 @@ pub use task::Source;
 pub use task::Task;
 pub use task::TaskContext;
 pub use task::TaskError;
+pub use task::TaskPlaces;
 pub use task::Turn;

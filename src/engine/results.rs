@@ -648,7 +648,7 @@ fn described(task: &Task, inputs: &[KeyInput<'_>]) -> BTreeMap<String, Vec<u8>> 
         if let Source::Leaf(leaf) = &input.source
             && let Some(items) = leaf.items()
         {
-            let items = serde_json::to_vec(&**items).expect("items are JSON");
+            let items = serde_json::to_vec(items).expect("items are JSON");
             described.insert(items_name(&input.role), items);
         }
     }

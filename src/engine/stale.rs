@@ -42,6 +42,9 @@ pub enum Stale {
         old: Option<Value>,
         /// Its value now; none if it is gone.
         new: Option<Value>,
+        /// Where it is written, as `file:line`, or else its task; empty when
+        /// unknown.
+        place: String,
     },
     /// It reads something that it did not read before.
     InputAdded {
@@ -96,7 +99,18 @@ impl fmt::Display for Stale {
             Self::AlgorithmChanged { old, new } => {
                 write!(f, "its algorithm changed from version {old} to {new}")
             }
-            Self::OptionChanged { name, old, new } => option_sentence(f, name, old, new),
+            Self::OptionChanged {
+                name,
+                old,
+                new,
+                place,
+            } => {
+                option_sentence(f, name, old, new)?;
+                match place.is_empty() {
+                    true => Ok(()),
+                    false => write!(f, " ({place})"),
+                }
+            }
             Self::InputAdded { role } => write!(f, "also reads `{role}` now"),
             Self::InputRemoved { role } => write!(f, "no longer reads `{role}`"),
             Self::InputChanged {

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -53,8 +54,34 @@ pub struct Task {
     pub inputs: Vec<Input>,
     /// When it starts. Not in the key.
     pub turn: Turn,
+    /// Where the user wrote it, for reasons. Not in the key.
+    pub places: TaskPlaces,
     /// What it does.
     pub run: Run,
+}
+
+/// Where the user wrote what a task is, as `file:line`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskPlaces {
+    /// The task as a whole; empty when unknown.
+    pub task: String,
+    /// The options that were written.
+    pub options: BTreeMap<String, String>,
+}
+
+impl TaskPlaces {
+    /// Returns where the option `name` is written; one that is not has the place
+    /// of its task. Of a name with dots, such as `featurizer.max_history`, the
+    /// user may have written the last piece alone.
+    pub fn of_option(&self, name: &str) -> &str {
+        let written = |name: &str| self.options.get(name);
+        let last = name.rsplit('.').next();
+        let first = name.split('.').next();
+        written(name)
+            .or_else(|| written(last?))
+            .or_else(|| written(first?))
+            .unwrap_or(&self.task)
+    }
 }
 
 /// One thing a task reads.
@@ -106,7 +133,13 @@ pub enum Source {
 pub struct Leaf {
     digest: Digest,
     value: Arc<dyn Any + Send + Sync>,
-    items: Option<Arc<Items>>,
+    items: Option<Arc<LazyItems>>,
+}
+
+/// Pieces that are made when somebody asks: a run with nothing to do never does.
+struct LazyItems {
+    made: OnceLock<Items>,
+    make: Box<dyn Fn() -> Items + Send + Sync>,
 }
 
 impl Leaf {
@@ -134,10 +167,15 @@ impl Leaf {
         }
     }
 
-    /// Adds the pieces that the value consists of, so that a reason can name
-    /// the ones that changed. They are not in the key.
-    pub fn with_items(mut self, items: Arc<Items>) -> Self {
-        self.items = Some(items);
+    /// Adds how to tell the pieces that the value consists of, so that a reason
+    /// can name the ones that changed. They are not in the key, and made once,
+    /// when they are needed. Values of other digests must differ in their pieces
+    /// or in their order.
+    pub fn with_items(mut self, make: impl Fn() -> Items + Send + Sync + 'static) -> Self {
+        self.items = Some(Arc::new(LazyItems {
+            made: OnceLock::new(),
+            make: Box::new(make),
+        }));
         self
     }
 
@@ -147,8 +185,9 @@ impl Leaf {
     }
 
     /// Returns the pieces, if they were given.
-    pub fn items(&self) -> Option<&Arc<Items>> {
-        self.items.as_ref()
+    pub fn items(&self) -> Option<&Items> {
+        let lazy = self.items.as_deref()?;
+        Some(lazy.made.get_or_init(&lazy.make))
     }
 }
 

@@ -25,6 +25,7 @@ use crate::engine::Settings;
 use crate::engine::Task;
 use crate::engine::TaskContext;
 use crate::engine::TaskError;
+use crate::engine::TaskPlaces;
 use crate::engine::Turn;
 use crate::engine::execute;
 use crate::engine::plan;
@@ -41,6 +42,7 @@ fn task(name: &str, inputs: Vec<Input>) -> Task {
         options: Value::Null,
         inputs,
         turn: Turn::Usual,
+        places: TaskPlaces::default(),
         run: Box::new(join),
     }
 }
@@ -64,15 +66,12 @@ fn leaf(role: &str, text: &str) -> Input {
 fn lines(role: &str, text: &str) -> Input {
     let item = |(index, line): (usize, &str)| {
         let (label, contents) = line.split_once(':').unwrap_or((line, ""));
-        Item {
-            label: format!("`{label}`"),
-            digest: Digest::of(contents.as_bytes()),
-            place: format!("f.yml:{}", index + 1),
-        }
+        let digest = Digest::of(contents.as_bytes());
+        Item::new(format!("`{label}`"), digest, format!("f.yml:{}", index + 1))
     };
     let items = Items(text.lines().enumerate().map(item).collect());
     let leaf = Leaf::of_bytes(Arc::new(text.as_bytes().to_vec()));
-    Input::leaf(role, leaf.with_items(Arc::new(items)))
+    Input::leaf(role, leaf.with_items(move || items.clone()))
 }
 
 /// The knobs of the test graph: a tokenizer-like `upper` that ignores case,

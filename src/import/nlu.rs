@@ -11,6 +11,7 @@ use crate::data::Lookup;
 use crate::data::NluData;
 use crate::data::Pattern;
 use crate::data::Place;
+use crate::data::Places;
 use crate::data::Response;
 use crate::diagnostic::Diagnostic;
 use crate::digest::Digest;
@@ -300,7 +301,7 @@ fn merge_lookups(lookups: Vec<Lookup>) -> Vec<Lookup> {
 }
 
 fn merge_synonyms(all: &mut NluPart, said: &mut Vec<Diagnostic>) {
-    let mut places: HashMap<String, Place> = HashMap::new();
+    let mut places: BTreeMap<String, Place> = BTreeMap::new();
     for (text, value, place) in std::mem::take(&mut all.synonyms) {
         let before = all.data.synonyms.get(&text).filter(|old| **old != value);
         if let (Some(old), Some(first)) = (before, places.get(&text)) {
@@ -313,6 +314,7 @@ fn merge_synonyms(all: &mut NluPart, said: &mut Vec<Diagnostic>) {
         places.insert(text.clone(), place);
         all.data.synonyms.insert(text, value);
     }
+    all.data.synonym_places = Places(places);
 }
 
 /// Keeps the last definition of each response, and in the data those of
@@ -343,6 +345,9 @@ fn merge_responses(all: &mut NluPart, said: &mut Vec<Diagnostic>) {
     all.data.responses = of_retrieval
         .map(|response| (response.name.clone(), response.variations.clone()))
         .collect::<BTreeMap<String, Vec<Response>>>();
+    let places = kept.iter();
+    let places = places.map(|response| (response.name.clone(), response.place.clone()));
+    all.data.response_places = Places(places.collect());
     all.responses = kept;
 }
 

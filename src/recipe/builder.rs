@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rayon::ThreadPool;
 use serde_json::Value;
 
+use crate::data::Component;
 use crate::engine::Graph;
 use crate::engine::Input;
 use crate::engine::Outputs;
@@ -12,8 +13,10 @@ use crate::engine::Task;
 use crate::engine::TaskContext;
 use crate::engine::TaskError;
 use crate::engine::TaskId;
+use crate::engine::TaskPlaces;
 use crate::engine::Turn;
 use crate::recipe::Stage;
+use crate::recipe::pieces::file_line;
 
 /// What a task does.
 pub type Function = Box<dyn Fn(&TaskContext<'_>) -> Result<Outputs, TaskError> + Send + Sync>;
@@ -34,8 +37,21 @@ pub struct Draft {
     pub inputs: Vec<Input>,
     /// When it starts.
     pub turn: Turn,
+    /// Where the user wrote it.
+    pub places: TaskPlaces,
     /// What it does.
     pub run: Function,
+}
+
+/// Returns where a component and its options are written.
+pub fn places_of(component: &Component) -> TaskPlaces {
+    let options = component.option_places.iter();
+    TaskPlaces {
+        task: file_line(&component.place),
+        options: options
+            .map(|(name, place)| (name.clone(), file_line(place)))
+            .collect(),
+    }
 }
 
 /// An output that goes into the archive.
@@ -87,6 +103,7 @@ impl Builder {
             options: draft.options,
             inputs: draft.inputs,
             turn: draft.turn,
+            places: draft.places,
             run: Box::new(move |context| pool.install(|| run(context))),
         })
     }

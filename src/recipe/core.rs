@@ -35,6 +35,7 @@ use crate::engine::Outputs;
 use crate::engine::TaskContext;
 use crate::engine::TaskError;
 use crate::engine::TaskId;
+use crate::engine::TaskPlaces;
 use crate::engine::Turn;
 use crate::recipe::Builder;
 use crate::recipe::Draft;
@@ -42,6 +43,7 @@ use crate::recipe::Order;
 use crate::recipe::Slices;
 use crate::recipe::Stage;
 use crate::recipe::Stories;
+use crate::recipe::builder::places_of;
 use crate::recipe::nlu::options_map;
 use crate::recipe::options::Written;
 use crate::recipe::options::with_causes;
@@ -214,6 +216,7 @@ fn trackers(builder: &mut Builder, slices: &Slices, augmentation: usize) -> Task
             Input::leaf("stories", slices.stories.clone()),
         ],
         turn: Turn::Check,
+        places: TaskPlaces::default(),
         run: Box::new(move |context| {
             let stories: &Stories = context.value("stories")?;
             let all = training_trackers(stories.graph(), &universe(context)?, augmentation);
@@ -308,6 +311,7 @@ fn policy(
         options: json!(written),
         inputs,
         turn,
+        places: places_of(policy),
         run: Box::new(run),
     });
     packed(builder, place, task, files, entry)

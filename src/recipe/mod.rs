@@ -12,6 +12,7 @@
 
 mod stage;
 mod part;
+mod pieces;
 mod slices;
 mod seeds;
 mod builder;

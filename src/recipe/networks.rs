@@ -25,6 +25,7 @@ use crate::recipe::Annotated;
 use crate::recipe::Draft;
 use crate::recipe::Messages;
 use crate::recipe::Stage;
+use crate::recipe::builder::places_of;
 use crate::recipe::nlu::Line;
 use crate::recipe::nlu::decoded;
 use crate::recipe::nlu::options_map;
@@ -203,6 +204,7 @@ fn add<O: serde::Serialize>(
         options: merged(options, seed),
         inputs,
         turn: Turn::Long,
+        places: places_of(component),
         run: Box::new(run),
     });
     line.packed(place, component, options, task, &diet::FILES)

@@ -50,6 +50,7 @@ use crate::recipe::Draft;
 use crate::recipe::Messages;
 use crate::recipe::Slices;
 use crate::recipe::Stage;
+use crate::recipe::builder::places_of;
 use crate::recipe::networks;
 use crate::recipe::options::Written;
 use crate::tokenize::Attribute;
@@ -193,6 +194,7 @@ impl Line<'_> {
             options: json!(options),
             inputs: vec![Input::leaf("messages", self.slices.messages.clone())],
             turn: Turn::Usual,
+            places: places_of(component),
             run: Box::new(run),
         }));
         Some(entry(component, &options, &[]))
@@ -231,6 +233,7 @@ impl Line<'_> {
             options: without_alias(options),
             inputs,
             turn: Turn::Usual,
+            places: places_of(component),
             run: Box::new(run),
         });
         self.featurizers
@@ -313,6 +316,7 @@ impl Line<'_> {
             options: json!(options),
             inputs,
             turn: Turn::Usual,
+            places: places_of(component),
             run: Box::new(move |context| Ok(Outputs::from([(FITTED.to_owned(), run(context)?)]))),
         });
         self.packed(place, component, options, task, &[FITTED])

@@ -22,11 +22,13 @@ use crate::data::Project;
 use crate::data::Response;
 use crate::digest::Digest;
 use crate::engine::Input;
+use crate::engine::Items;
 use crate::engine::Leaf;
 use crate::engine::Outputs;
 use crate::engine::TaskContext;
 use crate::engine::TaskError;
 use crate::engine::TaskId;
+use crate::engine::TaskPlaces;
 use crate::engine::Turn;
 use crate::nlu::selector::Responses;
 use crate::recipe::Builder;
@@ -35,6 +37,7 @@ use crate::recipe::Packaged;
 use crate::recipe::Part;
 use crate::recipe::Slices;
 use crate::recipe::Stage;
+use crate::recipe::pieces;
 
 /// The output that is the archive's bytes.
 pub const ARCHIVE: &str = "model.tar.gz";
@@ -103,15 +106,17 @@ pub fn package(
         .map(|file| Input::output(&file.path, file.task, &file.output))
         .collect();
     let identity: Identity = project.config.assistant_id.clone();
-    inputs.push(Input::leaf("assistant", Leaf::of_value(Arc::new(identity))));
+    let assistant = Leaf::of_value(Arc::new(identity.clone()))
+        .with_items(move || Items(vec![pieces::single("assistant_id", &identity)]));
+    inputs.push(Input::leaf("assistant", assistant));
     if parts.training_type != TrainingType::Core {
-        let half = Arc::new(nlu_half(project, slices, &parts.pipeline));
+        let half = nlu_half(project, slices, &parts.pipeline);
         let pipeline: Pipeline = (project.config.language.clone(), parts.pipeline);
         inputs.push(Input::leaf(
             "nlu: pipeline",
-            Leaf::of_value(Arc::new(pipeline)),
+            pipeline_leaf(project, pipeline),
         ));
-        inputs.push(Input::leaf("nlu: fingerprint", Leaf::of_value(half)));
+        inputs.push(Input::leaf("nlu: fingerprint", half_leaf(half)));
         inputs.push(Input::leaf(
             "nlu: responses",
             slices.retrieval_responses.clone(),
@@ -122,12 +127,12 @@ pub fn package(
         }
     }
     if parts.training_type != TrainingType::Nlu {
-        let half = Arc::new(core_half(slices, &parts.policies));
+        let half = core_half(slices, &parts.policies);
         inputs.push(Input::leaf(
             "core: policies",
-            Leaf::of_value(Arc::new(parts.policies)),
+            policies_leaf(project, parts.policies),
         ));
-        inputs.push(Input::leaf("core: fingerprint", Leaf::of_value(half)));
+        inputs.push(Input::leaf("core: fingerprint", half_leaf(half)));
         inputs.push(Input::leaf("core: domain", slices.domain.clone()));
         inputs.push(Input::leaf("responses", slices.responses.clone()));
     }
@@ -142,7 +147,35 @@ pub fn package(
         options: json!({ "training_type": training_type, "tabella": env!("CARGO_PKG_VERSION") }),
         inputs,
         turn: Turn::Usual,
+        places: TaskPlaces::default(),
         run: Box::new(move |context| run(context, &files, &response_files, training_type)),
+    })
+}
+
+fn pipeline_leaf(project: &Arc<Project>, pipeline: Pipeline) -> Leaf {
+    let (project, pipeline) = (Arc::clone(project), Arc::new(pipeline));
+    Leaf::of_value(Arc::clone(&pipeline)).with_items(move || {
+        let mut items = pieces::components(&pipeline.1, &project.config.pipeline);
+        items.0.push(pieces::single("language", &pipeline.0));
+        items
+    })
+}
+
+fn policies_leaf(project: &Arc<Project>, policies: Entries) -> Leaf {
+    let (project, policies) = (Arc::clone(project), Arc::new(policies));
+    Leaf::of_value(Arc::clone(&policies))
+        .with_items(move || pieces::components(&policies, &project.config.policies))
+}
+
+fn half_leaf(half: Half) -> Leaf {
+    let half = Arc::new(half);
+    Leaf::of_value(Arc::clone(&half)).with_items(move || {
+        pieces::digests(&[
+            ("the configuration", Some(half.config)),
+            ("the domain", half.domain),
+            ("the labels", half.labels),
+            ("the data", Some(half.data)),
+        ])
     })
 }
 

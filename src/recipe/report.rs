@@ -7,7 +7,7 @@ use crate::engine::Stale;
 use crate::recipe::Part;
 
 /// The version of the report's JSON form (`schemas/dry-run.schema.json`).
-pub const REPORT_VERSION: u32 = 1;
+pub const REPORT_VERSION: u32 = 2;
 
 /// The plan of a training.
 #[derive(Clone, Debug, PartialEq, Serialize)]

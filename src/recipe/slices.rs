@@ -22,18 +22,15 @@ use crate::data::Domain;
 use crate::data::Event;
 use crate::data::Example;
 use crate::data::NluData;
-use crate::data::Place;
 use crate::data::Project;
 use crate::data::Response;
 use crate::data::SessionConfig;
-use crate::data::Step;
 use crate::data::StoryGraph;
 use crate::digest::Digest;
-use crate::engine::Item;
-use crate::engine::Items;
 use crate::engine::Leaf;
 use crate::nlu::Synonyms;
 use crate::nlu::selector;
+use crate::recipe::pieces;
 
 /// The messages of a project without their annotations.
 #[derive(Debug)]
@@ -129,9 +126,9 @@ impl Slices {
             messages: messages(project),
             annotated: annotated(project),
             patterns: patterns(project),
-            entity_types: Leaf::of_value(Arc::new(entity_types(project))),
+            entity_types: entity_types_leaf(entity_types(project)),
             synonyms: synonyms(project),
-            responses: responses_leaf(responses),
+            responses: responses_leaf(project, responses),
             retrieval_responses: retrieval_responses(project, retrieval),
             core_domain: domain_leaf(for_policies(&domain)),
             domain: domain_leaf(domain),
@@ -141,59 +138,46 @@ impl Slices {
 }
 
 fn messages(project: &Arc<Project>) -> Leaf {
-    let items = project.nlu.examples.iter().map(|example| {
-        let label = match &example.intent {
-            Some(intent) => format!("example `{}` of `{intent}`", shortened(&example.text)),
-            None => format!("example `{}`", shortened(&example.text)),
-        };
-        item(label, &message(example), &example.place)
-    });
-    itemised(items.collect(), Arc::new(Messages(Arc::clone(project))))
+    fn digest(example: &Example) -> Digest {
+        Digest::of_value(&message(example))
+    }
+    let digests = project.nlu.examples.iter().map(digest);
+    let leaf = of_digests(digests, Arc::new(Messages(Arc::clone(project))));
+    let project = Arc::clone(project);
+    leaf.with_items(move || pieces::messages(&project.nlu.examples, digest))
 }
 
 fn annotated(project: &Arc<Project>) -> Leaf {
-    let items = project.nlu.examples.iter().map(|example| {
-        let label = format!("annotated example `{}`", shortened(&example.text));
-        item(
-            label,
-            &(&example.text, &example.intent, &example.entities),
-            &example.place,
-        )
-    });
-    itemised(items.collect(), Arc::new(Annotated(Arc::clone(project))))
+    fn digest(example: &Example) -> Digest {
+        Digest::of_value(&(&example.text, &example.intent, &example.entities))
+    }
+    let digests = project.nlu.examples.iter().map(digest);
+    let leaf = of_digests(digests, Arc::new(Annotated(Arc::clone(project))));
+    let project = Arc::clone(project);
+    leaf.with_items(move || pieces::annotated(&project.nlu.examples, digest))
 }
 
 fn patterns(project: &Project) -> Leaf {
     let nlu = &project.nlu;
-    let regexes = nlu
-        .patterns
-        .iter()
-        .map(|pattern| item(format!("regex `{}`", pattern.name), pattern, &pattern.place));
-    let lookups = nlu
-        .lookups
-        .iter()
-        .map(|lookup| item(format!("lookup `{}`", lookup.name), lookup, &lookup.place));
-    let items = regexes.chain(lookups).collect();
-    let value = NluData {
+    let value = Arc::new(NluData {
         patterns: nlu.patterns.clone(),
         lookups: nlu.lookups.clone(),
         ..NluData::default()
-    };
-    itemised(items, Arc::new(value))
+    });
+    let regexes = value.patterns.iter().map(Digest::of_value);
+    let lookups = value.lookups.iter().map(Digest::of_value);
+    let leaf = of_digests(regexes.chain(lookups), Arc::clone(&value));
+    leaf.with_items(move || pieces::patterns(&value))
 }
 
 /// Annotated values count as synonyms too, so the slice is what the mapper would
 /// learn: learning it costs less than hashing all it is learned from.
 fn synonyms(project: &Project) -> Leaf {
-    let synonyms = Synonyms::fit(&project.nlu);
-    let items = synonyms.values().iter().map(|(text, value)| {
-        item(
-            format!("synonym `{text}` of `{value}`"),
-            &(text, value),
-            &Place::default(),
-        )
-    });
-    itemised(items.collect(), Arc::new(synonyms))
+    let synonyms = Arc::new(Synonyms::fit(&project.nlu));
+    let digests = synonyms.values().iter().map(|pair| Digest::of_value(&pair));
+    let leaf = of_digests(digests, Arc::clone(&synonyms));
+    let places = project.nlu.synonym_places.clone();
+    leaf.with_items(move || pieces::synonyms(&synonyms, &places))
 }
 
 /// Entity types of the NLU data and of stories: Rasa's extractor knows both.
@@ -221,10 +205,21 @@ fn all_responses(project: &Project) -> BTreeMap<String, Vec<Response>> {
     responses
 }
 
+fn entity_types_leaf(names: BTreeSet<String>) -> Leaf {
+    let names = Arc::new(names);
+    Leaf::of_value(Arc::clone(&names)).with_items(move || pieces::entity_types(&names))
+}
+
 fn retrieval_responses(project: &Project, responses: BTreeMap<String, Vec<Response>>) -> Leaf {
-    let value = selector::Responses::of(&project.nlu.examples, &responses);
-    let items = response_items(&responses);
-    Leaf::of_value(Arc::new(value)).with_items(Arc::new(Items(items)))
+    let value = Arc::new(selector::Responses::of(&project.nlu.examples, &responses));
+    let places = pieces::response_places(project);
+    Leaf::of_value(Arc::clone(&value)).with_items(move || {
+        let mut items = pieces::responses(&value.responses, &places);
+        items
+            .0
+            .extend(pieces::retrieval_intents(&value.retrieval_intents).0);
+        items
+    })
 }
 
 /// The domain with names of responses only: texts are a slice of their own.
@@ -251,122 +246,29 @@ fn for_policies(domain: &Domain) -> Domain {
 }
 
 fn domain_leaf(domain: Domain) -> Leaf {
-    let mut items = Vec::new();
-    for intent in &domain.intents {
-        items.push(item(
-            format!("intent `{}`", intent.name),
-            intent,
-            &intent.place,
-        ));
-    }
-    for entity in &domain.entities {
-        items.push(item(
-            format!("entity `{}`", entity.name),
-            entity,
-            &entity.place,
-        ));
-    }
-    for slot in &domain.slots {
-        items.push(item(format!("slot `{}`", slot.name), slot, &slot.place));
-    }
-    for form in &domain.forms {
-        items.push(item(format!("form `{}`", form.name), form, &form.place));
-    }
-    for action in &domain.actions {
-        items.push(item(
-            format!("action `{action}`"),
-            action,
-            &Place::default(),
-        ));
-    }
-    for response in domain.responses.keys() {
-        items.push(item(
-            format!("response `{response}`"),
-            response,
-            &Place::default(),
-        ));
-    }
-    items.push(item(
-        "session settings".to_owned(),
-        &domain.session,
-        &Place::default(),
-    ));
-    Leaf::of_value(Arc::new(domain)).with_items(Arc::new(Items(items)))
+    let domain = Arc::new(domain);
+    Leaf::of_value(Arc::clone(&domain)).with_items(move || pieces::domain(&domain))
 }
 
 fn stories(project: &Arc<Project>) -> Leaf {
-    let blocks = project.stories.steps.chunk_by(same_block);
-    let items = blocks.map(|steps| {
-        let first = &steps[0];
-        let kind = if first.is_rule { "rule" } else { "story" };
-        item(
-            format!("{kind} `{}`", first.block_name),
-            &steps,
-            &first.place,
-        )
-    });
-    let items = Arc::new(Items(items.collect()));
     let digest = Digest::of_value(&project.stories);
-    Leaf::with_digest(digest, Arc::new(Stories(Arc::clone(project)))).with_items(items)
+    let leaf = Leaf::with_digest(digest, Arc::new(Stories(Arc::clone(project))));
+    let project = Arc::clone(project);
+    leaf.with_items(move || pieces::stories(&project.stories))
 }
 
-/// Whether two neighbouring steps were written as one story or rule.
-fn same_block(a: &Step, b: &Step) -> bool {
-    a.is_rule == b.is_rule
-        && a.block_name == b.block_name
-        && a.place.file == b.place.file
-        && a.place.line == b.place.line
+fn responses_leaf(project: &Project, responses: BTreeMap<String, Vec<Response>>) -> Leaf {
+    let places = pieces::response_places(project);
+    let responses = Arc::new(responses);
+    Leaf::of_value(Arc::clone(&responses))
+        .with_items(move || pieces::responses(&responses, &places))
 }
 
-fn responses_leaf(responses: BTreeMap<String, Vec<Response>>) -> Leaf {
-    let items = response_items(&responses);
-    Leaf::of_value(Arc::new(responses)).with_items(Arc::new(Items(items)))
-}
-
-/// One item a variation, with its text: a changed text is one that went and one
-/// that came.
-fn response_items(responses: &BTreeMap<String, Vec<Response>>) -> Vec<Item> {
-    let each = responses
-        .iter()
-        .flat_map(|(name, all)| all.iter().map(move |one| (name, one)));
-    each.map(|(name, variation)| {
-        let text = variation.0.get("text").and_then(|text| text.as_str());
-        let label = match text {
-            Some(text) => format!("response `{name}` \"{}\"", shortened(text)),
-            None => format!("response `{name}`"),
-        };
-        item(label, variation, &Place::default())
-    })
-    .collect()
-}
-
-fn item<T: Serialize + ?Sized>(label: String, value: &T, place: &Place) -> Item {
-    let place = if place.is_known() {
-        format!("{}:{}", place.file, place.line)
-    } else {
-        String::new()
-    };
-    Item {
-        label,
-        digest: Digest::of_value(value),
-        place,
-    }
-}
-
-/// A leaf whose digest is that of its items' digests in order.
-fn itemised<T: Send + Sync + 'static>(items: Vec<Item>, value: Arc<T>) -> Leaf {
-    let digests: Vec<u8> = items
-        .iter()
-        .flat_map(|item| *item.digest.as_bytes())
-        .collect();
-    Leaf::with_digest(Digest::of(&digests), value).with_items(Arc::new(Items(items)))
-}
-
-/// Text that fits into a sentence.
-fn shortened(text: &str) -> String {
-    const CODE_POINTS: usize = 40;
-    match text.char_indices().nth(CODE_POINTS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+/// A leaf whose digest is that of its pieces' digests in order.
+fn of_digests<T: Send + Sync + 'static>(
+    digests: impl Iterator<Item = Digest>,
+    value: Arc<T>,
+) -> Leaf {
+    let digests: Vec<u8> = digests.flat_map(|digest| *digest.as_bytes()).collect();
+    Leaf::with_digest(Digest::of(&digests), value)
 }

@@ -99,6 +99,7 @@ pub(crate) fn nlu_data(recorded: &Value) -> NluData {
         patterns: items(&recorded["regex_features"]).map(pattern).collect(),
         lookups: items(&recorded["lookup_tables"]).map(lookup).collect(),
         responses: BTreeMap::new(),
+        ..NluData::default()
     }
 }
 

@@ -216,9 +216,9 @@ fn shuffled_examples_and_renamed_stories_are_nothing() {
 fn a_response_text_packages_and_trains_nothing() {
     check(
         |bench| bench.replace("domain.yml", "Good day!", "Welcome!"),
-        expect![[
-            r#"run     package: `responses` changed: added response `utter_greet` "Welcome!", removed response `utter_greet` "Good day!""#
-        ]],
+        expect![
+            "run     package: `responses` changed: changed response `utter_greet` (text: Good day! → Welcome!, domain.yml:15)"
+        ],
     );
 }
 
@@ -227,12 +227,12 @@ fn a_new_example_never_touches_core() {
     check(
         |bench| bench.replace("data/nlu.yml", "    - hello\n", "    - hello\n    - hey\n"),
         expect![[r#"
-            run     nlu.0.WhitespaceTokenizer: `messages` changed: added example `hey` of `greet` (data/nlu.yml:6)
+            run     nlu.0.WhitespaceTokenizer: `messages` changed: added example `hey` (intent: greet, data/nlu.yml:6)
             run     nlu.1.RegexFeaturizer: depends on `nlu.0.WhitespaceTokenizer`
             run     nlu.2.LexicalSyntacticFeaturizer: depends on `nlu.0.WhitespaceTokenizer`
             run     nlu.3.CountVectorsFeaturizer: depends on `nlu.0.WhitespaceTokenizer`
-            run     nlu.4.DIETClassifier: `annotated` changed: added annotated example `hey` (data/nlu.yml:6); depends on `nlu.0.WhitespaceTokenizer`, `nlu.1.RegexFeaturizer`, `nlu.2.LexicalSyntacticFeaturizer` and 1 more
-            run     package: `nlu: fingerprint` changed; depends on `nlu.1.RegexFeaturizer`, `nlu.2.LexicalSyntacticFeaturizer`, `nlu.3.CountVectorsFeaturizer` and 1 more"#]],
+            run     nlu.4.DIETClassifier: `annotated` changed: added annotated example `hey` (intent: greet, data/nlu.yml:6); depends on `nlu.0.WhitespaceTokenizer`, `nlu.1.RegexFeaturizer`, `nlu.2.LexicalSyntacticFeaturizer` and 1 more
+            run     package: `nlu: fingerprint` changed: changed the data; depends on `nlu.1.RegexFeaturizer`, `nlu.2.LexicalSyntacticFeaturizer`, `nlu.3.CountVectorsFeaturizer` and 1 more"#]],
     );
 }
 
@@ -247,11 +247,11 @@ fn a_new_story_never_touches_nlu() {
             );
         },
         expect![[r#"
-            run     core.trackers: `stories` changed: added story `rude` (data/stories.yml:19)
+            run     core.trackers: `stories` changed: added story `rude` (intent: greet, action: utter_greet, intent: leave, action: u…, data/stories.yml:19)
             run     core.1.RulePolicy: depends on `core.trackers`
             run     core.0.MemoizationPolicy: depends on `core.trackers`
             run     core.2.TEDPolicy: depends on `core.trackers`
-            run     package: `core: fingerprint` changed; depends on `core.0.MemoizationPolicy`, `core.1.RulePolicy`, `core.2.TEDPolicy`"#]],
+            run     package: `core: fingerprint` changed: changed the data; depends on `core.0.MemoizationPolicy`, `core.1.RulePolicy`, `core.2.TEDPolicy`"#]],
     );
 }
 
@@ -260,8 +260,8 @@ fn an_option_of_the_classifier_retrains_the_classifier_alone() {
     check(
         |bench| bench.replace("config.yml", "transformer_size: 16", "transformer_size: 24"),
         expect![[r#"
-            run     nlu.4.DIETClassifier: option `transformer_size` changed from 16 to 24
-            run     package: `nlu: pipeline` changed; `nlu: fingerprint` changed; depends on `nlu.4.DIETClassifier`"#]],
+            run     nlu.4.DIETClassifier: option `transformer_size` changed from 16 to 24 (config.yml:11)
+            run     package: `nlu: pipeline` changed: changed component `DIETClassifier` (transformer_size: 16 → 24, config.yml:11); `nlu: fingerprint` changed: changed the configuration; depends on `nlu.4.DIETClassifier`"#]],
     );
 }
 
@@ -276,8 +276,8 @@ fn an_option_of_a_policy_retrains_that_policy_alone() {
             )
         },
         expect![[r#"
-            run     core.2.TEDPolicy: option `epochs` changed from 3 to 4
-            run     package: `core: policies` changed; `core: fingerprint` changed; depends on `core.2.TEDPolicy`"#]],
+            run     core.2.TEDPolicy: option `epochs` changed from 3 to 4 (config.yml:20)
+            run     package: `core: policies` changed: changed component `TEDPolicy` (epochs: 3 → 4, config.yml:20); `core: fingerprint` changed: changed the configuration; depends on `core.2.TEDPolicy`"#]],
     );
 }
 
@@ -286,9 +286,9 @@ fn a_removed_annotation_leaves_tokens_and_features_alone() {
     check(
         |bench| bench.replace("data/nlu.yml", "[salad](dish)", "salad"),
         expect![[r#"
-            run     nlu.5.EntitySynonymMapper: `synonyms` changed: removed synonym `salad` of `salad`
-            run     nlu.4.DIETClassifier: `annotated` changed: changed annotated example `a salad for me` (data/nlu.yml:17)
-            run     package: `nlu: fingerprint` changed; depends on `nlu.4.DIETClassifier`, `nlu.5.EntitySynonymMapper`"#]],
+            run     nlu.5.EntitySynonymMapper: `synonyms` changed: removed synonym `salad` (value: salad)
+            run     nlu.4.DIETClassifier: `annotated` changed: changed annotated example `a salad for me` (no longer annotated: a [salad](dish) for me, data/nlu.yml:17)
+            run     package: `nlu: fingerprint` changed: changed the data; depends on `nlu.4.DIETClassifier`, `nlu.5.EntitySynonymMapper`"#]],
     );
 }
 
@@ -302,7 +302,9 @@ fn a_fallback_threshold_packages_and_trains_nothing() {
                 "- name: FallbackClassifier\n  threshold: 0.5\n",
             );
         },
-        expect!["run     package: `nlu: pipeline` changed; `nlu: fingerprint` changed"],
+        expect![
+            "run     package: `nlu: pipeline` changed: changed component `FallbackClassifier` (threshold: 0.3 → 0.5, config.yml:15); `nlu: fingerprint` changed: changed the configuration"
+        ],
     );
 }
 

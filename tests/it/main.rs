@@ -18,6 +18,7 @@ mod schemas;
 mod project_schemas;
 mod workspace;
 mod incremental;
+mod explain;
 mod equivalence;
 mod situations;
 mod seed_dry_run;

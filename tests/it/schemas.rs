@@ -173,7 +173,7 @@ fn what_is_not_a_report_is_refused_by_the_schema() {
         .position(|task| task["state"] == "stale")
         .unwrap();
     let wrong: [(&str, Value); 8] = [
-        ("/report_version", 2.into()),
+        ("/report_version", 1.into()),
         ("/code", 9.into()),
         ("/parts", Value::from(vec!["nlg"])),
         ("/stale_count", (-1).into()),

@@ -28,6 +28,7 @@ use tabella::engine::Outputs;
 use tabella::engine::PlanSettings;
 use tabella::engine::Settings;
 use tabella::engine::Task;
+use tabella::engine::TaskPlaces;
 use tabella::engine::Turn;
 use tabella::engine::execute;
 use tabella::engine::plan;
@@ -54,6 +55,7 @@ fn graph(text: &str, calls: &Calls) -> Graph {
         kind: "make",
         version: 1,
         turn: Turn::Usual,
+        places: TaskPlaces::default(),
         options: serde_json::Value::Null,
         inputs: vec![Input::leaf("text", leaf)],
         run: Box::new(move |context| {
@@ -73,6 +75,7 @@ fn graph(text: &str, calls: &Calls) -> Graph {
         kind: "count",
         version: 1,
         turn: Turn::Usual,
+        places: TaskPlaces::default(),
         options: serde_json::Value::Null,
         inputs: vec![
             Input::output("big", make, "big"),

@@ -393,17 +393,20 @@ fn reasons_have_a_stable_machine_form() {
                   {
                     "change": "added",
                     "label": "`x`",
-                    "place": "f.yml:1"
+                    "place": "f.yml:1",
+                    "new": []
                   },
                   {
                     "change": "removed",
                     "label": "`bye`",
-                    "place": "f.yml:2"
+                    "place": "f.yml:2",
+                    "old": []
                   },
                   {
                     "change": "removed",
                     "label": "`hello`",
-                    "place": "f.yml:1"
+                    "place": "f.yml:1",
+                    "old": []
                   }
                 ]
               }
@@ -416,7 +419,8 @@ fn reasons_have_a_stable_machine_form() {
                 "reason": "option_changed",
                 "name": "rate",
                 "old": 0.5,
-                "new": 0.25
+                "new": 0.25,
+                "place": ""
               },
               {
                 "reason": "upstream",

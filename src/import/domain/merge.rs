@@ -8,6 +8,7 @@ use crate::data::Domain;
 use crate::data::Entity;
 use crate::data::Intent;
 use crate::data::Place;
+use crate::data::Places;
 use crate::data::SessionConfig;
 use crate::data::Slot;
 use crate::diagnostic::Diagnostic;
@@ -101,12 +102,17 @@ impl Merge {
             e2e_actions.sort();
             e2e_actions.dedup();
         }
-        let responses = self.named("response", columns.responses).into_iter();
+        let responses = self.named("response", columns.responses);
+        let response_places = responses.iter();
+        let response_places = response_places.map(|one| (one.name.clone(), one.place.clone()));
         Domain {
+            response_places: Places(response_places.collect()),
+            action_places: Places(actions.iter().cloned().collect()),
             intents,
             entities,
             slots,
             responses: responses
+                .into_iter()
                 .map(|response| (response.name, response.variations))
                 .collect::<BTreeMap<_, _>>(),
             actions: actions.into_iter().map(|(name, _)| name).collect(),
