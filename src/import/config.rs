@@ -27,7 +27,7 @@ pub fn read(root: &Node, reading: &mut Reading) -> Config {
             "policies" => config.policies = components(value, "policies", reading),
             "importers" => check_importers(value, reading),
             _ => {
-                config.other.insert(entry.key.clone(), value.to_json());
+                config.other.insert(entry.key.to_string(), value.to_json());
             }
         }
     }
@@ -101,10 +101,10 @@ fn component(node: &Node, reading: &mut Reading) -> Option<Component> {
     };
     for entry in entries.iter().filter(|entry| entry.key != "name") {
         let place = reading.place(&entry.value);
-        component.option_places.insert(entry.key.clone(), place);
+        component.option_places.insert(entry.key.to_string(), place);
         component
             .options
-            .insert(entry.key.clone(), entry.value.to_json());
+            .insert(entry.key.to_string(), entry.value.to_json());
     }
     Some(component)
 }

@@ -96,7 +96,7 @@ mod tests {
     #[track_caller]
     fn check(domain: &str, want: Dialect) {
         let values = BTreeMap::new();
-        let root = parse(domain, &mut Environment::new(&values)).unwrap();
+        let root = parse(&domain.into(), &mut Environment::new(&values)).unwrap();
         assert_eq!(Signs::of_domain(&root).dialect(), want, "{domain}");
     }
 

@@ -73,7 +73,7 @@ pub fn read(node: &Node, allowed: Variations, reading: &mut Reading) -> Vec<Name
     node.entries()
         .iter()
         .map(|entry| NamedResponse {
-            name: entry.key.clone(),
+            name: entry.key.to_string(),
             place: reading.place(&entry.at),
             variations: variations(entry, allowed, reading),
         })
@@ -124,7 +124,7 @@ fn variation(item: &Node, what: &str, reading: &mut Reading) -> Option<Response>
         return None;
     }
     let entries = item.entries().iter();
-    let map = entries.map(|entry| (entry.key.clone(), entry.value.to_json()));
+    let map = entries.map(|entry| (entry.key.to_string(), entry.value.to_json()));
     Some(Response(map.collect()))
 }
 

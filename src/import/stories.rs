@@ -352,7 +352,7 @@ impl BlockReader<'_, '_> {
             self.reading.word(node, key).map(str::to_owned)
         };
         Some(Annotation {
-            entity: entry.key.clone(),
+            entity: entry.key.to_string(),
             value: entry.value.to_json(),
             role: word("role"),
             group: word("group"),
@@ -418,7 +418,7 @@ impl BlockReader<'_, '_> {
                     let place = self.reading.place(&entry.at);
                     self.check_slot(&entry.key, &entry.at);
                     let value = entry.value.to_json();
-                    let name = entry.key.clone();
+                    let name = entry.key.to_string();
                     events.push((Event::Slot { name, value }, place));
                 }
             } else if let Some(name) = self.reading.text(item, "a slot's name") {

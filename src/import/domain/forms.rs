@@ -155,12 +155,12 @@ fn required_slots<'n>(
         old.maps.push(at);
     }
     for entry in node.entries() {
-        part.form.required_slots.push(entry.key.clone());
+        part.form.required_slots.push(entry.key.to_string());
         let mut mappings = slots::mappings(&entry.key, &entry.value, reading);
         for mapping in &mut mappings {
             mapping.conditions = vec![condition(&part.form.name, &entry.key, &mapping.kind)];
         }
-        part.mappings.push((entry.key.clone(), mappings));
+        part.mappings.push((entry.key.to_string(), mappings));
     }
 }
 

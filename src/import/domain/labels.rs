@@ -42,10 +42,10 @@ fn named<'n>(item: &'n Node, what: &str, reading: &mut Reading) -> Vec<Named<'n>
                 .about("E208", &entry.at, message)
                 .help("take the colon away, or indent the options below the name");
             reading.diagnostics.push(about);
-            return (entry.key.clone(), place, None);
+            return (entry.key.to_string(), place, None);
         }
         reading.expect_map(&entry.value, &format!("the options of {what}"));
-        (entry.key.clone(), place, Some(&entry.value))
+        (entry.key.to_string(), place, Some(&entry.value))
     };
     entries.iter().map(options).collect()
 }

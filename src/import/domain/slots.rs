@@ -111,7 +111,7 @@ fn slot<'n>(entry: &'n Entry, old: &mut Old<'n>, reading: &mut Reading) -> Optio
     }
     let auto_fill = reading.flag(node.get("auto_fill"), "`auto_fill`");
     Some(Slot {
-        name: name.to_owned(),
+        name: name.to_string(),
         influences: influences.unwrap_or(true) && kind != SlotKind::Any,
         auto_fill: mapped.is_none() && auto_fill.unwrap_or(true),
         kind,

@@ -12,6 +12,7 @@ use std::fs;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -60,9 +61,10 @@ pub fn import_workspace(
         reading.say_mistake(mistake);
         String::new()
     });
+    let text = Arc::from(text);
     if reading.diagnostics.is_empty() {
         let parsed = yaml::parse(&text, &mut environment);
-        imported.sources.insert(reading.file.clone(), text.into());
+        imported.sources.insert(reading.file.clone(), text);
         match parsed {
             Ok(root) => {
                 let root_folder = path.parent().unwrap_or(Path::new(""));

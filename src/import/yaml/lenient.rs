@@ -1,15 +1,44 @@
 //! Mends one thing that YAML forbids and Rasa reads: a quoted text that goes on
 //! in lines indented no deeper than its key.
 
-/// Texts that are mended in a file at most; each costs another parse.
-pub const MEND_LIMIT: usize = 200;
+use std::borrow::Cow;
+
+use crate::import::yaml::Mistake;
+use crate::import::yaml::Node;
+
+/// Texts that are mended in a file at most.
+const MEND_LIMIT: usize = 200;
+
+/// Bytes that are parsed again at most, over all mends of a file.
+const PARSE_LIMIT: usize = 32 << 20;
 
 /// The parser's word for it.
 const COMPLAINT: &str = "invalid indentation in quoted scalar";
 
-/// Returns whether this is what can be mended.
-pub fn can_mend(message: &str) -> bool {
-    message.contains(COMPLAINT)
+/// Parses a text, and once more after each quoted text that could be mended.
+/// The larger the file, the fewer are.
+///
+/// # Errors
+///
+/// Those of `parse`.
+pub fn parse(
+    text: &str,
+    mut parse: impl FnMut(&str) -> Result<Node, Vec<Mistake>>,
+) -> Result<Node, Vec<Mistake>> {
+    let mut parsed = parse(text);
+    let mut mended = Cow::Borrowed(text);
+    for _ in 0..MEND_LIMIT.min(PARSE_LIMIT / text.len().max(1)) {
+        let Err(mistakes) = &parsed else { break };
+        let Some(last) = mistakes.last().filter(|m| m.message.contains(COMPLAINT)) else {
+            break;
+        };
+        let Some(better) = mend(&mended, last.line, last.column) else {
+            break;
+        };
+        parsed = parse(&better);
+        mended = Cow::Owned(better);
+    }
+    parsed
 }
 
 /// Indents the further lines of the quoted text that starts at a line and
@@ -17,7 +46,7 @@ pub fn can_mend(message: &str) -> bool {
 /// so its value stays the same.
 ///
 /// Returns `None` if no quoted text starts there, or if it has no further line.
-pub fn mend(text: &str, line: u32, column: u32) -> Option<String> {
+fn mend(text: &str, line: u32, column: u32) -> Option<String> {
     let start = offset(text, line, column)?;
     let end = start + quoted_length(&text[start..])?;
     let quoted = &text[start..end];

@@ -1,8 +1,8 @@
 //! Reads YAML into a tree whose every node knows its line and column.
 //!
 //! ```text
-//!   bytes ──▶ text (UTF-8, line ends, \u) ──▶ parse ──▶ node (tree) ──▶ readers
-//!                                               └─ scalar (what a plain word means)
+//!   bytes ──▶ text (UTF-8, line ends, \u) ──▶ parse ──▶ tree ──▶ node ──▶ readers
+//!                                                                 └─ scalar (what a plain word means)
 //! ```
 //!
 //! A file is parsed once; it may be hostile: depth, aliases and numbers of
@@ -12,6 +12,10 @@ pub mod text;
 pub mod scalar;
 pub mod node;
 pub mod environment;
+mod slice;
+mod tree;
+mod full;
+mod quick;
 mod lenient;
 mod parse;
 
@@ -23,3 +27,4 @@ pub use node::Scalar;
 pub use node::Style;
 pub use node::Yaml;
 pub use parse::parse;
+pub use slice::Slice;

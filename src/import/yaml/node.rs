@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::import::yaml::Slice;
 use crate::import::yaml::scalar;
 
 /// A value and where it was written.
@@ -32,7 +33,7 @@ pub enum Yaml {
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The key's text.
-    pub key: String,
+    pub key: Slice,
     /// Where the key stands; its value is the key's text.
     pub at: Node,
     /// The value.
@@ -43,7 +44,7 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub struct Scalar {
     /// The text after unquoting.
-    pub text: String,
+    pub text: Slice,
     /// How it was written.
     pub style: Style,
 }
@@ -97,7 +98,7 @@ impl Node {
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entries()
             .iter()
-            .find(|entry| entry.key == key)
+            .find(|entry| entry.key == *key)
             .map(|entry| &entry.value)
     }
 
@@ -136,11 +137,11 @@ impl Node {
             Yaml::Scalar(scalar) if scalar.style == Style::Plain => {
                 scalar::plain_value(&scalar.text)
             }
-            Yaml::Scalar(scalar) => Value::String(scalar.text.clone()),
+            Yaml::Scalar(scalar) => Value::String(scalar.text.to_string()),
             Yaml::List(items) => items.iter().map(Node::to_json).collect(),
             Yaml::Map(entries) => entries
                 .iter()
-                .map(|entry| (entry.key.clone(), entry.value.to_json()))
+                .map(|entry| (entry.key.to_string(), entry.value.to_json()))
                 .collect(),
         }
     }

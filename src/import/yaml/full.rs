@@ -1,0 +1,183 @@
+//! Reads all of YAML: turns the events of the `saphyr` parser into a tree.
+
+use saphyr_parser::Event;
+use saphyr_parser::Parser;
+use saphyr_parser::ScalarStyle;
+use saphyr_parser::Span;
+use saphyr_parser::Tag;
+
+use crate::import::yaml::Environment;
+use crate::import::yaml::Mistake;
+use crate::import::yaml::Node;
+use crate::import::yaml::Slice;
+use crate::import::yaml::Style;
+use crate::import::yaml::tree::At;
+use crate::import::yaml::tree::Shape;
+use crate::import::yaml::tree::Tree;
+
+/// Parses the one document of a text.
+///
+/// # Errors
+///
+/// The first thing that is not YAML, or every duplicate key, unknown tag and
+/// unset variable if it is YAML.
+pub fn parse(text: &str, environment: &mut Environment<'_>) -> Result<Node, Vec<Mistake>> {
+    let mut reader = Reader {
+        tree: Tree::new(environment),
+        lines: Lines {
+            text,
+            line: 1,
+            start: 0,
+        },
+    };
+    for event in Parser::new_from_str(text) {
+        let step = match event {
+            Ok((event, span)) => reader.take(event, span),
+            Err(error) => {
+                let at = At {
+                    line: error.marker().line() as u32,
+                    column: error.marker().col() as u32 + 1,
+                    length: 1,
+                };
+                Err(at.mistake("E004", format!("not valid YAML: {}", error.info())))
+            }
+        };
+        if let Err(mistake) = step {
+            return reader.tree.finish(Some(mistake));
+        }
+    }
+    reader.tree.finish(None)
+}
+
+struct Reader<'t, 'e, 'v> {
+    tree: Tree<'e, 'v>,
+    lines: Lines<'t>,
+}
+
+impl Reader<'_, '_, '_> {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Mistake> {
+        match event {
+            Event::DocumentStart(_) if self.tree.has_root() => {
+                Err(place(span).mistake("E008", "a second YAML document in one file"))
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                self.scalar(&text, style, anchor, tag.as_deref(), span)
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.start(Shape::List, anchor, tag.as_deref(), span)
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.start(Shape::Map, anchor, tag.as_deref(), span)
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.tree.end(),
+            Event::Alias(anchor) => self.tree.alias(anchor, place(span)),
+            _ => Ok(()),
+        }
+    }
+
+    fn start(
+        &mut self,
+        shape: Shape,
+        anchor: usize,
+        tag: Option<&Tag>,
+        span: Span,
+    ) -> Result<(), Mistake> {
+        let at = place(span);
+        self.tree.start(shape, anchor, at)?;
+        self.check_tag(tag, at);
+        Ok(())
+    }
+
+    /// Reports a tag that is not one of YAML's own.
+    fn check_tag(&mut self, tag: Option<&Tag>, at: At) {
+        if let Some(tag) = tag
+            && !tag.is_yaml_core_schema()
+            && !(tag.handle == "!" && tag.suffix.is_empty())
+        {
+            let what = format!("unknown tag `{}{}`", tag.handle, tag.suffix);
+            self.tree.say(at.mistake("E013", what));
+        }
+    }
+
+    fn scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        anchor: usize,
+        tag: Option<&Tag>,
+        span: Span,
+    ) -> Result<(), Mistake> {
+        let mut at = place(span);
+        self.check_tag(tag, at);
+        let style = match style {
+            ScalarStyle::Plain if tag.is_some_and(is_text_tag) => Style::Quoted,
+            ScalarStyle::Plain => Style::Plain,
+            ScalarStyle::Literal => {
+                at.length = 1;
+                self.literal(text, at.line)
+            }
+            ScalarStyle::Folded => {
+                at.length = 1;
+                Style::Folded
+            }
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
+        };
+        self.tree.scalar(Slice::from(text), style, anchor, at)
+    }
+
+    /// Finds where the text of a literal block stands in the file. `line` is
+    /// that of its first line that is not empty, which is where the parser says
+    /// that the block starts.
+    fn literal(&mut self, text: &str, line: u32) -> Style {
+        let first = text.trim_start_matches('\n');
+        let blank = (text.len() - first.len()) as u32;
+        let own = first.len() - first.trim_start_matches(' ').len();
+        let all = self.lines.blanks(line);
+        Style::Literal {
+            first_line: line.saturating_sub(blank).max(1),
+            indent: all.saturating_sub(own) as u32,
+        }
+    }
+}
+
+/// Finds lines that are asked for in the order in which they stand.
+struct Lines<'t> {
+    text: &'t str,
+    /// The line, from 1, that starts at byte `start`.
+    line: u32,
+    start: usize,
+}
+
+impl Lines<'_> {
+    /// Returns the blanks at the start of a line. One that is no further than
+    /// the one asked for before counts as that.
+    fn blanks(&mut self, line: u32) -> usize {
+        while self.line < line {
+            let rest = &self.text[self.start..];
+            let Some(end) = rest.find('\n') else { return 0 };
+            self.start += end + 1;
+            self.line += 1;
+        }
+        let rest = &self.text.as_bytes()[self.start..];
+        rest.iter().take_while(|byte| **byte == b' ').count()
+    }
+}
+
+/// Returns the place of a span.
+fn place(span: Span) -> At {
+    let one_line = span.start.line() == span.end.line();
+    let length = match one_line {
+        true => span.end.col().saturating_sub(span.start.col()) as u32,
+        false => 1,
+    };
+    At {
+        line: span.start.line() as u32,
+        column: span.start.col() as u32 + 1,
+        length: length.max(1),
+    }
+}
+
+/// Returns whether a tag makes a plain scalar text.
+fn is_text_tag(tag: &Tag) -> bool {
+    (tag.is_yaml_core_schema() && tag.suffix == "str") || tag.suffix.is_empty()
+}
