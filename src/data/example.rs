@@ -45,6 +45,13 @@ pub struct Example {
     pub response: Option<String>,
     /// Entities in order of writing.
     pub entities: Vec<Annotation>,
+    /// `metadata` of the intent it stands under. No component reads it, and it
+    /// is in no task's key; but two examples that differ in it are two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent_metadata: Option<Value>,
+    /// `metadata` of the example itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Value>,
     /// Where the example was written.
     #[serde(skip)]
     pub place: Place,

@@ -71,8 +71,9 @@ pub enum Event {
     },
     /// A form becomes active, or none is any more.
     ActiveLoop(Option<String>),
-    /// One of these utterances (test stories only: training expands them).
-    Or(Vec<Utterance>),
+    /// One of these messages and slot values (test stories only: training
+    /// expands them).
+    Or(Vec<Event>),
 }
 
 /// A user message of a story.

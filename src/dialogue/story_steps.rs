@@ -32,7 +32,7 @@ pub fn explicit_events(joint: &Joint<'_>, universe: &Universe) -> Vec<Event> {
     let starts_conversation = joint.starts.iter().any(|start| start.name == STORY_START);
     let mut is_first = starts_conversation;
     for event in &joint.step.events {
-        is_first &= !matches!(event, StoryEvent::User(_) | StoryEvent::Or(_));
+        is_first &= !is_user_message(event);
         for mut event in story_events(event, universe) {
             if matches!(event, Event::User(_)) && !ends_listening(&events) {
                 events.push(Event::action(ACTION_LISTEN));
@@ -54,6 +54,14 @@ pub fn explicit_events(joint: &Joint<'_>, universe: &Universe) -> Vec<Event> {
     events
 }
 
+/// Whether the first of the alternatives, if there are some, is a message.
+fn is_user_message(event: &StoryEvent) -> bool {
+    match event {
+        StoryEvent::Or(events) => events.first().is_some_and(is_user_message),
+        event => matches!(event, StoryEvent::User(_)),
+    }
+}
+
 fn ends_listening(events: &[Event]) -> bool {
     events
         .last()
@@ -71,9 +79,9 @@ pub fn story_events(event: &StoryEvent, universe: &Universe) -> Vec<Event> {
             events.extend(slots);
             events
         }
-        StoryEvent::Or(utterances) => utterances.first().map_or(Vec::new(), |first| {
-            story_events(&StoryEvent::User(first.clone()), universe)
-        }),
+        StoryEvent::Or(events) => events
+            .first()
+            .map_or(Vec::new(), |first| story_events(first, universe)),
         StoryEvent::Action(name) => vec![Event::action(name)],
         StoryEvent::BotText(text) => vec![Event::Action(Executed::text(text))],
         StoryEvent::Slot { name, value } => vec![Event::Slot {

@@ -14,7 +14,6 @@ use crate::data::Place;
 use crate::data::STORY_START;
 use crate::data::Step;
 use crate::data::StoryGraph;
-use crate::data::Utterance;
 use crate::digest::Digest;
 use crate::import::stories::Block;
 use crate::import::stories::Item;
@@ -24,8 +23,7 @@ const GENERATED: &str = "GENR_OR_";
 
 /// Returns the steps of all blocks, blocks sorted by content.
 ///
-/// Test stories have their `or` as one event: `Item::Or` of utterances in
-/// blocks that were read for a test.
+/// Test stories have their `or` as one event.
 pub fn graph(blocks: Vec<Block>, or: Or) -> StoryGraph {
     let mut expanded: Vec<(String, Vec<Step>)> = blocks
         .into_iter()
@@ -191,7 +189,7 @@ fn one_step(block: Block) -> Step {
     for item in block.items {
         let (event, place) = match item {
             Item::Event(event, place) => (event, place),
-            Item::Or(events, place) => (Event::Or(utterances(events)), place),
+            Item::Or(events, place) => (Event::Or(events), place),
             Item::Checkpoint(name) => {
                 step.end_checkpoints.push(checkpoint(&name));
                 continue;
@@ -201,14 +199,6 @@ fn one_step(block: Block) -> Step {
         step.event_places.push(place);
     }
     step
-}
-
-fn utterances(events: Vec<Event>) -> Vec<Utterance> {
-    let utterance = |event| match event {
-        Event::User(utterance) => Some(utterance),
-        _ => None,
-    };
-    events.into_iter().filter_map(utterance).collect()
 }
 
 /// Gives generated checkpoints their names, and returns the content beside.

@@ -179,24 +179,28 @@ impl<'d> Check<'d> {
     fn stories(&mut self, stories: &StoryGraph) {
         for step in &stories.steps {
             for (event, place) in step.events.iter().zip(&step.event_places) {
-                match event {
-                    Event::User(utterance) => self.utterance(utterance, place),
-                    Event::Or(utterances) => {
-                        for utterance in utterances {
-                            self.utterance(utterance, place);
-                        }
-                    }
-                    Event::Action(name) => {
-                        let about = unknown("W405", place, "action", name, &self.actions);
-                        self.said.extend(about);
-                    }
-                    Event::ActiveLoop(Some(name)) if name != TWO_STAGE_FALLBACK => {
-                        self.said
-                            .extend(unknown("W415", place, "form", name, &self.forms));
-                    }
-                    _ => {}
+                self.event(event, place);
+            }
+        }
+    }
+
+    fn event(&mut self, event: &Event, place: &Place) {
+        match event {
+            Event::User(utterance) => self.utterance(utterance, place),
+            Event::Or(events) => {
+                for event in events {
+                    self.event(event, place);
                 }
             }
+            Event::Action(name) => {
+                let about = unknown("W405", place, "action", name, &self.actions);
+                self.said.extend(about);
+            }
+            Event::ActiveLoop(Some(name)) if name != TWO_STAGE_FALLBACK => {
+                self.said
+                    .extend(unknown("W415", place, "form", name, &self.forms));
+            }
+            _ => {}
         }
     }
 

@@ -6,6 +6,8 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::data::Example;
 use crate::data::Lookup;
 use crate::data::NluData;
@@ -39,11 +41,20 @@ pub struct NluPart {
     pub responses: Vec<NamedResponse>,
 }
 
-/// A line of examples: its text and where it stands.
+/// A line of examples: its text, where it stands, and its own metadata.
 struct Line<'n> {
     text: &'n str,
     place: Place,
+    metadata: Option<Value>,
 }
+
+/// The kinds of entries, with the keys that each may have.
+const KINDS: &[(&str, &[&str])] = &[
+    ("intent", &["intent", "metadata", "examples"]),
+    ("synonym", &["synonym", "examples"]),
+    ("regex", &["regex", "examples"]),
+    ("lookup", &["lookup", "examples"]),
+];
 
 /// Reads the NLU sections of a file.
 pub fn read(root: &Node, reading: &mut Reading) -> NluPart {
@@ -61,66 +72,51 @@ pub fn read(root: &Node, reading: &mut Reading) -> NluPart {
 
 /// Reads one entry of `nlu`; the first known key says what it is.
 fn read_item(item: &Node, part: &mut NluPart, reading: &mut Reading) {
-    let kinds = ["intent", "synonym", "regex", "lookup"];
-    let found = kinds.iter().find_map(|kind| Some((*kind, item.get(kind)?)));
-    let Some((kind, name_node)) = found else {
+    let found = KINDS
+        .iter()
+        .find_map(|(kind, keys)| Some((*kind, *keys, item.get(kind)?)));
+    let Some((kind, keys, name_node)) = found else {
+        let key = item.entries().first().map(|entry| &*entry.key);
+        let key = key.or(item.text()).unwrap_or_default();
         let about = reading
-            .about(
-                "W301",
-                item,
-                "an entry of `nlu` that is none of what is known",
-            )
-            .help("one of intent, synonym, regex, lookup");
+            .about("E301", item, "an entry of `nlu` is none that is known")
+            .help("one of intent, synonym, regex, lookup")
+            .suggest(key, KINDS.iter().map(|(kind, _)| *kind));
         reading.diagnostics.push(about);
         return;
     };
-    let name = match name_node.is_null() {
-        true => "",
-        false => match reading.text(name_node, &format!("`{kind}`")) {
-            Some(name) => name.trim(),
-            None => return,
-        },
-    };
-    if name.is_empty() {
-        reading.say("W302", name_node, format!("{kind} without a name"));
+    check_keys(item, kind, keys, reading);
+    let Some(name) = name(kind, name_node, reading) else {
         return;
-    }
+    };
     let Some(examples) = item.get("examples").filter(|node| !node.is_null()) else {
-        let what = format!("{kind} `{name}` has no examples");
-        reading.say("W303", name_node, what);
+        no_examples(kind, name, name_node, reading);
         return;
     };
-    if kind == "intent" && name.matches('/').count() > 1 {
-        let about = reading
-            .about(
-                "E307",
-                name_node,
-                format!("intent `{name}` has more than one `/`"),
-            )
-            .help("a retrieval intent is written `intent/response_key`");
-        reading.diagnostics.push(about);
-        return;
-    }
     let lines = match (&examples.yaml, kind) {
         (Yaml::List(items), "intent") => list_lines(items, reading),
-        (Yaml::Scalar(_), _) => block_lines(examples, reading),
+        (Yaml::Scalar(_), _) if examples.text().is_some() => block_lines(examples, reading),
         _ => {
+            let what = format!(
+                "the examples of {kind} `{name}` must be text, not {}",
+                examples.kind()
+            );
             let about = reading
-                .about(
-                    "W311",
-                    examples,
-                    format!("the examples of a {kind} are not read"),
-                )
+                .about("E311", examples, what)
                 .help("write them as a block: `examples: |`, one `- ` line each");
             reading.diagnostics.push(about);
             return;
         }
     };
+    if lines.is_empty() {
+        no_examples(kind, name, name_node, reading);
+    }
     let place = reading.place(name_node);
     match kind {
         "intent" => {
+            let metadata = item.get("metadata").map(Node::to_json);
             for line in lines {
-                add_example(name, &line, part, reading);
+                add_example(name, metadata.as_ref(), line, part, reading);
             }
         }
         "synonym" => part.synonyms.extend(
@@ -142,6 +138,48 @@ fn read_item(item: &Node, part: &mut NluPart, reading: &mut Reading) {
             place,
         }),
     }
+}
+
+/// Reports keys that an entry cannot have; both Rasas refuse them.
+fn check_keys(item: &Node, kind: &str, keys: &[&str], reading: &mut Reading) {
+    for entry in item.entries() {
+        if !keys.contains(&&*entry.key) {
+            let what = format!("an entry of kind `{kind}` has no `{}`", entry.key);
+            let about = reading
+                .about("E314", &entry.at, what)
+                .help(format!("one of {}", keys.join(", ")))
+                .suggest(&entry.key, keys.iter().copied());
+            reading.diagnostics.push(about);
+        }
+    }
+}
+
+/// Returns the name of an entry, if it is one.
+fn name<'n>(kind: &str, node: &'n Node, reading: &mut Reading) -> Option<&'n str> {
+    let name = match node.is_null() {
+        true => "",
+        false => reading.text(node, &format!("`{kind}`"))?.trim(),
+    };
+    if name.is_empty() {
+        reading.say("W302", node, format!("{kind} without a name"));
+        return None;
+    }
+    if kind == "intent" && name.matches('/').count() > 1 {
+        let what = format!("intent `{name}` has more than one `/`");
+        let about = reading
+            .about("E307", node, what)
+            .help("a retrieval intent is written `intent/response_key`");
+        reading.diagnostics.push(about);
+        return None;
+    }
+    Some(name)
+}
+
+fn no_examples(kind: &str, name: &str, node: &Node, reading: &mut Reading) {
+    let about = reading
+        .about("W303", node, format!("{kind} `{name}` has no examples"))
+        .help("write them as a block: `examples: |`, one `- ` line each");
+    reading.diagnostics.push(about);
 }
 
 /// Returns the lines of a block of examples, without dashes.
@@ -174,7 +212,11 @@ fn block_lines<'n>(node: &'n Node, reading: &mut Reading) -> Vec<Line<'n>> {
                     .diagnostics
                     .push(Diagnostic::new("W305", place, what));
             } else {
-                lines.push(Line { text, place });
+                lines.push(Line {
+                    text,
+                    place,
+                    metadata: None,
+                });
             }
         } else if !line.trim().is_empty() {
             let about = Diagnostic::new("W304", place, "a line without a dash is left out")
@@ -190,10 +232,18 @@ fn block_lines<'n>(node: &'n Node, reading: &mut Reading) -> Vec<Line<'n>> {
 fn list_lines<'n>(items: &'n [Node], reading: &mut Reading) -> Vec<Line<'n>> {
     let mut lines = Vec::new();
     for item in items.iter().filter(|item| !item.is_null()) {
-        let Some(node) = item.get("text") else {
+        if !matches!(item.yaml, Yaml::Map(_)) {
+            let about = reading
+                .about("E315", item, "an example of a list is a map with `text`")
+                .help("write `- text: …`, or all examples as a block: `examples: |`");
+            reading.diagnostics.push(about);
+            continue;
+        }
+        check_keys(item, "example", &["text", "metadata"], reading);
+        let Some(node) = item.get("text").filter(|node| !node.is_null()) else {
             let about = reading
                 .about("W305", item, "an example without `text` is left out")
-                .help("write `- text: …`, or all examples as a block: `examples: |`");
+                .help("write `- text: …`");
             reading.diagnostics.push(about);
             continue;
         };
@@ -202,16 +252,27 @@ fn list_lines<'n>(items: &'n [Node], reading: &mut Reading) -> Vec<Line<'n>> {
         };
         let text = text.trim_matches([' ', '\r', '\n']);
         let place = reading.place(node);
+        let metadata = item.get("metadata").filter(|node| !node.is_null());
         match text.is_empty() {
             true => reading.say("W305", node, "an example without text is left out"),
-            false => lines.push(Line { text, place }),
+            false => lines.push(Line {
+                text,
+                place,
+                metadata: metadata.map(Node::to_json),
+            }),
         }
     }
     lines
 }
 
 /// Adds one annotated message, and the synonyms that its annotations imply.
-fn add_example(intent: &str, line: &Line<'_>, part: &mut NluPart, reading: &mut Reading) {
+fn add_example(
+    intent: &str,
+    intent_metadata: Option<&Value>,
+    line: Line<'_>,
+    part: &mut NluPart,
+    reading: &mut Reading,
+) {
     let annotated = annotation::read(line.text);
     for (at, what) in &annotated.mistakes {
         let before = line.text[..*at].chars().count() as u32;
@@ -237,7 +298,9 @@ fn add_example(intent: &str, line: &Line<'_>, part: &mut NluPart, reading: &mut 
         intent_response_key: key,
         response: None,
         entities: annotated.entities,
-        place: line.place.clone(),
+        intent_metadata: intent_metadata.filter(|value| !value.is_null()).cloned(),
+        metadata: line.metadata,
+        place: line.place,
     });
 }
 
@@ -272,15 +335,25 @@ fn sort_examples(examples: &mut Vec<Example>) {
         let (intent, key) = (&example.intent, &example.intent_response_key);
         (intent, key, &example.text)
     }
-    let entities = |example: &Example| -> String {
-        serde_json::to_string(&example.entities).expect("entities are plain values")
+    fn is_plain(example: &Example) -> bool {
+        example.entities.is_empty()
+            && example.intent_metadata.is_none()
+            && example.metadata.is_none()
+    }
+    let rest = |example: &Example| -> String {
+        let rest = (
+            &example.entities,
+            &example.intent_metadata,
+            &example.metadata,
+        );
+        serde_json::to_string(&rest).expect("annotations are plain values")
     };
     examples.sort_by(|a, b| {
         words(a)
             .cmp(&words(b))
-            .then_with(|| match a.entities.is_empty() && b.entities.is_empty() {
+            .then_with(|| match is_plain(a) && is_plain(b) {
                 true => std::cmp::Ordering::Equal,
-                false => entities(a).cmp(&entities(b)),
+                false => rest(a).cmp(&rest(b)),
             })
     });
     examples.dedup();

@@ -1,23 +1,21 @@
 //! Reads `stories` and `rules`: each becomes a [`Block`] of items, which
 //! `blocks` turns into steps between checkpoints.
 
+mod slots;
+mod user;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use serde_json::json;
 
-use crate::data::Annotation;
 use crate::data::Checkpoint;
 use crate::data::Domain;
 use crate::data::Event;
 use crate::data::Place;
 use crate::data::SlotKind;
-use crate::data::Utterance;
 use crate::diagnostic::Diagnostic;
-use crate::import::annotation;
 use crate::import::check::HasDomain;
-use crate::import::names::DEFAULT_SLOTS;
 use crate::import::reading::Reading;
 use crate::import::yaml::Node;
 use crate::import::yaml::Yaml;
@@ -101,6 +99,19 @@ pub fn read(root: &Node, reading: &mut Reading, known: &Known<'_>, purpose: Purp
     blocks
 }
 
+/// Keys that say what a step is, in the order in which they are looked for.
+const STEPS: &[&str] = &[
+    "intent",
+    "user",
+    "or",
+    "action",
+    "bot",
+    "checkpoint",
+    "slot_was_set",
+    "active_loop",
+    "metadata",
+];
+
 /// Reads one block; `is_rule` decides which steps it may have.
 struct BlockReader<'r, 'd> {
     reading: &'r mut Reading,
@@ -112,22 +123,26 @@ struct BlockReader<'r, 'd> {
 impl BlockReader<'_, '_> {
     fn block(&mut self, item: &Node, key: &str) -> Option<Block> {
         let Some(name_node) = item.get(key) else {
+            let what = format!("an entry of this section is none without `{key}`");
+            let first = item.entries().first().map(|entry| &*entry.key);
             let about = self
                 .reading
-                .about(
-                    "W403",
-                    item,
-                    format!("an entry without `{key}` is left out"),
-                )
-                .help(format!("write `- {key}: name` and `steps` below it"));
+                .about("E403", item, what)
+                .help(format!("write `- {key}: name` and `steps` below it"))
+                .suggest(first.unwrap_or_default(), [key]);
             self.reading.diagnostics.push(about);
             return None;
         };
+        self.check_keys(item, key);
         let name = match name_node.is_null() {
-            true => "",
+            true => {
+                let what = format!("a {key} without a name");
+                self.reading.say("W419", name_node, what);
+                ""
+            }
             false => self
                 .reading
-                .word(name_node, &format!("the name of a {key}"))?,
+                .text(name_node, &format!("the name of a {key}"))?,
         };
         let steps = item.get("steps").filter(|steps| !steps.is_null());
         let steps = steps.map(|steps| self.reading.list(steps, "`steps`"));
@@ -170,7 +185,7 @@ impl BlockReader<'_, '_> {
                 } else {
                     let about = self
                         .reading
-                        .about("W401", step, "a condition that is not known is left out")
+                        .about("E401", step, "a condition is none that is known")
                         .help("one of active_loop, slot_was_set");
                     self.reading.diagnostics.push(about);
                 }
@@ -184,20 +199,62 @@ impl BlockReader<'_, '_> {
         }
     }
 
+    /// Reports keys that a story or rule cannot have; both Rasas refuse them.
+    fn check_keys(&mut self, item: &Node, key: &str) {
+        let known: &[&str] = match self.is_rule {
+            false => &["story", "metadata", "steps"],
+            true => &[
+                "rule",
+                "metadata",
+                "steps",
+                "condition",
+                "conversation_start",
+                "wait_for_user_input",
+            ],
+        };
+        for entry in item.entries() {
+            if !known.contains(&&*entry.key) {
+                let what = format!("a {key} has no `{}`", entry.key);
+                let about = self
+                    .reading
+                    .about("E435", &entry.at, what)
+                    .help(format!("one of {}", known.join(", ")))
+                    .suggest(&entry.key, known.iter().copied());
+                self.reading.diagnostics.push(about);
+            }
+        }
+    }
+
+    /// Reports keys that cannot stand beside the one which says what a step is.
+    ///
+    /// Rasa: both versions refuse them, except `metadata`, which no code reads.
+    fn check_step_keys(&mut self, step: &Node, kind: &str) {
+        let beside: &[&str] = match kind {
+            "intent" | "user" => &["intent", "user", "entities"],
+            "checkpoint" => &["checkpoint", "slot_was_set"],
+            _ => &[],
+        };
+        for entry in step.entries() {
+            let key = &*entry.key;
+            if key == kind || key == "metadata" || beside.contains(&key) {
+                continue;
+            }
+            let what = format!("`{key}` cannot stand beside `{kind}` in one step");
+            let about = self.reading.about("E436", &entry.at, what);
+            let about = match STEPS.contains(&key) {
+                true => about.help(format!("start a step of its own: `- {key}: …`")),
+                false => about.suggest(key, beside.iter().chain(STEPS).copied()),
+            };
+            self.reading.diagnostics.push(about);
+        }
+    }
+
     /// Reads a step; the first key that is known says what it is.
     fn step(&mut self, step: &Node, block: &mut Block) {
-        const STEPS: &[&str] = &[
-            "intent",
-            "user",
-            "or",
-            "action",
-            "bot",
-            "checkpoint",
-            "slot_was_set",
-            "active_loop",
-            "metadata",
-        ];
         let found = STEPS.iter().find(|key| step.get(key).is_some());
+        if let Some(kind) = found {
+            self.check_step_keys(step, kind);
+        }
         match found {
             Some(&"intent") | Some(&"user") => {
                 if self.is_rule && step.get("intent").is_none() {
@@ -228,7 +285,7 @@ impl BlockReader<'_, '_> {
                 let key = key.or(step.text()).unwrap_or_default();
                 let about = self
                     .reading
-                    .about("W401", step, "a step that is not known is left out")
+                    .about("E401", step, "a step is none that is known")
                     .help(format!("one of {}", STEPS.join(", ")))
                     .suggest(key, STEPS.iter().copied());
                 self.reading.diagnostics.push(about);
@@ -248,116 +305,6 @@ impl BlockReader<'_, '_> {
     fn step_place(&self, step: &Node, keys: &[&str]) -> Place {
         let value = keys.iter().find_map(|key| step.get(key));
         self.reading.place(value.unwrap_or(step))
-    }
-
-    /// Reads an `intent` or `user` step.
-    fn utterance(&mut self, step: &Node) -> Option<Utterance> {
-        let mut utterance = Utterance::default();
-        if let Some(node) = step.get("intent") {
-            let name = self.reading.text(node, "`intent`")?.trim();
-            let bare = name.trim_start_matches('/');
-            if bare != name {
-                let about = self
-                    .reading
-                    .about("W408", node, format!("intent `{name}` starts with `/`"))
-                    .help(format!("write `{bare}`"));
-                self.reading.diagnostics.push(about);
-            }
-            self.intent(bare, node, &mut utterance);
-        }
-        if let Some(node) = step.get("user").filter(|node| !node.is_null()) {
-            let written = self.reading.text(node, "`user`")?.trim();
-            self.user_text(written, node, &mut utterance);
-        }
-        if let Some(node) = step.get("entities")
-            && utterance.entities.is_empty()
-        {
-            for item in self.reading.list(node, "`entities`") {
-                utterance.entities.extend(self.entity(item));
-            }
-        }
-        Some(utterance)
-    }
-
-    /// Takes over an intent's name; `base/key` is the base in training.
-    fn intent(&mut self, name: &str, node: &Node, utterance: &mut Utterance) {
-        utterance.intent = Some(name.to_owned());
-        let Some((base, _)) = name.split_once('/') else {
-            return;
-        };
-        utterance.intent_response_key = Some(name.to_owned());
-        if self.purpose == Purpose::Training {
-            utterance.intent = Some(base.to_owned());
-            let what = format!("retrieval intent `{name}` is written with its response key");
-            let about = self.reading.about("W409", node, what).help(format!(
-                "write `{base}`: stories know the base intent alone"
-            ));
-            self.reading.diagnostics.push(about);
-        }
-    }
-
-    /// Reads an annotated text, or `/intent{"entity": "value"}`.
-    fn user_text(&mut self, written: &str, node: &Node, utterance: &mut Utterance) {
-        if let Some(command) = written.strip_prefix('/') {
-            let (name, json) = match command.find('{') {
-                Some(at) => (&command[..at], &command[at..]),
-                None => (command, ""),
-            };
-            utterance.text = Some(written.to_owned());
-            utterance
-                .intent
-                .get_or_insert_with(|| name.trim().to_owned());
-            if let Ok(Value::Object(map)) = serde_json::from_str(json) {
-                let entities = map.into_iter().map(|(entity, value)| Annotation {
-                    entity,
-                    value,
-                    ..Annotation::default()
-                });
-                utterance.entities = entities.collect();
-            }
-            return;
-        }
-        let annotated = annotation::read(written);
-        for (_, what) in annotated.mistakes {
-            self.reading.say("E306", node, what);
-        }
-        for entity in &annotated.entities {
-            self.check_entity(&entity.entity, node);
-        }
-        utterance.text = Some(annotated.text);
-        utterance.entities = annotated.entities;
-    }
-
-    /// Reads an item of `entities`: a type, or a map of type to value with
-    /// maybe a role and a group.
-    fn entity(&mut self, item: &Node) -> Option<Annotation> {
-        if let Some(name) = item.text() {
-            self.check_entity(name, item);
-            return Some(Annotation {
-                entity: name.to_owned(),
-                value: json!(""),
-                ..Annotation::default()
-            });
-        }
-        let named =
-            |entry: &&crate::import::yaml::Entry| !["role", "group"].contains(&entry.key.as_str());
-        let Some(entry) = item.entries().iter().find(named) else {
-            let what = "an entity is a type, or a map of type to value";
-            self.reading.say("E010", item, what);
-            return None;
-        };
-        self.check_entity(&entry.key, &entry.at);
-        let mut word = |key: &str| {
-            let node = item.get(key).filter(|node| !node.is_null())?;
-            self.reading.word(node, key).map(str::to_owned)
-        };
-        Some(Annotation {
-            entity: entry.key.to_string(),
-            value: entry.value.to_json(),
-            role: word("role"),
-            group: word("group"),
-            ..Annotation::default()
-        })
     }
 
     fn action(&mut self, step: &Node, block: &mut Block) {
@@ -401,95 +348,17 @@ impl BlockReader<'_, '_> {
             .push(Item::Event(Event::ActiveLoop(name), place));
     }
 
-    fn slots(&mut self, step: &Node, block: &mut Block) {
-        for (event, place) in self.slot_events(step) {
-            block.items.push(Item::Event(event, place));
-        }
-    }
-
-    fn slot_events(&mut self, step: &Node) -> Vec<(Event, Place)> {
-        let Some(node) = step.get("slot_was_set") else {
-            return Vec::new();
-        };
-        let mut events = Vec::new();
-        for item in self.reading.list(node, "`slot_was_set`") {
-            if let Yaml::Map(entries) = &item.yaml {
-                for entry in entries {
-                    let place = self.reading.place(&entry.at);
-                    self.check_slot(&entry.key, &entry.at);
-                    let value = entry.value.to_json();
-                    let name = entry.key.to_string();
-                    events.push((Event::Slot { name, value }, place));
-                }
-            } else if let Some(name) = self.reading.text(item, "a slot's name") {
-                let value = self.default_value(name, item);
-                let place = self.reading.place(item);
-                let name = name.to_owned();
-                events.push((Event::Slot { name, value }, place));
-            }
-        }
-        events
-    }
-
-    /// Reports an entity that the domain does not have.
-    fn check_entity(&mut self, name: &str, node: &Node) {
-        if self.known.has_domain == HasDomain::No || self.known.entities.contains(name) {
-            return;
-        }
-        let known = self.known.entities.iter().copied();
-        let what = format!("entity `{name}` is not in the domain");
-        let about = self.reading.about("W417", node, what).suggest(name, known);
-        self.reading.diagnostics.push(about);
-    }
-
-    /// Reports a slot that the domain does not have.
-    fn check_slot(&mut self, name: &str, node: &Node) {
-        let is_known = self.known.slots.contains_key(name) || DEFAULT_SLOTS.contains(&name);
-        if is_known || self.known.has_domain == HasDomain::No {
-            return;
-        }
-        let known = self.known.slots.keys().copied();
-        let about = self
-            .reading
-            .about("E406", node, format!("slot `{name}` is not in the domain"))
-            .help("define it under `slots` of the domain")
-            .suggest(name, known);
-        self.reading.diagnostics.push(about);
-    }
-
-    /// Returns the value that a slot named without one gets.
-    ///
-    /// Rasa 3.6: something for text and list slots, null for all others.
-    fn default_value(&mut self, name: &str, node: &Node) -> Value {
-        self.check_slot(name, node);
-        let (value, influences) = match self.known.slots.get(name) {
-            Some((SlotKind::Text, influences)) => (json!("filled"), *influences),
-            Some((SlotKind::List, influences)) => (json!(["filled"]), *influences),
-            Some((_, influences)) => (Value::Null, *influences),
-            None => (Value::Null, false),
-        };
-        if influences && value.is_null() {
-            let about = self
-                .reading
-                .about(
-                    "W407",
-                    node,
-                    format!("slot `{name}` is named without its value"),
-                )
-                .help(format!(
-                    "write `- {name}: value`; without it the slot counts as empty"
-                ));
-            self.reading.diagnostics.push(about);
-        }
-        value
-    }
-
     /// Reads a checkpoint: conditions are allowed before the first event.
     fn checkpoint(&mut self, step: &Node, block: &mut Block) {
         let Some(node) = step.get("checkpoint") else {
             return;
         };
-        let Some(name) = self.reading.word(node, "`checkpoint`") else {
+        if node.is_null() {
+            let what = "a checkpoint without a name is left out";
+            self.reading.say("W440", node, what);
+            return;
+        }
+        let Some(name) = self.reading.text(node, "`checkpoint`") else {
             return;
         };
         let conditions = step.get("slot_was_set");
@@ -501,38 +370,59 @@ impl BlockReader<'_, '_> {
             block.items.push(Item::Checkpoint(name.to_owned()));
             return;
         }
-        let mut values = BTreeMap::new();
-        if conditions.is_some() {
-            for (event, _) in self.slot_events(step) {
-                if let Event::Slot { name, value } = event {
-                    values.insert(name, value);
-                }
-            }
+        if let Some(conditions) = self.checkpoint_conditions(name, conditions) {
+            block.starts.push(Checkpoint {
+                name: name.to_owned(),
+                conditions,
+            });
         }
-        block.starts.push(Checkpoint {
-            name: name.to_owned(),
-            conditions: values,
-        });
     }
 
-    /// Reads an `or`; one item that cannot stand there drops it all, as in Rasa.
+    /// Returns the slot values that a checkpoint asks for.
+    ///
+    /// Rasa: one slot without a value, and the whole checkpoint is left out.
+    fn checkpoint_conditions(
+        &mut self,
+        name: &str,
+        node: Option<&Node>,
+    ) -> Option<BTreeMap<String, Value>> {
+        let mut values = BTreeMap::new();
+        let items = node.map(|node| self.reading.list(node, "`slot_was_set`"));
+        for item in items.unwrap_or_default() {
+            if !matches!(item.yaml, Yaml::Map(_)) {
+                let what = format!("checkpoint `{name}` is left out: a condition has no value");
+                let about = self
+                    .reading
+                    .about("W438", item, what)
+                    .help("write `- slot: value`");
+                self.reading.diagnostics.push(about);
+                return None;
+            }
+            for entry in item.entries() {
+                self.check_slot(&entry.key, &entry.at);
+                values.insert(entry.key.to_string(), entry.value.to_json());
+            }
+        }
+        Some(values)
+    }
+
+    /// Reads an `or`.
+    ///
+    /// Rasa 3.6: alternatives are user messages with an intent, and values of
+    /// slots, each for itself. A message without intent drops the whole step.
     fn or(&mut self, step: &Node, block: &mut Block) {
         let Some(node) = step.get("or") else { return };
         let mut events = Vec::new();
         for item in self.reading.list(node, "`or`") {
-            let is_user = item.get("intent").is_some() || item.get("user").is_some();
-            if is_user {
+            if item.get("intent").is_some() {
+                self.check_step_keys(item, "intent");
                 events.extend(self.utterance(item).map(Event::User));
-            } else if item.get("slot_was_set").is_some() && self.purpose == Purpose::Training {
+            } else if item.get("slot_was_set").is_some() {
+                self.check_step_keys(item, "slot_was_set");
                 let slots = self.slot_events(item);
                 events.extend(slots.into_iter().map(|(event, _)| event));
             } else {
-                let what = "an item that cannot stand in an `or`: the whole `or` is left out";
-                let about = self
-                    .reading
-                    .about("W412", item, what)
-                    .help("only `intent`, `user` and, in training, `slot_was_set` can");
-                self.reading.diagnostics.push(about);
+                self.not_in_or(item);
                 return;
             }
         }
@@ -544,6 +434,24 @@ impl BlockReader<'_, '_> {
                 .extend(events.pop().map(|event| Item::Event(event, place))),
             _ => block.items.push(Item::Or(events, place)),
         }
+    }
+
+    fn not_in_or(&mut self, item: &Node) {
+        let about = match item.get("user") {
+            Some(user) => self
+                .reading
+                .about(
+                    "W437",
+                    user,
+                    "an alternative without `intent`: the whole `or` is left out",
+                )
+                .help("write the `intent` beside the text"),
+            None => self
+                .reading
+                .about("E412", item, "an item cannot stand in an `or`")
+                .help("only `intent`, with or without `user`, and `slot_was_set` can"),
+        };
+        self.reading.diagnostics.push(about);
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // Test helpers may fail as tests do.
 
 mod domains;
+mod training_data;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -546,7 +547,7 @@ rules:
                │                  ^^^^^^^^^^
                = help: did you mean `table_form`?
 
-            warning[W401]: a step that is not known is left out
+            error[E401]: a step is none that is known
               ──▶ data/stories.yml:9:5
                │
              9 │   - checkpiont: here
@@ -559,7 +560,7 @@ rules:
              10 │ - story: second
                 │          ^^^^^^
 
-            warning[W403]: an entry without `story` is left out
+            error[E403]: an entry of this section is none without `story`
                ──▶ data/stories.yml:11:3
                 │
              11 │ - rule: third
@@ -660,7 +661,7 @@ nlu:
                 │           ^^^^^
                 = help: a retrieval intent is written `intent/response_key`
 
-            warning[W311]: the examples of a synonym are not read
+            error[E311]: the examples of synonym `two` must be text, not a list
                ──▶ data/nlu.yml:14:13
                 │
              14 │   examples: [2, zwei]
@@ -673,12 +674,12 @@ nlu:
              15 │ - regex:
                 │        ^
 
-            warning[W301]: an entry of `nlu` that is none of what is known
+            error[E301]: an entry of `nlu` is none that is known
                ──▶ data/nlu.yml:18:3
                 │
              18 │ - lokup: y
                 │   ^
-                = help: one of intent, synonym, regex, lookup
+                = help: did you mean `lookup`?
 
             warning[W308]: `2` means both `two` and `deux`: the latter counts
                ──▶ data/nlu.yml:22:7
@@ -978,6 +979,13 @@ fn yaml_that_is_none_is_named_and_the_rest_still_read() {
              1 │ nlu: {}
                │      ^
 
+            warning[W303]: intent `greet` has no examples
+              ──▶ data/nlu.yml:2:11
+               │
+             2 │ - intent: greet
+               │           ^^^^^
+               = help: write them as a block: `examples: |`, one `- ` line each
+
             warning[W304]: a line without a dash is left out
               ──▶ data/nlu.yml:4:5
                │
@@ -1211,6 +1219,7 @@ stories:
     - user: yes
       intent: greet
     - intent: book_table
+    - slot_was_set: [{vip: true}]
   - action: utter_faq
 ";
     let root = folder(&[("domain.yml", DOMAIN), ("tests/test_stories.yml", stories)]);
@@ -1226,8 +1235,14 @@ stories:
     let Event::Or(list) = &events[1] else {
         panic!("an `or` was written");
     };
-    assert_eq!(list[0].text.as_deref(), Some("yes"));
-    assert_eq!(list[1].intent.as_deref(), Some("book_table"));
+    let (Event::User(one), Event::User(other), Event::Slot { name, .. }) =
+        (&list[0], &list[1], &list[2])
+    else {
+        panic!("two messages and a slot were written");
+    };
+    assert_eq!(one.text.as_deref(), Some("yes"));
+    assert_eq!(other.intent.as_deref(), Some("book_table"));
+    assert_eq!(name, "vip");
 }
 
 // --- What cannot be seen in the result ---------------------------------------

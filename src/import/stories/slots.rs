@@ -1,0 +1,89 @@
+//! Reads `slot_was_set`: slots with their values, or named alone.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::data::Event;
+use crate::data::Place;
+use crate::data::SlotKind;
+use crate::import::check::HasDomain;
+use crate::import::names::DEFAULT_SLOTS;
+use crate::import::stories::Block;
+use crate::import::stories::BlockReader;
+use crate::import::stories::Item;
+use crate::import::yaml::Node;
+use crate::import::yaml::Yaml;
+
+impl BlockReader<'_, '_> {
+    pub(super) fn slots(&mut self, step: &Node, block: &mut Block) {
+        for (event, place) in self.slot_events(step) {
+            block.items.push(Item::Event(event, place));
+        }
+    }
+
+    pub(super) fn slot_events(&mut self, step: &Node) -> Vec<(Event, Place)> {
+        let Some(node) = step.get("slot_was_set") else {
+            return Vec::new();
+        };
+        let mut events = Vec::new();
+        for item in self.reading.list(node, "`slot_was_set`") {
+            if let Yaml::Map(entries) = &item.yaml {
+                for entry in entries {
+                    let place = self.reading.place(&entry.at);
+                    self.check_slot(&entry.key, &entry.at);
+                    let value = entry.value.to_json();
+                    let name = entry.key.to_string();
+                    events.push((Event::Slot { name, value }, place));
+                }
+            } else if let Some(name) = self.reading.text(item, "a slot's name") {
+                let value = self.default_value(name, item);
+                let place = self.reading.place(item);
+                let name = name.to_owned();
+                events.push((Event::Slot { name, value }, place));
+            }
+        }
+        events
+    }
+
+    /// Reports a slot that the domain does not have.
+    pub(super) fn check_slot(&mut self, name: &str, node: &Node) {
+        let is_known = self.known.slots.contains_key(name) || DEFAULT_SLOTS.contains(&name);
+        if is_known || self.known.has_domain == HasDomain::No {
+            return;
+        }
+        let known = self.known.slots.keys().copied();
+        let about = self
+            .reading
+            .about("E406", node, format!("slot `{name}` is not in the domain"))
+            .help("define it under `slots` of the domain")
+            .suggest(name, known);
+        self.reading.diagnostics.push(about);
+    }
+
+    /// Returns the value that a slot named without one gets.
+    ///
+    /// Rasa 3.6: something for text and list slots, null for all others.
+    fn default_value(&mut self, name: &str, node: &Node) -> Value {
+        self.check_slot(name, node);
+        let (value, influences) = match self.known.slots.get(name) {
+            Some((SlotKind::Text, influences)) => (json!("filled"), *influences),
+            Some((SlotKind::List, influences)) => (json!(["filled"]), *influences),
+            Some((_, influences)) => (Value::Null, *influences),
+            None => (Value::Null, false),
+        };
+        if influences && value.is_null() {
+            let about = self
+                .reading
+                .about(
+                    "W407",
+                    node,
+                    format!("slot `{name}` is named without its value"),
+                )
+                .help(format!(
+                    "write `- {name}: value`; without it the slot counts as empty"
+                ));
+            self.reading.diagnostics.push(about);
+        }
+        value
+    }
+}
