@@ -321,8 +321,8 @@ fn event_part(event: &Event) -> String {
         Event::ActiveLoop(name) => {
             format!("active_loop: {}", name.as_deref().unwrap_or("null"))
         }
-        Event::Or(utterances) => {
-            let each: Vec<String> = utterances.iter().map(utterance_part).collect();
+        Event::Or(events) => {
+            let each: Vec<String> = events.iter().map(event_part).collect();
             format!("or: {}", each.join(" | "))
         }
     }

@@ -309,7 +309,7 @@ fn bots_of_other_people_are_read_as_rasa_reads_them() {
             nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
             stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
         rasa-masterclass/episode8       2.8.12  differs in 3
-            domain.responses 6, Rasa 0: formats of Rasa 1 are being built
+            domain.responses 6, Rasa 0: Rasa 2 takes no notice of `templates`, and its bot says nothing
             nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
             stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
         rasa1-formbot                   2.8.12  differs in 4

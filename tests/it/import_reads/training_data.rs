@@ -239,7 +239,8 @@ stories:
          27 │   stesp: []
             │   ^^^^^
             = help: did you mean `steps`?
-    "#]].assert_eq(&said(&files));
+    "#]]
+    .assert_eq(&said(&files));
 }
 
 #[test]
@@ -332,5 +333,6 @@ nlu:
          16 │ - greet
             │   ^^^^^
             = help: one of intent, synonym, regex, lookup
-    "#]].assert_eq(&said(&files));
+    "#]]
+    .assert_eq(&said(&files));
 }
