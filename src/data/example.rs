@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::data::PhraseList;
 use crate::data::Place;
 use crate::data::Places;
 use crate::data::Response;
@@ -92,7 +93,7 @@ pub struct Lookup {
     /// Name; an entity type when `RegexEntityExtractor` is to use it.
     pub name: String,
     /// The phrases, in order of writing.
-    pub elements: Vec<String>,
+    pub elements: PhraseList,
     /// Where the table starts.
     #[serde(skip)]
     pub place: Place,

@@ -10,6 +10,7 @@
 //! same project.
 
 mod place;
+mod phrases;
 mod config;
 mod domain;
 mod example;
@@ -37,6 +38,7 @@ pub use example::Example;
 pub use example::Lookup;
 pub use example::NluData;
 pub use example::Pattern;
+pub use phrases::PhraseList;
 pub use place::Place;
 pub use place::Places;
 pub use project::Project;

@@ -30,6 +30,11 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     ("W020", "a folder links back into itself"),
     ("E021", "a folder stands where a file is needed"),
+    ("E030", "a file is too large"),
+    (
+        "E031",
+        "a pipe, device or socket stands where a file is needed",
+    ),
     (
         "E101",
         "an entry of `pipeline` or `policies` is not a component",

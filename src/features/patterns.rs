@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::data::NluData;
+use crate::data::PhraseList;
 use crate::data::Place;
 use crate::tokenize::CaseSensitivity;
 use crate::tokenize::PythonRegex;
@@ -38,7 +39,7 @@ pub enum PatternForm {
     /// Any of some phrases; where several start at one place, the first listed.
     Lookup {
         /// The phrases.
-        elements: Vec<String>,
+        elements: PhraseList,
         /// Whether a phrase must begin and end at a word boundary.
         word_boundaries: bool,
     },
@@ -87,8 +88,10 @@ pub fn patterns(data: &NluData, choice: PatternChoice) -> Vec<NamedPattern> {
     }
     if choice.use_lookup_tables {
         for table in &data.lookups {
-            let elements = table.elements.iter().filter(|element| !element.is_empty());
-            let elements: Vec<String> = elements.cloned().collect();
+            let elements = match table.elements.iter().any(str::is_empty) {
+                true => table.elements.iter().filter(|e| !e.is_empty()).collect(),
+                false => table.elements.clone(),
+            };
             if elements.is_empty() {
                 continue;
             }
@@ -191,12 +194,12 @@ pub struct Phrases {
 
 impl Phrases {
     fn new(
-        elements: &[String],
+        elements: &PhraseList,
         word_boundaries: bool,
         case: CaseSensitivity,
     ) -> Result<Self, aho_corasick::BuildError> {
         let automaton = match case {
-            CaseSensitivity::Sensitive => AhoCorasick::new(elements)?,
+            CaseSensitivity::Sensitive => AhoCorasick::new(elements.iter())?,
             CaseSensitivity::Insensitive => {
                 AhoCorasick::new(elements.iter().map(|e| Folded::of(e).text))?
             }
@@ -323,7 +326,7 @@ mod tests {
         NamedPattern {
             name: "table".into(),
             form: PatternForm::Lookup {
-                elements: elements.iter().map(|e| (*e).to_owned()).collect(),
+                elements: elements.iter().collect(),
                 word_boundaries,
             },
             place: Place::default(),

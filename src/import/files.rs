@@ -17,10 +17,13 @@ use crate::import::FileKind;
 use crate::import::ImportError;
 use crate::import::InputFile;
 use crate::import::reading::Reading;
+use crate::import::shelf;
+use crate::import::shelf::Shelf;
 use crate::import::yaml;
 use crate::import::yaml::Environment;
 use crate::import::yaml::Node;
 use crate::import::yaml::Yaml;
+use crate::import::yaml::text::Undecoded;
 
 /// What a path was named as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +158,10 @@ impl Candidate {
 
     fn add_file(&mut self, path: PathBuf, role: Role, named: bool) {
         let real = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+        self.add_found(path, real, role, named);
+    }
+
+    fn add_found(&mut self, path: PathBuf, real: PathBuf, role: Role, named: bool) {
         let next = self.found.len();
         let index = *self.known.entry(real).or_insert(next);
         if index == next {
@@ -183,6 +190,11 @@ impl Candidate {
             Role::Data => found.data = true,
             Role::Test => found.test = true,
         }
+    }
+
+    /// Adds a file that is in memory; all domain files are one group.
+    pub fn add_in_memory(&mut self, path: &Path, role: Role, named: bool) {
+        self.add_found(path.to_owned(), path.to_owned(), role, named);
     }
 
     /// Returns the files, sorted by path, and what was said on the way.
@@ -254,13 +266,15 @@ const DOMAIN_KEYS: &[&str] = &[
 /// # Errors
 ///
 /// If the file cannot be read.
-pub fn read(found: Found, environment: &BTreeMap<String, String>) -> Result<ReadFile, ImportError> {
-    let bytes = match fs::read(&found.path) {
-        Ok(bytes) => bytes,
-        Err(source) => {
-            let path = found.path;
-            return Err(ImportError::Read { path, source });
-        }
+pub fn read(
+    found: Found,
+    shelf: Shelf<'_>,
+    environment: &BTreeMap<String, String>,
+) -> Result<ReadFile, ImportError> {
+    let loaded = shelf.load(&found.path, &found.shown, shelf::FILE_LIMIT)?;
+    let (bytes, refused) = match loaded {
+        Ok(bytes) => (bytes, None),
+        Err(diagnostic) => (Vec::new(), Some(diagnostic)),
     };
     let kinds = kinds(&found, &bytes);
     let mut read = ReadFile {
@@ -278,11 +292,11 @@ pub fn read(found: Found, environment: &BTreeMap<String, String>) -> Result<Read
         diagnostics: Vec::new(),
     };
     let mut reading = Reading::new(found.shown.clone());
-    if let Some(diagnostic) = unread_format(&found, &bytes) {
+    if let Some(diagnostic) = refused.or_else(|| unread_format(&found, &bytes)) {
         reading.diagnostics.push(diagnostic);
         read.input.kinds.clear();
     } else if !read.input.kinds.is_empty() {
-        parse(&mut read, &mut reading, &found, &bytes, environment);
+        parse(&mut read, &mut reading, &found, bytes, environment);
     }
     read.diagnostics = reading.diagnostics;
     Ok(read)
@@ -293,18 +307,20 @@ fn parse(
     read: &mut ReadFile,
     reading: &mut Reading,
     found: &Found,
-    bytes: &[u8],
+    bytes: Vec<u8>,
     environment: &BTreeMap<String, String>,
 ) {
     let mut environment = Environment::new(environment);
-    let decoded = yaml::text::decode(bytes);
-    if decoded.is_err() {
-        read.text = String::from_utf8_lossy(bytes).replace('\r', "").into();
-    }
-    let parsed = decoded.map_err(|mistake| vec![mistake]).and_then(|text| {
-        read.text = text.into();
-        yaml::parse(&read.text, &mut environment)
-    });
+    let parsed = match yaml::text::decode_owned(bytes) {
+        Ok(text) => {
+            read.text = text.into();
+            yaml::parse(&read.text, &mut environment)
+        }
+        Err(Undecoded { mistake, shown }) => {
+            read.text = shown.into();
+            Err(vec![mistake])
+        }
+    };
     read.environment = environment.used;
     let root = match parsed {
         Ok(root) => root,

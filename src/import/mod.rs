@@ -12,6 +12,7 @@
 //! and JSON training data are recognised and refused.
 
 pub(crate) mod yaml;
+mod shelf;
 mod files;
 mod reading;
 mod config;
@@ -47,6 +48,7 @@ use crate::import::dialect::Signs;
 use crate::import::files::Candidate;
 use crate::import::files::ReadFile;
 use crate::import::files::Role;
+use crate::import::shelf::Shelf;
 use crate::import::stories::Purpose;
 
 pub use dialect::Dialect;
@@ -170,34 +172,38 @@ pub fn import_project(sources: &Sources) -> Result<Imported, ImportError> {
     for path in &sources.data {
         candidates.add(path, Role::Data)?;
     }
-    let mut reader = Reader::open(candidates, &sources.environment)?;
-    let config = reader.config();
-    let (mut domain, dialect) = reader.domain();
-    let mut nlu = reader.nlu(&sources.root)?;
-    let mut stories = StoryGraph::default();
-    if sources.want != Want::Nlu {
-        reader.say(retrieval::sync(&mut domain, &mut nlu, dialect));
-        stories = reader.stories(&domain, reader.has_domain(), Purpose::Training);
-        retrieval::add_bot_texts(&mut domain, &stories);
-        reader.say(check::check(&domain, &nlu, &stories, reader.has_domain()));
-    } else {
-        retrieval::take_responses(&domain, &mut nlu);
-        retrieval::fill_responses(&mut nlu);
-        domain = Domain {
-            store_entities_as_slots: true,
-            ..Domain::default()
+    let reader = Reader::open(candidates, Shelf::Disk, &sources.environment)?;
+    reader.project(&sources.root, sources.want)
+}
+
+/// Reads a project whose files are in memory, given as path and bytes; nothing
+/// else is opened.
+///
+/// As in a project's folder, `config.yml` is the config, `domain.yml` and the
+/// files below `domain/` are the domain, and all others are training data or
+/// tables that it names. Environment variables are not set.
+///
+/// # Errors
+///
+/// None: it can only fail where [`import_project`] does.
+pub fn import_texts(files: &[(&str, &[u8])]) -> Result<Imported, ImportError> {
+    let mut candidates = Candidate::empty(Path::new(""));
+    for (name, _) in files {
+        let path = Path::new(name);
+        let role = match *name {
+            "config.yml" => Role::Config,
+            "domain.yml" => Role::Domain,
+            _ if path.starts_with("domain") => Role::Domain,
+            _ => Role::Data,
         };
+        candidates.add_in_memory(path, role, *name == "domain.yml");
     }
-    let project = Project {
-        config,
-        domain,
-        nlu: nlu.data,
-        stories,
-    };
-    Ok(Imported {
-        dialect,
-        ..reader.finish(project)
-    })
+    let files = files
+        .iter()
+        .map(|(name, bytes)| (PathBuf::from(name), *bytes));
+    let files: BTreeMap<PathBuf, &[u8]> = files.collect();
+    let reader = Reader::open(candidates, Shelf::Memory(&files), &BTreeMap::new())?;
+    reader.project(Path::new(""), Want::All)
 }
 
 /// Reads NLU data alone, for testing: `project.nlu` holds it.
@@ -232,7 +238,7 @@ pub fn import_test_stories(
         candidates.add(path, Role::Test)?;
     }
     let environment = BTreeMap::new();
-    let mut reader = Reader::open(candidates, &environment)?;
+    let mut reader = Reader::open(candidates, Shelf::Disk, &environment)?;
     let stories = reader.stories(domain, check::HasDomain::Yes, Purpose::Test);
     // What is odd about the model's domain was said when it was trained.
     let mut said = check::check(
@@ -251,27 +257,61 @@ pub fn import_test_stories(
 }
 
 /// Files that were read and parsed, and everything said about them so far.
-struct Reader {
+struct Reader<'s> {
+    shelf: Shelf<'s>,
     files: Vec<ReadFile>,
     lookups: Vec<InputFile>,
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Reader {
+impl<'s> Reader<'s> {
     /// Reads and parses all candidates, in parallel.
     fn open(
         candidates: Candidate,
+        shelf: Shelf<'s>,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, ImportError> {
         let (found, diagnostics) = candidates.finish();
         let files: Vec<ReadFile> = found
             .into_par_iter()
-            .map(|found| files::read(found, environment))
+            .map(|found| files::read(found, shelf, environment))
             .collect::<Result<_, _>>()?;
         Ok(Self {
+            shelf,
             files,
             lookups: Vec::new(),
             diagnostics,
+        })
+    }
+
+    /// Brings all parts of a project together.
+    fn project(mut self, root: &Path, want: Want) -> Result<Imported, ImportError> {
+        let config = self.config();
+        let (mut domain, dialect) = self.domain();
+        let mut nlu = self.nlu(root)?;
+        let mut stories = StoryGraph::default();
+        if want != Want::Nlu {
+            self.say(retrieval::sync(&mut domain, &mut nlu, dialect));
+            stories = self.stories(&domain, self.has_domain(), Purpose::Training);
+            retrieval::add_bot_texts(&mut domain, &stories);
+            self.say(check::check(&domain, &nlu, &stories, self.has_domain()));
+        } else {
+            retrieval::take_responses(&domain, &mut nlu);
+            retrieval::fill_responses(&mut nlu);
+            domain = Domain {
+                store_entities_as_slots: true,
+                ..Domain::default()
+            };
+        }
+        let project = Project {
+            config,
+            domain,
+            nlu: nlu.data,
+            stories,
+        };
+        Ok(Imported {
+            dialect,
+            ..self.finish(project)
         })
     }
 
@@ -342,7 +382,7 @@ impl Reader {
         let parts = self.each(&[FileKind::Nlu], nlu::read);
         let (mut nlu, diagnostics) = nlu::merge(parts);
         self.diagnostics.extend(diagnostics);
-        let (files, diagnostics) = nlu::read_lookup_files(&mut nlu, root)?;
+        let (files, diagnostics) = nlu::read_lookup_files(&mut nlu, root, self.shelf)?;
         self.lookups = files;
         self.diagnostics.extend(diagnostics);
         Ok(nlu)

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
-use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rayon::prelude::*;
 
 use serde_json::Value;
 
@@ -12,6 +15,7 @@ use crate::data::Example;
 use crate::data::Lookup;
 use crate::data::NluData;
 use crate::data::Pattern;
+use crate::data::PhraseList;
 use crate::data::Place;
 use crate::data::Places;
 use crate::data::Response;
@@ -25,6 +29,7 @@ use crate::import::reading::Reading;
 use crate::import::responses;
 use crate::import::responses::NamedResponse;
 use crate::import::responses::Variations;
+use crate::import::shelf::Shelf;
 use crate::import::yaml::Node;
 use crate::import::yaml::Scalar;
 use crate::import::yaml::Style;
@@ -134,7 +139,7 @@ fn read_item(item: &Node, part: &mut NluPart, reading: &mut Reading) {
             })),
         _ => part.data.lookups.push(Lookup {
             name: name.to_owned(),
-            elements: lines.iter().map(|line| line.text.to_owned()).collect(),
+            elements: lines.iter().map(|line| line.text).collect(),
             place,
         }),
     }
@@ -364,7 +369,7 @@ fn merge_lookups(lookups: Vec<Lookup>) -> Vec<Lookup> {
     let mut by_name: BTreeMap<String, Lookup> = BTreeMap::new();
     for lookup in lookups {
         match by_name.get_mut(&lookup.name) {
-            Some(table) => table.elements.extend(lookup.elements),
+            Some(table) => table.elements.extend(lookup.elements.iter()),
             None => {
                 by_name.insert(lookup.name.clone(), lookup);
             }
@@ -435,42 +440,62 @@ fn merge_responses(all: &mut NluPart, said: &mut Vec<Diagnostic>) {
 pub fn read_lookup_files(
     part: &mut NluPart,
     root: &Path,
+    shelf: Shelf<'_>,
 ) -> Result<(Vec<InputFile>, Vec<Diagnostic>), ImportError> {
-    let mut files: BTreeMap<std::path::PathBuf, InputFile> = BTreeMap::new();
+    let lookups = part.data.lookups.par_iter_mut();
+    let read: Vec<(InputFile, Option<Diagnostic>)> = lookups
+        .filter_map(|lookup| read_lookup_file(lookup, root, shelf).transpose())
+        .collect::<Result<_, ImportError>>()?;
+    let mut files: BTreeMap<PathBuf, InputFile> = BTreeMap::new();
     let mut said = Vec::new();
-    for lookup in &mut part.data.lookups {
-        let Some(first) = lookup.elements.first().filter(|first| is_path(first)) else {
-            continue;
-        };
-        let path = root.join(first);
-        if !path.is_file() {
-            continue;
-        }
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(source) => return Err(ImportError::Read { path, source }),
-        };
-        let input = InputFile {
-            path: path.clone(),
-            shown: first.as_str().into(),
-            digest: Digest::of(&bytes),
-            kinds: vec![FileKind::Lookup],
-        };
-        files.insert(path, input);
-        match String::from_utf8(bytes) {
-            Ok(text) => {
-                let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-                lookup.elements = lines.map(str::to_owned).collect();
-            }
-            Err(_) => {
-                let what = format!("lookup file `{first}` is not UTF-8");
-                let about = Diagnostic::new("E312", lookup.place.clone(), what);
-                said.push(about.length(lookup.name.chars().count() as u32));
-            }
-        }
+    for (file, diagnostic) in read {
+        files.insert(file.path.clone(), file);
+        said.extend(diagnostic);
     }
     Ok((files.into_values().collect(), said))
+}
+
+/// Replaces the elements of a lookup table that names a file.
+fn read_lookup_file(
+    lookup: &mut Lookup,
+    root: &Path,
+    shelf: Shelf<'_>,
+) -> Result<Option<(InputFile, Option<Diagnostic>)>, ImportError> {
+    let Some(first) = lookup.elements.first().filter(|first| is_path(first)) else {
+        return Ok(None);
+    };
+    let path = root.join(first);
+    if !shelf.has_file(&path) {
+        return Ok(None);
+    }
+    let shown: Arc<str> = first.into();
+    let about = |what: String| {
+        let about = Diagnostic::new("E312", lookup.place.clone(), what);
+        about.length(lookup.name.chars().count() as u32)
+    };
+    let loaded = shelf.load(&path, &shown, PhraseList::SIZE_LIMIT)?;
+    let bytes = loaded.as_deref().unwrap_or_default();
+    let input = InputFile {
+        path,
+        shown: shown.clone(),
+        digest: Digest::of(bytes),
+        kinds: vec![FileKind::Lookup],
+    };
+    let mut bytes = match loaded {
+        Ok(bytes) => bytes,
+        Err(diagnostic) => return Ok(Some((input, Some(diagnostic)))),
+    };
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    let diagnostic = match String::from_utf8(bytes) {
+        Ok(text) => {
+            lookup.elements = PhraseList::of_lines(text);
+            None
+        }
+        Err(_) => Some(about(format!("lookup file `{shown}` is not UTF-8"))),
+    };
+    Ok(Some((input, diagnostic)))
 }
 
 /// Returns whether a phrase looks like the path of a file at all.

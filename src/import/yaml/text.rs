@@ -12,23 +12,56 @@ use crate::import::yaml::Mistake;
 ///
 /// Bytes that are not UTF-8, NUL characters and broken escapes, with the place.
 pub fn decode(bytes: &[u8]) -> Result<String, Mistake> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => return Err(not_utf8(bytes, error.valid_up_to())),
-    };
-    let mut text = match text.contains('\r') {
-        true => text.replace("\r\n", "\n").replace('\r', "\n"),
-        false => text.to_owned(),
-    };
+    decode_owned(bytes.to_vec()).map_err(|undecoded| undecoded.mistake)
+}
+
+/// A file that is not text.
+#[derive(Debug)]
+pub struct Undecoded {
+    /// Why.
+    pub mistake: Mistake,
+    /// What can be shown of it.
+    pub shown: String,
+}
+
+/// Does what [`decode`] does, in the memory of the bytes if nothing has to
+/// change.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn decode_owned(mut bytes: Vec<u8>) -> Result<String, Undecoded> {
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    let mut text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Undecoded {
+            mistake: not_utf8(error.as_bytes(), at),
+            shown: String::from_utf8_lossy(error.as_bytes()).replace('\r', ""),
+        }
+    })?;
+    if text.contains('\r') {
+        text = text.replace("\r\n", "\n").replace('\r', "\n");
+    }
+    match checked(&text) {
+        Ok(None) => Ok(text),
+        Ok(Some(decoded)) => Ok(decoded),
+        Err(mistake) => Err(Undecoded {
+            mistake,
+            shown: text,
+        }),
+    }
+}
+
+/// Returns a text with its escapes decoded, if it has some.
+fn checked(text: &str) -> Result<Option<String>, Mistake> {
     if let Some(at) = text.find('\0') {
-        return Err(mistake("E002", &text, at, "a NUL character".to_owned())
+        return Err(mistake("E002", text, at, "a NUL character".to_owned())
             .help("the file may be UTF-16 or not text; save it as UTF-8"));
     }
-    if text.is_ascii() && (text.contains("\\u") || text.contains("\\U")) {
-        text = unescape(&text)?;
-    }
-    Ok(text)
+    let has_escapes = text.is_ascii() && (text.contains("\\u") || text.contains("\\U"));
+    has_escapes.then(|| unescape(text)).transpose()
 }
 
 /// Returns the mistake for bytes that are not UTF-8 from `at` on.

@@ -1,0 +1,111 @@
+//! Where the bytes of files come from: the disk, or memory. A file is read
+//! once, whole, and within bounds; whatever is hashed is what is parsed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::data::Place;
+use crate::diagnostic::Diagnostic;
+use crate::import::ImportError;
+
+/// Bytes that a file may have: 1 GiB. A hundred times the largest project that
+/// we know of has files of half that.
+pub const FILE_LIMIT: usize = 1 << 30;
+
+/// Files by path.
+#[derive(Clone, Copy, Debug)]
+pub enum Shelf<'a> {
+    /// Those of the file system.
+    Disk,
+    /// These; no other is looked for.
+    Memory(&'a BTreeMap<PathBuf, &'a [u8]>),
+}
+
+impl Shelf<'_> {
+    /// Returns whether there is a file at a path.
+    pub fn has_file(self, path: &Path) -> bool {
+        match self {
+            Self::Disk => path.is_file(),
+            Self::Memory(files) => files.contains_key(path),
+        }
+    }
+
+    /// Returns the bytes of a file of at most `limit` bytes; a mistake if it is
+    /// larger, or a pipe, device or socket: reading those may never end.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn load(
+        self,
+        path: &Path,
+        shown: &Arc<str>,
+        limit: usize,
+    ) -> Result<Result<Vec<u8>, Diagnostic>, ImportError> {
+        let loaded = match self {
+            Self::Disk => load(path, limit),
+            Self::Memory(files) => match files.get(path) {
+                Some(bytes) if bytes.len() > limit => Ok(Err(Refusal::TooLarge)),
+                Some(bytes) => Ok(Ok(bytes.to_vec())),
+                None => Err(io::ErrorKind::NotFound.into()),
+            },
+        };
+        match loaded {
+            Ok(loaded) => Ok(loaded.map_err(|refusal| refusal.diagnostic(shown, limit))),
+            Err(source) => Err(ImportError::Read {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+}
+
+/// Why a file that is there is not read.
+enum Refusal {
+    NotRegular,
+    TooLarge,
+}
+
+impl Refusal {
+    fn diagnostic(&self, shown: &Arc<str>, limit: usize) -> Diagnostic {
+        let place = Place {
+            file: shown.clone(),
+            ..Place::default()
+        };
+        match self {
+            Self::NotRegular => {
+                let what = format!("`{shown}` is a pipe, device or socket");
+                Diagnostic::new("E031", place, what).help("write what it gives into a file")
+            }
+            Self::TooLarge => {
+                let what = format!("`{shown}` is larger than {} MiB", limit >> 20);
+                Diagnostic::new("E030", place, what).help("split it into several files")
+            }
+        }
+    }
+}
+
+fn load(path: &Path, limit: usize) -> io::Result<Result<Vec<u8>, Refusal>> {
+    let meta = fs::metadata(path)?;
+    if !meta.is_file() {
+        return Ok(Err(Refusal::NotRegular));
+    }
+    let size = usize::try_from(meta.len()).unwrap_or(usize::MAX);
+    if size > limit {
+        return Ok(Err(Refusal::TooLarge));
+    }
+    // It may grow or shrink meanwhile: what is read counts.
+    let mut bytes = Vec::with_capacity(size + 1);
+    let file = File::open(path)?;
+    file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(match bytes.len() > limit {
+        true => Err(Refusal::TooLarge),
+        false => Ok(bytes),
+    })
+}
