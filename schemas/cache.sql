@@ -35,7 +35,7 @@ CREATE TABLE files (
 CREATE TABLE runs (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     started_ms INTEGER NOT NULL, -- since 1970-01-01 UTC
-    report     TEXT NOT NULL     -- JSON: counts of the run
+    report     TEXT NOT NULL     -- JSON: counts of the run, {"ran": 2, …, "ms": {"project": {"task": 12}}}
 ) STRICT;
 
 -- The last key of each task, to explain the next one.

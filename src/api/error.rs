@@ -59,6 +59,27 @@ pub enum TrainError {
         /// Whether the mistake is ours: no change of the project is asked for.
         is_bug: bool,
     },
+    /// No task is called so.
+    #[error("there is no task `{word}`; {}", instead(meant, tasks))]
+    NoTask {
+        /// What was asked for.
+        word: String,
+        /// What was probably meant.
+        meant: Option<String>,
+        /// All tasks.
+        tasks: Vec<String>,
+    },
+    /// More than one task could be meant.
+    #[error(
+        "`{word}` could be {}; say more, or use a pattern with `*`",
+        quoted(tasks)
+    )]
+    SeveralTasks {
+        /// What was asked for.
+        word: String,
+        /// The tasks that could be meant.
+        tasks: Vec<String>,
+    },
     /// The archive could not be written or read.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -113,6 +134,25 @@ fn mistakes(findings: &Findings) -> String {
     match errors {
         1 => "1 mistake in the project's files; nothing was done".to_owned(),
         _ => format!("{errors} mistakes in the project's files; nothing was done"),
+    }
+}
+
+/// Names that a message lists.
+const NAMES_LISTED: usize = 20;
+
+fn instead(meant: &Option<String>, tasks: &[String]) -> String {
+    match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("there are {}", quoted(tasks)),
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    let listed = names.iter().take(NAMES_LISTED);
+    let listed: Vec<String> = listed.map(|name| format!("`{name}`")).collect();
+    match names.len().checked_sub(NAMES_LISTED) {
+        None | Some(0) => listed.join(", "),
+        Some(more) => format!("{} and {more} more", listed.join(", ")),
     }
 }
 

@@ -180,7 +180,8 @@ pub fn dry_run_result(stale: &[Part], is_forced: bool) -> (u8, Vec<String>) {
     crate::recipe::code_and_texts(&stale.iter().copied().collect(), is_forced)
 }
 
-fn training(options: &TrainOptions, want: Want) -> Training<'_> {
+/// Returns the training that `options` describe.
+pub fn training(options: &TrainOptions, want: Want) -> Training<'_> {
     Training {
         want,
         config: &options.config,

@@ -46,12 +46,25 @@ use crate::recipe::PackageRecord;
 use crate::recipe::Part;
 use crate::recipe::RECORD;
 use crate::recipe::Recipe;
+use crate::recipe::Report;
 use crate::recipe::fingerprint_parts;
 use crate::recipe::recipe;
 use crate::recipe::report;
 use crate::store::Access;
 use crate::store::Store;
 use crate::store::StoreSettings;
+
+/// A project as a graph, with the plan of its training.
+pub struct Prepared {
+    /// The graph.
+    pub recipe: Recipe,
+    /// What would run.
+    pub plan: Plan,
+    /// The cache that the plan was made with.
+    pub store: Store,
+    /// Which halves there are data for.
+    pub training_type: TrainingType,
+}
 
 /// What is to be trained and where it goes.
 pub struct Training<'a> {
@@ -88,6 +101,16 @@ pub struct Training<'a> {
 impl Training<'_> {
     /// Trains, or tells what is stale.
     pub fn run(&self) -> Result<TrainingResult, TrainError> {
+        let prepared = self.prepare()?;
+        match self.dry_run {
+            true => Ok(self.tell_staleness(&prepared)),
+            false => self.execute(&prepared),
+        }
+    }
+
+    /// Reads the project and finds out what would run. Every command that tells
+    /// or trains starts here.
+    pub fn prepare(&self) -> Result<Prepared, TrainError> {
         if let Some(model) = self.finetune {
             return Err(TrainError::NoFinetuning {
                 model: model.to_owned(),
@@ -104,10 +127,12 @@ impl Training<'_> {
         let recipe = self.recipe(imported, training_type)?;
         let store = self.store();
         let plan = plan(&recipe.graph, &store, PlanSettings { force: self.force });
-        if self.dry_run {
-            return self.tell_staleness(&recipe, &plan, &store, training_type);
-        }
-        self.execute(&recipe, &plan, &store)
+        Ok(Prepared {
+            recipe,
+            plan,
+            store,
+            training_type,
+        })
     }
 
     /// Reads the project; tells what is remarkable, refuses what is wrong.
@@ -213,27 +238,28 @@ impl Training<'_> {
         }
     }
 
-    fn tell_staleness(
-        &self,
-        recipe: &Recipe,
-        plan: &Plan,
-        store: &Store,
-        training_type: TrainingType,
-    ) -> Result<TrainingResult, TrainError> {
-        let in_place = self.model_in_place(training_type);
-        let beyond = match &in_place {
-            Some(model) => self.stale_beyond_tasks(model, recipe, plan, store, training_type),
-            None => Part::of(training_type),
-        };
-        // Rasa 2.4 tells of a forced training only when there is a model.
-        let report = report(recipe, plan, beyond, self.force && in_place.is_some());
-        self.tell_store_warnings(store);
-        Ok(TrainingResult {
+    fn tell_staleness(&self, prepared: &Prepared) -> TrainingResult {
+        let report = self.report(prepared);
+        TrainingResult {
             code: report.code,
             tasks: report.tasks.len(),
             dry_run_results: Some(report),
             ..TrainingResult::default()
-        })
+        }
+    }
+
+    /// Returns what is stale and why.
+    pub fn report(&self, prepared: &Prepared) -> Report {
+        let in_place = self.model_in_place(prepared.training_type);
+        let beyond = match &in_place {
+            Some(model) => self.stale_beyond_tasks(model, prepared),
+            None => Part::of(prepared.training_type),
+        };
+        // Rasa 2.4 tells of a forced training only when there is a model.
+        let is_forced = self.force && in_place.is_some();
+        let report = report(&prepared.recipe, &prepared.plan, beyond, is_forced);
+        self.tell_store_warnings(&prepared.store);
+        report
     }
 
     /// Returns the archive that a training would replace or be beside.
@@ -249,15 +275,14 @@ impl Training<'_> {
 
     /// Returns the parts that differ from the archive in place although no task
     /// is stale.
-    fn stale_beyond_tasks(
-        &self,
-        in_place: &Path,
-        recipe: &Recipe,
-        plan: &Plan,
-        store: &Store,
-        kind: TrainingType,
-    ) -> BTreeSet<Part> {
-        let all = || Part::of(kind);
+    fn stale_beyond_tasks(&self, in_place: &Path, prepared: &Prepared) -> BTreeSet<Part> {
+        let Prepared {
+            recipe,
+            plan,
+            store,
+            training_type,
+        } = prepared;
+        let all = || Part::of(*training_type);
         let package = plan.task(recipe.package);
         if !package.is_fresh() {
             return BTreeSet::new();
@@ -278,12 +303,13 @@ impl Training<'_> {
     }
 
     /// Executes the plan and puts the archive in its place.
-    fn execute(
-        &self,
-        recipe: &Recipe,
-        plan: &Plan,
-        store: &Store,
-    ) -> Result<TrainingResult, TrainError> {
+    fn execute(&self, prepared: &Prepared) -> Result<TrainingResult, TrainError> {
+        let Prepared {
+            recipe,
+            plan,
+            store,
+            ..
+        } = prepared;
         let observer = &self.run.observer;
         // What runs beside a failed task is not worth waiting for.
         let stop = CancelFlag::new();

@@ -8,6 +8,9 @@ use clap::Subcommand;
 
 use crate::api::DEFAULT_AUGMENTATION;
 use crate::cli::data::DataArguments;
+use crate::cli::explain::ExplainArguments;
+use crate::cli::key::KeyArguments;
+use crate::cli::status::StatusArguments;
 
 /// The command line as a whole.
 #[derive(Debug, Parser)]
@@ -44,6 +47,12 @@ pub enum Command {
     Test(TestArguments),
     /// Show what a model archive holds
     Inspect(InspectArguments),
+    /// Show what is stale and why, as a tree, a graph or a page
+    Status(Box<StatusArguments>),
+    /// Show what a task was made of beside what it is made of now
+    Explain(Box<ExplainArguments>),
+    /// Show what a task's key is the hash of
+    Key(Box<KeyArguments>),
     /// Check a project's files, without training
     Data(DataArguments),
 }

@@ -55,7 +55,9 @@ impl Exit {
             | TrainError::EndToEndNeedsNlu
             | TrainError::TooLong { .. }
             | TrainError::Pack(_) => Exit::BadInput,
-            TrainError::NoFinetuning { .. } => Exit::Usage,
+            TrainError::NoFinetuning { .. }
+            | TrainError::NoTask { .. }
+            | TrainError::SeveralTasks { .. } => Exit::Usage,
             TrainError::NoTrainingData
             | TrainError::NoNluData
             | TrainError::NoStories

@@ -11,11 +11,15 @@ mod cache_dir;
 mod data;
 mod environment;
 mod exit;
+mod explain;
 mod inspect;
+mod key;
 mod output;
 mod parse;
+mod project;
 mod report;
 mod screen;
+mod status;
 mod test;
 mod train;
 
@@ -45,6 +49,9 @@ pub fn run() -> ExitCode {
         Command::Parse(arguments) => parse::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Key(arguments) => key::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),
     });
     exit.into()

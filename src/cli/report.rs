@@ -4,6 +4,7 @@ use crate::cli::screen::duration;
 use crate::cli::screen::told;
 use crate::engine::Stale;
 use crate::recipe::Report;
+use crate::recipe::Stage;
 use crate::recipe::TaskReport;
 use crate::recipe::TaskState;
 
@@ -12,37 +13,54 @@ pub fn as_json(report: &Report) -> String {
     serde_json::to_string_pretty(report).expect("a report has string keys and plain values")
 }
 
+/// Returns the tasks of each stage that has some, stages in their order.
+pub fn by_stage(report: &Report) -> Vec<(&str, Vec<&TaskReport>)> {
+    let mut stages: Vec<(&str, Vec<&TaskReport>)> = Stage::ALL
+        .iter()
+        .map(|stage| (stage.name(), Vec::new()))
+        .collect();
+    for task in &report.tasks {
+        match stages.iter_mut().find(|(stage, _)| *stage == task.stage) {
+            Some((_, tasks)) => tasks.push(task),
+            None => stages.push((&task.stage, vec![task])),
+        }
+    }
+    stages.retain(|(_, tasks)| !tasks.is_empty());
+    stages
+}
+
+/// Returns the state in one short word.
+pub fn state_word(state: TaskState) -> &'static str {
+    match state {
+        TaskState::Fresh => "fresh",
+        TaskState::Stale => "stale",
+        TaskState::MayBeSpared => "maybe",
+    }
+}
+
 /// Returns the report for a person: stale tasks by stage, each with its reasons.
 pub fn as_text(report: &Report) -> String {
-    let stale: Vec<&TaskReport> = report
-        .tasks
-        .iter()
-        .filter(|task| task.state != TaskState::Fresh)
-        .collect();
+    let is_stale = |task: &&TaskReport| task.state != TaskState::Fresh;
+    let stale = || report.tasks.iter().filter(is_stale);
     let mut lines = Vec::new();
-    if !stale.is_empty() {
-        lines.push(headline(report));
-    } else if report.code > 0 {
-        lines.push(
-            "all results are in the cache, but no such model is in the output folder:".to_owned(),
-        );
+    if stale().next().is_some() || report.code > 0 {
+        lines.push(format!("{}:", headline(report)));
     }
-    let width = stale.iter().map(|task| task.name.len()).max().unwrap_or(0);
-    let mut stage = "";
-    for task in stale {
-        if task.stage != stage {
-            stage = &task.stage;
+    let width = stale().map(|task| task.name.len()).max().unwrap_or(0);
+    for (stage, tasks) in by_stage(report) {
+        let mut tasks = tasks.into_iter().filter(is_stale).peekable();
+        if tasks.peek().is_some() {
             lines.push(format!("  {stage}"));
         }
-        lines.extend(task_lines(task, width));
+        lines.extend(tasks.flat_map(|task| task_lines(task, width)));
     }
-    for text in &report.texts {
-        lines.push(text.clone());
-    }
+    lines.extend(report.texts.iter().cloned());
     lines.join("\n")
 }
 
-fn headline(report: &Report) -> String {
+/// Returns how much is stale, as the first line of a report.
+pub fn headline(report: &Report) -> String {
+    let all = report.tasks.len();
     let spared = report
         .tasks
         .iter()
@@ -52,13 +70,13 @@ fn headline(report: &Report) -> String {
         Some(ms) => format!(", about {}", duration(ms)),
         None => String::new(),
     };
-    let all = report.tasks.len();
-    match spared {
-        0 => format!("{} of {all} tasks are stale{estimate}:", report.stale_count),
-        _ => format!(
-            "{} of {all} tasks are stale, {spared} more may be{estimate}:",
-            report.stale_count
-        ),
+    match (report.stale_count, spared) {
+        (0, 0) if report.code > 0 => {
+            "all results are in the cache, but no such model is in the output folder".to_owned()
+        }
+        (0, 0) => format!("all {all} tasks are fresh"),
+        (stale, 0) => format!("{stale} of {all} tasks are stale{estimate}"),
+        (stale, _) => format!("{stale} of {all} tasks are stale, {spared} more may be{estimate}"),
     }
 }
 

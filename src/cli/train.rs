@@ -55,7 +55,7 @@ pub fn run(arguments: &TrainArguments) -> Exit {
 }
 
 /// How to run: notices go to the screen, Ctrl-C sets the flag.
-fn settings(place: &PlaceArguments, screen: &Arc<Screen>) -> RunSettings {
+pub fn settings(place: &PlaceArguments, screen: &Arc<Screen>) -> RunSettings {
     let cancel = CancelFlag::default();
     let flag = cancel.clone();
     // Without a handler Ctrl-C ends the program at once, which harms nothing.

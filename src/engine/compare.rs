@@ -39,8 +39,9 @@ pub(crate) struct History<'a> {
 }
 
 /// A former run with the description of what it read.
-struct Former {
-    manifest: Manifest,
+pub(crate) struct Former {
+    pub(crate) key: Digest,
+    pub(crate) manifest: Manifest,
     /// Digests of the stored pieces by name.
     stored: BTreeMap<String, Digest>,
 }
@@ -113,17 +114,40 @@ impl<'a> History<'a> {
             .collect()
     }
 
-    fn former(&self, key: Digest) -> Option<Former> {
+    /// Returns what the result under `key` was made of, if the store remembers.
+    pub(crate) fn former(&self, key: Digest) -> Option<Former> {
         let stored = self.store.result(key)?.manifest;
         let manifest = self.json(*stored.get(MANIFEST)?)?;
-        Some(Former { manifest, stored })
+        Some(Former {
+            key,
+            manifest,
+            stored,
+        })
+    }
+
+    /// Returns the run that reasons compare with: the last one of the same name,
+    /// or the nearest of the same kind whose task is gone.
+    pub(crate) fn nearest(&self, id: TaskId, known: &[KeyInput<'_>]) -> Option<Former> {
+        if let Some(last) = self.last_run(id) {
+            return self.former(last.key);
+        }
+        let task = self.graph.task(id);
+        let relatives = self.relatives(task).into_iter();
+        relatives.min_by_key(|former| self.difference(task, known, former).len())
     }
 
     fn json<T: DeserializeOwned>(&self, digest: Digest) -> Option<T> {
         serde_json::from_slice(&self.store.blob(digest)?).ok()
     }
 
-    fn difference(&self, task: &Task, known: &[KeyInput<'_>], former: &Former) -> Vec<Stale> {
+    /// Returns how `task`, as far as its inputs are known, differs from a former
+    /// run.
+    pub(crate) fn difference(
+        &self,
+        task: &Task,
+        known: &[KeyInput<'_>],
+        former: &Former,
+    ) -> Vec<Stale> {
         let now = Manifest::of(task, known);
         let old = &former.manifest;
         if now.kind != old.kind {
@@ -174,7 +198,13 @@ impl<'a> History<'a> {
         }
     }
 
-    fn item_changes(&self, role: &str, source: &Source, former: &Former) -> Vec<ItemChange> {
+    /// Returns which pieces of an input differ; none when it has no known pieces.
+    pub(crate) fn item_changes(
+        &self,
+        role: &str,
+        source: &Source,
+        former: &Former,
+    ) -> Vec<ItemChange> {
         let Source::Leaf(leaf) = source else {
             return Vec::new();
         };

@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::engine::Task;
 
 /// The layout of keys; raised when [`describe`] changes.
-const KEY_CONTEXT: &str = "tabella task key v1";
+pub(crate) const KEY_CONTEXT: &str = "tabella task key v1";
 
 /// One part of what a task is and reads.
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -238,7 +238,7 @@ impl<'a> Planner<'a> {
 
 /// Splits the inputs of `id` into those whose contents are known and the tasks
 /// that have to settle first.
-fn split_inputs<'a>(
+pub(crate) fn split_inputs<'a>(
     graph: &'a Graph,
     tasks: &[Planned],
     id: TaskId,

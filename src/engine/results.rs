@@ -28,6 +28,7 @@ use crate::engine::TaskError;
 use crate::engine::TaskId;
 use crate::engine::compare::MANIFEST;
 use crate::engine::compare::items_name;
+use crate::engine::history::RunTimes;
 use crate::engine::key::KeyInput;
 use crate::engine::key::task_key;
 use crate::engine::plan::lost_output;
@@ -541,11 +542,15 @@ impl<'a> Results<'a> {
             ..RunRecord::default()
         };
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut times = RunTimes::default();
         let mut used = Vec::new();
         for planned in plan.tasks() {
             let task = self.graph.task(planned.id);
             let slot = self.slot(planned.id);
             *counts.entry(slot.outcome_name()).or_default() += 1;
+            if let Some(Outcome::Ran { ms }) = slot.outcome {
+                times.add(task, ms);
+            }
             let Some(key) = slot.key.filter(|_| slot.is_stored) else {
                 continue;
             };
@@ -570,7 +575,7 @@ impl<'a> Results<'a> {
         }
         let has_only_reused = counts.keys().all(|name| *name == "reused");
         if !has_only_reused || !run.tasks.is_empty() {
-            run.report = serde_json::json!(counts);
+            run.report = times.report(&counts);
             self.store.record_run(&run);
         }
         self.store.touch(&used);

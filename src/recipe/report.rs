@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use crate::digest::Digest;
+use crate::engine::PastTime;
 use crate::engine::Stale;
 use crate::recipe::Part;
 
@@ -37,6 +39,12 @@ pub struct TaskReport {
     pub name: String,
     /// Stage, such as `train NLU`.
     pub stage: String,
+    /// Which function it is, such as `nlu.diet`.
+    pub kind: String,
+    /// Its key; none while an input is unknown.
+    pub key: Option<Digest>,
+    /// Names of the tasks that it reads, in the order of the graph.
+    pub reads: Vec<String>,
     /// Whether it will run.
     pub state: TaskState,
     /// Why, one sentence a reason.
@@ -45,6 +53,9 @@ pub struct TaskReport {
     pub reasons: Vec<Stale>,
     /// How long it took last, in milliseconds.
     pub last_ms: Option<u64>,
+    /// How long it took in past runs, the newest first; only in a status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs: Option<Vec<PastTime>>,
 }
 
 /// Whether a task will run.

@@ -14,6 +14,14 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Every stage, in order.
+    pub const ALL: [Stage; 4] = [
+        Stage::Featurize,
+        Stage::TrainNlu,
+        Stage::TrainCore,
+        Stage::Package,
+    ];
+
     /// Returns the stage's name as it is shown.
     pub fn name(self) -> &'static str {
         match self {

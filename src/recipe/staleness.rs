@@ -134,9 +134,14 @@ pub fn fingerprint_parts(old: &Fingerprint, new: &Fingerprint) -> BTreeSet<Part>
 fn task_report(recipe: &Recipe, planned: &Planned) -> TaskReport {
     let task = recipe.graph.task(planned.id);
     let reasons = planned.reasons().to_vec();
+    let reads = recipe.graph.upstreams(planned.id).into_iter();
+    let reads = reads.map(|id| recipe.graph.task(id).name.clone());
     TaskReport {
         name: task.name.clone(),
         stage: task.stage.clone(),
+        kind: task.kind.to_owned(),
+        key: planned.key,
+        reads: reads.collect(),
         state: match planned.state {
             State::Fresh => TaskState::Fresh,
             State::Stale(_) => TaskState::Stale,
@@ -145,5 +150,6 @@ fn task_report(recipe: &Recipe, planned: &Planned) -> TaskReport {
         why: reasons.iter().map(Stale::to_string).collect(),
         reasons,
         last_ms: planned.estimate_ms,
+        runs: None,
     }
 }

@@ -38,6 +38,7 @@ pub use results::NewResult;
 pub use results::OutputRef;
 pub use results::StoredResult;
 pub use runs::LastRun;
+pub use runs::PastRun;
 pub use runs::RunRecord;
 pub use schema::APPLICATION_ID;
 pub use schema::SCHEMA;

@@ -27,7 +27,16 @@ pub struct RunRecord {
     pub started_ms: u64,
     /// The tasks whose key is new, by project and name.
     pub tasks: BTreeMap<(String, String), LastRun>,
-    /// Counts of the run, as JSON.
+    /// Counts of the run, and how long each task took, as JSON.
+    pub report: serde_json::Value,
+}
+
+/// A run that was recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PastRun {
+    /// When it began, in milliseconds since 1970-01-01 UTC.
+    pub started_ms: u64,
+    /// Its report, as it was recorded.
     pub report: serde_json::Value,
 }
 
@@ -35,6 +44,12 @@ impl Store {
     /// Returns the last run of every task of `project`, by name.
     pub fn last_runs(&self, project: &str) -> BTreeMap<String, LastRun> {
         self.read(|connection| last_runs(connection, project))
+            .unwrap_or_default()
+    }
+
+    /// Returns the last runs, `count` at most, the newest first.
+    pub fn past_runs(&self, count: u32) -> Vec<PastRun> {
+        self.read(|connection| past_runs(connection, count))
             .unwrap_or_default()
     }
 
@@ -60,6 +75,19 @@ fn last_runs(
             cost_ms: row.get::<_, i64>(3)?.unsigned_abs(),
         };
         Ok((row.get(0)?, run))
+    })?;
+    rows.collect()
+}
+
+fn past_runs(connection: &Connection, count: u32) -> rusqlite::Result<Vec<PastRun>> {
+    let sql = "SELECT started_ms, report FROM runs ORDER BY id DESC LIMIT ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([count], |row| {
+        let report: String = row.get(1)?;
+        Ok(PastRun {
+            started_ms: row.get::<_, i64>(0)?.unsigned_abs(),
+            report: serde_json::from_str(&report).unwrap_or_default(),
+        })
     })?;
     rows.collect()
 }

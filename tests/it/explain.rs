@@ -1,9 +1,20 @@
 //! Why something is stale, down to the example, story or option, with its place
 //! and with old and new.
 
+use std::process::Command;
+use std::process::Output;
+
 use expect_test::Expect;
 use expect_test::expect;
+use regex::Regex;
+use serde_json::Value;
+use tabella::api;
+use tabella::digest::encode;
+use tabella::store::Access;
+use tabella::store::Store;
+use tabella::store::StoreSettings;
 
+use crate::json_schema::Schema;
 use crate::workbench::Workbench;
 
 const DOMAIN: &str = "\
@@ -332,4 +343,325 @@ fn a_renamed_file_a_renamed_story_and_other_lines_are_no_reasons() {
         },
         expect![[r#""#]],
     );
+}
+
+/// Runs the program on the project of a workbench.
+fn tabella(bench: &Workbench, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tabella"))
+        .args(arguments)
+        .env_clear()
+        .env("TABELLA_CACHE_DIR", bench.cache())
+        .current_dir(bench.root())
+        .output()
+        .unwrap()
+}
+
+/// Returns standard output of a run that must end with `code`.
+#[track_caller]
+fn prints(bench: &Workbench, arguments: &[&str], code: i32) -> String {
+    let output = tabella(bench, arguments);
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn json(bench: &Workbench, arguments: &[&str], schema: &str) -> Value {
+    let value: Value = serde_json::from_str(&prints(bench, arguments, 0)).unwrap();
+    let refusal = Schema::open(schema).refusal(&value);
+    assert_eq!(refusal, None, "{value:#}");
+    value
+}
+
+/// A project that was trained and then edited.
+fn edited() -> Workbench {
+    let bench = counter();
+    bench.train().unwrap();
+    bench.replace("data/nlu.yml", "    - hello\n", "    - hello\n    - hey\n");
+    bench.replace("config.yml", "max_history: 3", "max_history: 4");
+    bench
+}
+
+/// Times are not the same twice.
+fn without_times(text: &str) -> String {
+    let time = Regex::new(r"( *)\b\d+(\.\d)? m?s\b").unwrap();
+    time.replace_all(text, " [TIME]").into_owned()
+}
+
+#[test]
+fn a_status_is_a_tree_of_what_is_stale_and_ends_with_0() {
+    let bench = edited();
+    expect![[r#"
+        3 of 9 tasks are stale, 2 more may be, about [TIME]
+        ├─ featurize
+        │  ├─ stale  nlu.0.WhitespaceTokenizer [TIME]
+        │  │         `messages` changed: added example `hey` (intent: greet, data/nlu.yml:6)
+        │  ├─ maybe  nlu.1.CountVectorsFeaturizer [TIME]
+        │  │         depends on `nlu.0.WhitespaceTokenizer`
+        │  └─ fresh  core.trackers
+        ├─ train NLU
+        │  ├─ stale  nlu.2.KeywordIntentClassifier [TIME]
+        │  │         `messages` changed: added example `hey` (intent: greet, data/nlu.yml:6)
+        │  └─ fresh  nlu.3.RegexEntityExtractor, nlu.4.EntitySynonymMapper
+        ├─ train Core
+        │  ├─ stale  core.0.MemoizationPolicy [TIME]
+        │  │         option `featurizer.MaxHistory.max_history` changed from 3 to 4 (config.yml:14)
+        │  └─ fresh  core.1.RulePolicy
+        └─ package
+           └─ maybe  package [TIME]
+                     `nlu: fingerprint` changed: changed the data
+                     `core: policies` changed: changed component `MemoizationPolicy` (featurizer.MaxHistory.max_history: 3 → 4, config.yml:14)
+                     `core: fingerprint` changed: changed the configuration
+        Core model should be retrained
+        NLU model should be retrained
+    "#]].assert_eq(&without_times(&prints(&bench, &["status"], 0)));
+    bench.train().unwrap();
+    expect![[r#"
+        all 9 tasks are fresh
+        ├─ featurize
+        │  └─ fresh  nlu.0.WhitespaceTokenizer, nlu.1.CountVectorsFeaturizer, core.trackers
+        ├─ train NLU
+        │  └─ fresh  nlu.2.KeywordIntentClassifier, nlu.3.RegexEntityExtractor, nlu.4.EntitySynonymMapper
+        ├─ train Core
+        │  └─ fresh  core.0.MemoizationPolicy, core.1.RulePolicy
+        └─ package
+           └─ fresh  package
+        nothing is stale: no training is required
+    "#]].assert_eq(&prints(&bench, &["status"], 0));
+}
+
+#[test]
+fn a_status_is_the_plan_of_a_dry_run_with_past_times() {
+    let bench = edited();
+    bench.train().unwrap();
+    bench.replace("data/nlu.yml", "    - hey\n", "    - hey you\n");
+    let mut status = json(&bench, &["status", "--json"], "dry-run.schema.json");
+    let tokenizer = status["tasks"][0]["runs"].as_array().unwrap().clone();
+    assert_eq!(tokenizer.len(), 2, "{tokenizer:?}");
+    assert!(tokenizer[0]["started_ms"].as_u64() >= tokenizer[1]["started_ms"].as_u64());
+    for task in status["tasks"].as_array_mut().unwrap() {
+        task.as_object_mut().unwrap().remove("runs").unwrap();
+    }
+    let dry_run = bench.dry_run().dry_run_results.unwrap();
+    assert_eq!(status, serde_json::to_value(dry_run).unwrap());
+}
+
+#[test]
+fn looking_writes_nothing() {
+    let bench = counter();
+    for arguments in [&["status"][..], &["explain", "*"], &["key", "*"]] {
+        prints(&bench, arguments, 0);
+    }
+    assert!(!bench.cache().exists());
+    assert!(!bench.root().join("models").exists());
+}
+
+#[test]
+fn graphs_name_every_task_and_state() {
+    let bench = edited();
+    let dot = prints(&bench, &["status", "--dot"], 0);
+    assert!(
+        dot.starts_with("digraph tabella {") && dot.ends_with("}\n"),
+        "{dot}"
+    );
+    assert_eq!(dot.matches("shape=octagon").count(), 3, "{dot}");
+    assert!(dot.contains("  t0 -> t1;\n"), "{dot}");
+    let mermaid = prints(&bench, &["status", "--mermaid"], 0);
+    assert!(mermaid.starts_with("flowchart LR\n"), "{mermaid}");
+    assert_eq!(mermaid.matches(":::stale").count(), 3, "{mermaid}");
+    assert!(mermaid.contains("  t0 --> t1\n"), "{mermaid}");
+}
+
+/// Fails unless every element is closed in its turn.
+#[track_caller]
+fn check_markup(page: &str) {
+    let tag = Regex::new(r"<(/?)([a-z0-9]+)([^<>]*?)(/?)>").unwrap();
+    let body = page.strip_prefix("<!DOCTYPE html>").unwrap();
+    assert_eq!(tag.replace_all(body, "").matches('<').count(), 0);
+    let mut open = Vec::new();
+    for found in tag.captures_iter(body) {
+        match (&found[1], &found[2], &found[4]) {
+            ("", "meta" | "br", _) | ("", _, "/") => {}
+            ("", name, _) => open.push(name.to_owned()),
+            (_, name, _) => assert_eq!(open.pop().as_deref(), Some(name), "{}", &found[0]),
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[test]
+fn the_page_is_whole_by_itself_and_takes_no_markup_from_the_user() {
+    let bench = edited();
+    let evil = "    - hello\n    - <script>alert(1)</script> \"&' <img src=http://x>\n";
+    bench.replace("data/nlu.yml", "    - hello\n", evil);
+    let name = prints(&bench, &["status", "--html", "page.html"], 0);
+    assert_eq!(name, "page.html\n");
+    let page = bench.read("page.html");
+    assert_eq!(page, prints(&bench, &["status", "--html", "-"], 0));
+    check_markup(&page);
+    assert!(
+        page.contains("&lt;script&gt;alert(1)&lt;/script&gt; &quot;&amp;&#39;"),
+        "{page}"
+    );
+    for piece in [
+        "<script",
+        "<img",
+        "<link",
+        "href=\"http",
+        "url(http",
+        "@import",
+    ] {
+        assert!(!page.contains(piece), "{piece}");
+    }
+    assert!(page.contains("default-src 'none'") && page.contains("prefers-color-scheme: dark"));
+    // Shapes and words as well as colours.
+    for piece in [
+        "may be spared",
+        "stroke-dasharray",
+        "<path class=\"shape\"",
+        "UTC: ",
+    ] {
+        assert!(page.contains(piece), "{piece}");
+    }
+}
+
+#[test]
+fn a_page_that_cannot_be_written_ends_with_74_and_a_wrong_project_with_65() {
+    let bench = edited();
+    prints(&bench, &["status", "--html", "nowhere/page.html"], 74);
+    prints(&bench, &["status", "--dot", "--json"], 64);
+    bench.replace("config.yml", "RulePolicy", "RulePolcy");
+    prints(&bench, &["status"], 65);
+    prints(&bench, &["status", "--config", "none.yml"], 66);
+}
+
+#[test]
+fn a_task_is_explained_by_its_two_manifests() {
+    let bench = edited();
+    let text = prints(&bench, &["explain", "MemoizationPolicy"], 0);
+    expect![[r#"
+        core.0.MemoizationPolicy: stale
+          stage    train Core
+          reads    core.trackers
+          took [TIME]
+                               last run                                                   now
+            key                5132ea1fbadb                                               a8a34aac20c9
+          ≠ option featurizer  {"MaxHistory":{"max_history":3,"remove_duplicates":true}}  {"MaxHistory":{"max_history":4,"remove_duplicates":true}}  config.yml:13
+            8 parts are the same (--all shows them)
+    "#]].assert_eq(&without_times(&text));
+    let text = prints(&bench, &["explain", "nlu.2", "--all"], 0);
+    expect![[r#"
+        nlu.2.KeywordIntentClassifier: stale
+          stage    train NLU
+          took [TIME]
+                                   last run       now
+            key                    e2913aa553c3   a64e2e714a3f
+          = kind                   "nlu.keyword"  "nlu.keyword"
+          = version                1              1
+          = option case_sensitive  true           true
+          ≠ input messages         8f1d18e10ba0   10cb00b5d52c
+              added example `hey` (intent: greet, data/nlu.yml:6)
+    "#]]
+    .assert_eq(&without_times(&text));
+    let text = prints(&bench, &["explain", "core.trackers"], 0);
+    expect![[r#"
+        core.trackers: fresh
+          stage    featurize
+          took [TIME]
+          why      its result is in the cache
+                 last run      now
+            key  ffe83f9e5a83  ffe83f9e5a83
+            5 parts are the same (--all shows them)
+    "#]]
+    .assert_eq(&without_times(&text));
+    let all = json(&bench, &["explain", "*", "--json"], "explain.schema.json");
+    let status = bench.dry_run().dry_run_results.unwrap();
+    assert_eq!(all.as_array().unwrap().len(), status.tasks.len());
+}
+
+#[test]
+fn an_explanation_names_every_changed_piece() {
+    let bench = counter();
+    bench.train().unwrap();
+    let more: String = (0..20)
+        .map(|count| format!("    - hello {count}\n"))
+        .collect();
+    bench.replace(
+        "data/nlu.yml",
+        "    - hello\n",
+        &format!("    - hello\n{more}"),
+    );
+    let text = prints(&bench, &["explain", "WhitespaceTokenizer"], 0);
+    for count in 0..20 {
+        let line = format!(
+            "added example `hello {count}` (intent: greet, data/nlu.yml:{})",
+            count + 6
+        );
+        assert!(text.contains(&line), "{line} in {text}");
+    }
+}
+
+#[test]
+fn tasks_are_found_by_name_component_start_and_pattern() {
+    let bench = edited();
+    let named = |word: &str| -> Vec<String> {
+        let explained = api::explain(&bench.options(), word).unwrap();
+        explained.into_iter().map(|one| one.task.name).collect()
+    };
+    assert_eq!(named("core.trackers"), ["core.trackers"]);
+    assert_eq!(named("RulePolicy"), ["core.1.RulePolicy"]);
+    assert_eq!(named("pack"), ["package"]);
+    assert_eq!(
+        named("core.?.*"),
+        ["core.0.MemoizationPolicy", "core.1.RulePolicy"]
+    );
+    let says = |word: &str, piece: &str| {
+        let output = tabella(&bench, &["explain", word]);
+        assert_eq!(output.status.code(), Some(64), "{output:?}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains(piece), "{piece} in {text}");
+    };
+    says("RulePolcy", "did you mean `RulePolicy`?");
+    says(
+        "core.",
+        "`core.trackers`, `core.0.MemoizationPolicy`, `core.1.RulePolicy`; say more",
+    );
+    says(
+        "nothing*",
+        "there is no task `nothing*`; there are `nlu.0.WhitespaceTokenizer`",
+    );
+}
+
+#[test]
+fn a_key_is_the_hash_of_what_is_printed_and_the_one_in_the_cache() {
+    let bench = counter();
+    bench.train().unwrap();
+    let store = Store::open(&StoreSettings::new(bench.cache(), Access::ReadOnly));
+    let keys = json(&bench, &["key", "*", "--json"], "key.schema.json");
+    let keys = keys.as_array().unwrap();
+    assert_eq!(keys.len(), 9);
+    for key in keys {
+        let task = key["task"].as_str().unwrap();
+        let printed = key["key"].as_str().unwrap();
+        let raw = tabella(&bench, &["key", "--raw", task]).stdout;
+        let mut bytes = Vec::new();
+        for part in key["parts"].as_array().unwrap() {
+            encode(part, &mut bytes).unwrap();
+        }
+        assert!(bytes == raw, "{task}: the parts are not what is hashed");
+        let context = key["context"].as_str().unwrap();
+        let hash = blake3::Hash::from_bytes(blake3::derive_key(context, &raw));
+        assert_eq!(hash.to_hex().as_str(), printed, "{task}");
+        assert!(store.result(printed.parse().unwrap()).is_some(), "{task}");
+        let text = prints(&bench, &["key", task], 0);
+        assert!(text.ends_with(&format!("key      {printed}\n")), "{text}");
+    }
+}
+
+#[test]
+fn a_key_that_is_not_known_yet_says_what_must_run_first() {
+    let bench = edited();
+    let text = prints(&bench, &["key", "CountVectorsFeaturizer"], 0);
+    assert!(text.ends_with("key      not known yet: `nlu.0.WhitespaceTokenizer` must run first\n"));
+    prints(&bench, &["key", "--raw", "CountVectorsFeaturizer"], 65);
+    prints(&bench, &["key", "--raw", "*"], 64);
 }
