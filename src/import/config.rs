@@ -7,9 +7,13 @@ use serde_json::json;
 
 use crate::data::Component;
 use crate::data::Config;
+use crate::import::importers;
 use crate::import::reading::Reading;
 use crate::import::yaml::Node;
 use crate::import::yaml::Yaml;
+
+/// What Rasa's template of a project has as `assistant_id`.
+const PLACEHOLDER_ID: &str = "placeholder_default";
 
 /// Reads the config of one file. A missing pipeline or missing policies become
 /// Rasa 3.6's defaults, in memory alone.
@@ -22,29 +26,84 @@ pub fn read(root: &Node, reading: &mut Reading) -> Config {
             "assistant_id" => {
                 config.assistant_id = reading.text_or_null(Some(value), "`assistant_id`");
             }
-            "language" => config.language = reading.text_or_null(Some(value), "`language`"),
+            "language" => language(value, &mut config, reading),
             "pipeline" => config.pipeline = components(value, "pipeline", reading),
             "policies" => config.policies = components(value, "policies", reading),
-            "importers" => check_importers(value, reading),
+            "importers" | "imports" => {}
             _ => {
                 config.other.insert(entry.key.to_string(), value.to_json());
             }
         }
     }
-    if let Some(recipe) = config.recipe.as_deref().filter(|r| *r != "default.v1")
-        && let Some(node) = root.get("recipe")
+    check_recipe(root, &config, reading);
+    if let Some(node) = root.get("assistant_id")
+        && node.text() == Some(PLACEHOLDER_ID)
     {
-        let what = format!("recipe `{recipe}` is not known");
         let about = reading
-            .about("E103", node, what)
-            .help("only `default.v1` is");
+            .about(
+                "W115",
+                node,
+                "`assistant_id` is still the one of the template",
+            )
+            .help("write a name of your own: it tells this assistant's messages from others'");
         reading.diagnostics.push(about);
     }
+    importers::check(root, reading);
     auto_configure(root, &mut config, reading);
     config
 }
 
+/// Says what to do about a recipe other than `default.v1`.
+fn check_recipe(root: &Node, config: &Config, reading: &mut Reading) {
+    let recipe = config.recipe.as_deref().filter(|r| *r != "default.v1");
+    let (Some(recipe), Some(node)) = (recipe, root.get("recipe")) else {
+        return;
+    };
+    let what = format!("recipe `{recipe}` cannot be trained");
+    let about = reading.about("E103", node, what);
+    let about = match recipe {
+        "graph.v1" => about
+            .note("it describes a graph of Python classes; Tabella makes its own graph")
+            .help("write `recipe: default.v1`, and the components of `train_schema` under `pipeline` and `policies`"),
+        _ => about
+            .help("write `recipe: default.v1`")
+            .suggest(recipe, ["default.v1"]),
+    };
+    reading.diagnostics.push(about);
+}
+
+/// Reads `language`: one, or a list whose first is the main one.
+///
+/// Differs from Rasa, which refuses a list. Components know one language; the
+/// others are kept as `additional_languages`, which newer versions of Rasa call
+/// them, and nothing is trained for them.
+fn language(node: &Node, config: &mut Config, reading: &mut Reading) {
+    let Yaml::List(items) = &node.yaml else {
+        config.language = reading.text_or_null(Some(node), "`language`");
+        return;
+    };
+    let texts = items
+        .iter()
+        .filter_map(|item| reading.text(item, "a language"));
+    let mut languages: Vec<String> = texts.map(str::to_owned).collect();
+    if languages.len() > 1 {
+        let rest = Value::from(languages.split_off(1));
+        config.other.insert("additional_languages".to_owned(), rest);
+        let what = format!(
+            "of several languages the first one, `{}`, is trained",
+            languages[0]
+        );
+        let about = reading
+            .about("N114", node, what)
+            .help("train a model for each other language, with a config of its own");
+        reading.diagnostics.push(about);
+    }
+    config.language = languages.pop();
+}
+
 /// Fills a missing or null pipeline, and missing or null policies.
+///
+/// Rasa 2 fills empty ones too; Rasa 3 takes `[]` at its word, and so do we.
 fn auto_configure(root: &Node, config: &mut Config, reading: &mut Reading) {
     let missing = |key: &str| root.get(key).is_none_or(Node::is_null);
     let start = root
@@ -70,6 +129,10 @@ fn auto_configure(root: &Node, config: &mut Config, reading: &mut Reading) {
 
 /// Reads the list of a pipeline or of policies.
 fn components(node: &Node, what: &str, reading: &mut Reading) -> Vec<Component> {
+    if let Some(name) = node.text() {
+        template(node, name, what, reading);
+        return Vec::new();
+    }
     let what = format!("`{what}`");
     reading
         .list(node, &what)
@@ -109,19 +172,57 @@ fn component(node: &Node, reading: &mut Reading) -> Option<Component> {
     Some(component)
 }
 
-/// Accepts `importers` that say what is done anyway.
-fn check_importers(node: &Node, reading: &mut Reading) {
-    for item in reading.list(node, "`importers`") {
-        let name = item.get("name").and_then(Node::text).unwrap_or_default();
-        let name = name.rsplit('.').next().unwrap_or(name);
-        if name != "RasaFileImporter" {
-            let what = format!("importer `{name}` is not built yet");
-            let about = reading
-                .about("E102", item, what)
-                .help("name the files of all projects with `--data` and `--domain`");
-            reading.diagnostics.push(about);
+/// Names of whole pipelines in Rasa 1 and before, with what they stood for in
+/// today's components.
+const TEMPLATES: &[(&[&str], &str)] = &[
+    (
+        &["supervised_embeddings", "tensorflow_embedding"],
+        "WhitespaceTokenizer, RegexFeaturizer, LexicalSyntacticFeaturizer, CountVectorsFeaturizer, \
+         CountVectorsFeaturizer with `analyzer: char_wb`, `min_ngram: 1` and `max_ngram: 4`, \
+         DIETClassifier, EntitySynonymMapper",
+    ),
+    (
+        &[
+            "pretrained_embeddings_spacy",
+            "spacy_sklearn",
+            "pretrained_embeddings_convert",
+            "mitie",
+            "mitie_sklearn",
+        ],
+        "WhitespaceTokenizer, RegexFeaturizer, LexicalSyntacticFeaturizer, CountVectorsFeaturizer, \
+         DIETClassifier, EntitySynonymMapper; word vectors of spaCy, ConveRT or MITIE are not built in",
+    ),
+    (&["keyword"], "KeywordIntentClassifier"),
+];
+
+/// Says what to write instead of the name of a whole pipeline.
+fn template(node: &Node, name: &str, what: &str, reading: &mut Reading) {
+    let known = TEMPLATES.iter().find(|(names, _)| names.contains(&name));
+    let about = match known {
+        Some((_, components)) => reading
+            .about(
+                "E116",
+                node,
+                format!("`{name}` is a pipeline of Rasa 1 by its name"),
+            )
+            .help(format!(
+                "list its components, each as `- name: …`: {components}"
+            )),
+        None => {
+            let names = TEMPLATES
+                .iter()
+                .flat_map(|(names, _)| names.iter().copied());
+            reading
+                .about(
+                    "E116",
+                    node,
+                    format!("`{what}` is a list of components, not a name"),
+                )
+                .help("write each as `- name: …`")
+                .suggest(name, names)
         }
-    }
+    };
+    reading.diagnostics.push(about);
 }
 
 /// Rasa 3.6's default pipeline.
@@ -151,7 +252,8 @@ fn default_pipeline() -> Vec<Component> {
     ]
 }
 
-/// Rasa 3.6's default policies.
+/// Rasa 3.6's default policies; 2.8 had the same, and 2.4 had no
+/// `UnexpecTEDIntentPolicy` yet.
 ///
 /// Differs from Rasa: without `UnexpecTEDIntentPolicy`, which is not built yet.
 fn default_policies() -> Vec<Component> {

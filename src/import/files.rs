@@ -36,6 +36,8 @@ pub enum Role {
     Data,
     /// A file or folder of test stories.
     Test,
+    /// A folder of another project: its domain and training data.
+    Project,
 }
 
 /// A file to be read, and why.
@@ -52,6 +54,8 @@ pub struct Found {
     domain_named: bool,
     data: bool,
     test: bool,
+    /// Whether it counts as one kind of file alone, being of another project.
+    project: bool,
 }
 
 /// Collects the files to read.
@@ -174,6 +178,7 @@ impl Candidate {
                 domain_named: false,
                 data: false,
                 test: false,
+                project: role == Role::Project,
             });
         }
         let found = &mut self.found[index];
@@ -187,7 +192,20 @@ impl Candidate {
                 found.domain_named |= named;
                 self.domain_count += 1;
             }
-            Role::Data => found.data = true,
+            Role::Data => {
+                found.data = true;
+                found.project = false;
+            }
+            Role::Project => {
+                // Each domain file of a project is merged by itself.
+                self.domain_groups += 1;
+                found.data = true;
+                if found.domain.is_none() {
+                    found.domain_group = self.domain_groups;
+                    found.domain = Some(self.domain_count);
+                    self.domain_count += 1;
+                }
+            }
             Role::Test => found.test = true,
         }
     }
@@ -205,7 +223,7 @@ impl Candidate {
 }
 
 /// Returns a path as it is shown: relative to the root, with `/`.
-fn shown(root: &Path, path: &Path) -> Arc<str> {
+pub fn shown(root: &Path, path: &Path) -> Arc<str> {
     let path = path.strip_prefix(root).unwrap_or(path);
     let parts: Vec<String> = path
         .components()
@@ -339,8 +357,47 @@ fn parse(
     if !found.domain_named && !DOMAIN_KEYS.iter().any(|key| root.get(key).is_some()) {
         read.input.kinds.retain(|kind| *kind != FileKind::Domain);
     }
+    if found.project {
+        one_kind(&mut read.input, &root, reading);
+    }
     if is_readable_version(&root, reading) {
         read.root = Some(root);
+    }
+}
+
+/// Leaves a file of another project the one kind that counts.
+///
+/// Rasa's `MultiProjectImporter`: a file is test stories by its name, else a
+/// domain, else NLU data, else stories. Differs from Rasa: sections that are
+/// lost by that are named.
+fn one_kind(input: &mut InputFile, root: &Node, reading: &mut Reading) {
+    let name = input.shown.rsplit('/').next().unwrap_or_default();
+    let is_stories = input.kinds.contains(&FileKind::Stories);
+    if name.starts_with("test_") && is_stories {
+        input.kinds.clear();
+        return;
+    }
+    let order = [FileKind::Domain, FileKind::Nlu, FileKind::Stories];
+    let Some(kind) = order.into_iter().find(|kind| input.kinds.contains(kind)) else {
+        return;
+    };
+    input.kinds = vec![kind];
+    let (what, lost): (&str, &[&str]) = match kind {
+        FileKind::Domain => ("a domain", &["nlu", "stories", "rules"]),
+        FileKind::Nlu => ("NLU data", &["stories", "rules"]),
+        _ => return,
+    };
+    for entry in root.entries() {
+        if lost.contains(&&*entry.key) {
+            let what = format!(
+                "`{}` is not read: an imported file is {what} alone",
+                entry.key
+            );
+            let about = reading
+                .about("W121", &entry.at, what)
+                .help("move the section to a file of its own");
+            reading.diagnostics.push(about);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod yaml;
 mod shelf;
 mod files;
 mod reading;
+mod importers;
 mod config;
 mod dialect;
 mod responses;
@@ -172,7 +173,13 @@ pub fn import_project(sources: &Sources) -> Result<Imported, ImportError> {
     for path in &sources.data {
         candidates.add(path, Role::Data)?;
     }
-    let reader = Reader::open(candidates, Shelf::Disk, &sources.environment)?;
+    let mut said = Vec::new();
+    if !sources.config.as_os_str().is_empty() {
+        let (root, config) = (&sources.root, &sources.config);
+        said = importers::add_projects(&mut candidates, root, config, &sources.environment)?;
+    }
+    let mut reader = Reader::open(candidates, Shelf::Disk, &sources.environment)?;
+    reader.say(said);
     reader.project(&sources.root, sources.want)
 }
 

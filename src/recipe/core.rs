@@ -44,6 +44,7 @@ use crate::recipe::Slices;
 use crate::recipe::Stage;
 use crate::recipe::Stories;
 use crate::recipe::builder::places_of;
+use crate::recipe::instead::instead;
 use crate::recipe::nlu::options_map;
 use crate::recipe::options::Written;
 use crate::recipe::options::with_causes;
@@ -123,7 +124,10 @@ fn read(policy: &Component, diagnostics: &mut Vec<Diagnostic>) -> Option<PolicyO
             };
             let message = with_causes(&error);
             let diagnostic = Diagnostic::new(code, policy.place.clone(), message);
-            diagnostics.push(diagnostic.suggest(&policy.name, BUILT_IN_POLICIES));
+            diagnostics.push(match instead(&policy.name) {
+                Some(what) => diagnostic.help(format!("instead: {what}")),
+                None => diagnostic.suggest(&policy.name, BUILT_IN_POLICIES),
+            });
             None
         }
     }

@@ -17,6 +17,7 @@ mod slices;
 mod seeds;
 mod builder;
 mod options;
+mod instead;
 mod networks;
 mod nlu;
 mod core;

@@ -51,6 +51,7 @@ use crate::recipe::Messages;
 use crate::recipe::Slices;
 use crate::recipe::Stage;
 use crate::recipe::builder::places_of;
+use crate::recipe::instead::instead;
 use crate::recipe::networks;
 use crate::recipe::options::Written;
 use crate::tokenize::Attribute;
@@ -101,8 +102,10 @@ pub fn tasks(
     let pipeline = &project.config.pipeline;
     let wrong = component::check(pipeline);
     for (place, error) in &wrong {
-        let at = pipeline[*place].place.clone();
-        diagnostics.push(Diagnostic::new("E106", at, error.to_string()));
+        let component = &pipeline[*place];
+        let mut about = Diagnostic::new("E106", component.place.clone(), error.to_string());
+        about.help = instead(&component.name).map(|what| format!("instead: {what}"));
+        diagnostics.push(about);
     }
     if pipeline.is_empty() {
         let at = crate::data::Place::default();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // Test helpers may fail as tests do.
 
+mod configs;
 mod domains;
 mod training_data;
 
@@ -856,36 +857,29 @@ importers: [{name: MultiProjectImporter}]
     check_said(
         &[("config.yml", config)],
         expect![[r#"
-        note[N105]: no `policies`: Rasa's default is used
-          ──▶ config.yml:1:1
-           │
-         1 │ language: en
-           │ ^^^^^^^^
-           = note: without UnexpecTEDIntentPolicy, which is not built yet
+            note[N105]: no `policies`: Rasa's default is used
+              ──▶ config.yml:1:1
+               │
+             1 │ language: en
+               │ ^^^^^^^^
+               = note: without UnexpecTEDIntentPolicy, which is not built yet
 
-        error[E101]: a component is a map with a `name`
-          ──▶ config.yml:3:3
-           │
-         3 │ - WhitespaceTokenizer
-           │   ^^^^^^^^^^^^^^^^^^^
-           = help: write `- name: WhitespaceTokenizer`
+            error[E101]: a component is a map with a `name`
+              ──▶ config.yml:3:3
+               │
+             3 │ - WhitespaceTokenizer
+               │   ^^^^^^^^^^^^^^^^^^^
+               = help: write `- name: WhitespaceTokenizer`
 
-        error[E101]: a component without `name`
-          ──▶ config.yml:4:3
-           │
-         4 │ - nam: X
-           │   ^
+            error[E101]: a component without `name`
+              ──▶ config.yml:4:3
+               │
+             4 │ - nam: X
+               │   ^
 
-        error[E102]: importer `MultiProjectImporter` is not built yet
-          ──▶ config.yml:5:13
-           │
-         5 │ importers: [{name: MultiProjectImporter}]
-           │             ^
-           = help: name the files of all projects with `--data` and `--domain`
-
-        error[E003]: `data` does not exist
-          ──▶ data
-    "#]],
+            error[E003]: `data` does not exist
+              ──▶ data
+        "#]],
     );
 }
 

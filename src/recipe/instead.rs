@@ -1,0 +1,109 @@
+//! What to write instead of components and policies that are not built in:
+//! those that Rasa itself has given up, and those that need foreign code.
+
+/// Names with what does their work today.
+const INSTEAD: &[(&[&str], &str)] = &[
+    (
+        &["KerasPolicy", "EmbeddingPolicy", "SklearnPolicy"],
+        "`TEDPolicy` learns from the same stories",
+    ),
+    (
+        &["FormPolicy"],
+        "`RulePolicy` runs forms; write a rule that starts each: its intent, the form as `action`, and `active_loop`",
+    ),
+    (
+        &["MappingPolicy"],
+        "`RulePolicy`, and for each intent with `triggers` a rule of that intent and action",
+    ),
+    (
+        &["FallbackPolicy"],
+        "`FallbackClassifier` in the pipeline with `threshold`, and `RulePolicy` with `core_fallback_threshold` and `core_fallback_action_name`",
+    ),
+    (
+        &["TwoStageFallbackPolicy"],
+        "`FallbackClassifier` in the pipeline, `RulePolicy`, and a rule: intent `nlu_fallback`, action and active loop `action_two_stage_fallback`",
+    ),
+    (
+        &["UnexpecTEDIntentPolicy"],
+        "leave it out: the other policies predict without it",
+    ),
+    (
+        &[
+            "EmbeddingIntentClassifier",
+            "SklearnIntentClassifier",
+            "LogisticRegressionClassifier",
+            "MitieIntentClassifier",
+            "CRFEntityExtractor",
+            "MitieEntityExtractor",
+            "SpacyEntityExtractor",
+            "intent_classifier_tensorflow_embedding",
+            "intent_classifier_sklearn",
+            "intent_classifier_mitie",
+            "ner_crf",
+            "ner_mitie",
+            "ner_spacy",
+        ],
+        "`DIETClassifier` learns intents and entities from the NLU data",
+    ),
+    (
+        &[
+            "SpacyTokenizer",
+            "MitieTokenizer",
+            "ConveRTTokenizer",
+            "LanguageModelTokenizer",
+            "tokenizer_whitespace",
+            "tokenizer_spacy",
+            "tokenizer_mitie",
+        ],
+        "`WhitespaceTokenizer`",
+    ),
+    (
+        &[
+            "SpacyFeaturizer",
+            "MitieFeaturizer",
+            "ConveRTFeaturizer",
+            "LanguageModelFeaturizer",
+            "HFTransformersNLP",
+            "intent_featurizer_count_vectors",
+            "intent_featurizer_spacy",
+            "intent_featurizer_mitie",
+        ],
+        "`CountVectorsFeaturizer`, once by words and once with `analyzer: char_wb`",
+    ),
+    (&["intent_entity_featurizer_regex"], "`RegexFeaturizer`"),
+    (
+        &["SpacyNLP", "MitieNLP", "nlp_spacy", "nlp_mitie"],
+        "leave it out, with the components that need its model",
+    ),
+    (
+        &[
+            "DucklingHTTPExtractor",
+            "DucklingEntityExtractor",
+            "ner_duckling_http",
+            "ner_duckling",
+        ],
+        "leave it out, or find numbers and dates by patterns with `RegexEntityExtractor`",
+    ),
+    (&["ner_synonyms"], "`EntitySynonymMapper`"),
+    (&["intent_classifier_keyword"], "`KeywordIntentClassifier`"),
+];
+
+/// Returns what does the work of a component or policy.
+pub fn instead(name: &str) -> Option<&'static str> {
+    let found = INSTEAD.iter().find(|(names, _)| names.contains(&name));
+    found.map(|(_, what)| *what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialogue::BUILT_IN_POLICIES;
+
+    #[test]
+    fn nothing_that_is_built_in_is_replaced() {
+        for name in BUILT_IN_POLICIES {
+            assert_eq!(instead(name), None, "{name}");
+        }
+        assert_eq!(instead("DIETClassifier"), None);
+    }
+}
