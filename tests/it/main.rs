@@ -7,6 +7,7 @@ mod workbench;
 mod json_schema;
 mod rooms;
 mod import_reads;
+mod hostile;
 mod rasa_reads;
 mod featurizer_goldens;
 mod dialogue_goldens;

@@ -11,6 +11,7 @@ use crate::import::yaml::Mistake;
 use crate::import::yaml::Node;
 use crate::import::yaml::Slice;
 use crate::import::yaml::Style;
+use crate::import::yaml::tree;
 use crate::import::yaml::tree::At;
 use crate::import::yaml::tree::Shape;
 use crate::import::yaml::tree::Tree;
@@ -39,7 +40,11 @@ pub fn parse(text: &str, environment: &mut Environment<'_>) -> Result<Node, Vec<
                     column: error.marker().col() as u32 + 1,
                     length: 1,
                 };
-                Err(at.mistake("E004", format!("not valid YAML: {}", error.info())))
+                Err(match error.info() {
+                    // Brackets, of which the parser looks at many in advance.
+                    "recursion limit exceeded" => tree::too_deep(at),
+                    info => at.mistake("E004", format!("not valid YAML: {info}")),
+                })
             }
         };
         if let Err(mistake) = step {

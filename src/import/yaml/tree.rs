@@ -342,7 +342,8 @@ impl<'e, 'v> Tree<'e, 'v> {
     }
 }
 
-fn too_deep(at: At) -> Mistake {
+/// Returns the mistake for what stands deeper than [`DEPTH_LIMIT`].
+pub fn too_deep(at: At) -> Mistake {
     let what = format!("more than {DEPTH_LIMIT} lists and maps inside each other");
     at.mistake("E006", what)
 }

@@ -59,8 +59,8 @@ impl<'t> Cursor<'t> {
         self.at - self.line_start
     }
 
-    /// Returns the place of a piece of this line. Pieces are asked for in the
-    /// order in which they stand.
+    /// Returns the place of a piece of this line, counting from the one that was
+    /// asked for before.
     pub fn place(&mut self, start: usize, end: usize) -> At {
         let column = self.column(start);
         let length = self.column(end) - column;
@@ -73,14 +73,21 @@ impl<'t> Cursor<'t> {
 
     /// Returns the code points before byte `at` on this line.
     fn column(&mut self, at: usize) -> u32 {
-        let (from, count) = match self.counted {
-            (from, count) if from >= self.line_start && from <= at => (from, count),
-            _ => (self.line_start, 0),
+        let (known, count) = match self.counted {
+            (known, _) if known < self.line_start => (self.line_start, 0),
+            counted => counted,
         };
-        let between = &self.text.as_bytes()[from..at];
-        let starts = between.iter().filter(|byte| **byte & 0xc0 != 0x80);
-        self.counted = (at, count + starts.count() as u32);
-        self.counted.1
+        let bytes = self.text.as_bytes();
+        let code_points = |bytes: &[u8]| -> u32 {
+            let starts = bytes.iter().filter(|byte| **byte & 0xc0 != 0x80);
+            starts.count() as u32
+        };
+        let count = match at < known {
+            true => count - code_points(&bytes[at..known]),
+            false => count + code_points(&bytes[known..at]),
+        };
+        self.counted = (at, count);
+        count
     }
 
     /// Steps over the end of a line.
