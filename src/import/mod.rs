@@ -295,13 +295,17 @@ impl<'s> Reader<'s> {
     fn project(mut self, root: &Path, want: Want) -> Result<Imported, ImportError> {
         let config = self.config();
         let (mut domain, dialect) = self.domain();
+        let has_domain = self.has_domain();
+        self.keep_trees(&[FileKind::Nlu, FileKind::Stories]);
         let mut nlu = self.nlu(root)?;
+        self.keep_trees(&[FileKind::Stories]);
         let mut stories = StoryGraph::default();
         if want != Want::Nlu {
             self.say(retrieval::sync(&mut domain, &mut nlu, dialect));
-            stories = self.stories(&domain, self.has_domain(), Purpose::Training);
+            stories = self.stories(&domain, has_domain, Purpose::Training);
+            self.keep_trees(&[]);
             retrieval::add_bot_texts(&mut domain, &stories);
-            self.say(check::check(&domain, &nlu, &stories, self.has_domain()));
+            self.say(check::check(&domain, &nlu, &stories, has_domain));
         } else {
             retrieval::take_responses(&domain, &mut nlu);
             retrieval::fill_responses(&mut nlu);
@@ -320,6 +324,16 @@ impl<'s> Reader<'s> {
             dialect,
             ..self.finish(project)
         })
+    }
+
+    /// Drops the trees that none of these kinds needs: they are larger than what
+    /// is read out of them.
+    fn keep_trees(&mut self, kinds: &[FileKind]) {
+        self.files.par_iter_mut().for_each(|file| {
+            if !kinds.iter().any(|kind| file.is(*kind)) {
+                file.root = None;
+            }
+        });
     }
 
     fn say(&mut self, diagnostics: Vec<Diagnostic>) {
