@@ -9,6 +9,7 @@ use crate::archive::ArchiveError;
 use crate::archive::Flaw;
 use crate::diagnostic::Severity;
 use crate::import::ImportError;
+use crate::store::CacheError;
 
 /// The longest message that is parsed, in bytes. Networks compare each word with
 /// each other, so that time and memory grow with the square of the words.
@@ -83,6 +84,9 @@ pub enum TrainError {
     /// The archive could not be written or read.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// A command about the cache could not be done.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     /// The model cannot be packed.
     #[error("the model cannot be packed: {0}")]
     Pack(#[from] Flaw),

@@ -9,6 +9,8 @@ use crate::api::TrainError;
 use crate::archive::ArchiveError;
 use crate::diagnostic::Severity;
 use crate::import::ImportError;
+use crate::store::CacheError;
+use crate::store::Warning;
 
 /// The exit codes, apart from those of a dry run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +69,7 @@ impl Exit {
             TrainError::MissingPart { .. } => Exit::BadInput,
             TrainError::Import(error) => Self::after_import(error),
             TrainError::Archive(error) => Self::after_archive(error),
+            TrainError::Cache(error) => Self::after_cache(error),
             TrainError::Write { .. } | TrainError::Threads(_) => Exit::InputOutput,
             TrainError::Interrupted => Exit::Interrupted,
         }
@@ -75,6 +78,21 @@ impl Exit {
     fn after_import(error: &ImportError) -> Self {
         match io_kind(error) {
             Some(ErrorKind::NotFound) => Exit::NoInput,
+            _ => Exit::InputOutput,
+        }
+    }
+
+    fn after_cache(error: &CacheError) -> Self {
+        match error {
+            CacheError::NoFolder | CacheError::NothingToExport { .. } => Exit::NoInput,
+            CacheError::NotACache { .. } | CacheError::Bundle { .. } => Exit::BadInput,
+            CacheError::Unusable(
+                Warning::Newer { .. } | Warning::Foreign { .. } | Warning::Damaged { .. },
+            ) => Exit::BadInput,
+            CacheError::Read { .. } => match io_kind(error) {
+                Some(ErrorKind::NotFound) => Exit::NoInput,
+                _ => Exit::InputOutput,
+            },
             _ => Exit::InputOutput,
         }
     }

@@ -140,7 +140,11 @@ impl Store {
     }
 }
 
-fn inline_bytes(connection: &Connection, digest: Digest) -> rusqlite::Result<Option<Vec<u8>>> {
+/// Returns the bytes of a blob that the database holds.
+pub(super) fn inline_bytes(
+    connection: &Connection,
+    digest: Digest,
+) -> rusqlite::Result<Option<Vec<u8>>> {
     let sql = "SELECT bytes FROM blobs WHERE digest = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let row = statement.query_row([digest.as_bytes()], |row| row.get(0));

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use rusqlite::TransactionBehavior;
 
 use crate::store::Warning;
 use crate::store::lock;
+use crate::store::presence;
 use crate::store::schema;
 use crate::store::schema::Made;
 
@@ -71,6 +73,8 @@ pub struct Store {
     connection: Mutex<Connection>,
     /// None when everything is kept in memory.
     folder: Option<PathBuf>,
+    /// The lock that all users of the folder share; none for readers.
+    pub(super) presence: Mutex<Option<File>>,
     today: u32,
     /// Cleared for good when the disk is full or read-only.
     is_writable: AtomicBool,
@@ -91,6 +95,7 @@ struct Warnings {
 struct Opened {
     connection: Connection,
     access: Access,
+    presence: Option<File>,
     warning: Option<Warning>,
 }
 
@@ -106,6 +111,7 @@ impl Store {
             Ok(Some(opened)) => {
                 let folder = Some(settings.folder.clone());
                 let store = Self::with(opened.connection, folder, settings.today);
+                *locked(&store.presence) = opened.presence;
                 let is_writable = opened.access == Access::ReadWrite;
                 store.is_writable.store(is_writable, Ordering::Relaxed);
                 opened
@@ -134,6 +140,7 @@ impl Store {
         Self {
             connection: Mutex::new(connection),
             folder,
+            presence: Mutex::default(),
             today,
             is_writable: AtomicBool::new(true),
             is_lost: AtomicBool::new(false),
@@ -223,12 +230,21 @@ impl Store {
         }
     }
 
+    /// Puts the database aside as damaged and goes on without one.
+    pub(super) fn put_aside(&self, cause: &str) {
+        self.lose(&mut locked(&self.connection), cause);
+    }
+
     /// Decides what an error of the database means for the rest of the run.
     fn give_up(&self, connection: &mut Connection, error: &rusqlite::Error) {
         if !is_damage(error) {
             self.stop_writing(&error.to_string());
             return;
         }
+        self.lose(connection, &error.to_string());
+    }
+
+    fn lose(&self, connection: &mut Connection, cause: &str) {
         *connection = memory_connection();
         let folder = self.folder().map(Path::to_owned);
         self.is_lost.store(true, Ordering::Relaxed);
@@ -237,12 +253,31 @@ impl Store {
             .and_then(|folder| move_aside(&folder));
         self.warn(Warning::Damaged {
             moved_to,
-            cause: error.to_string(),
+            cause: cause.to_owned(),
         });
+    }
+
+    /// Gives the space of removed rows back to the disk, when it is worth it.
+    /// Only for one who is alone: it rewrites the whole database.
+    pub(super) fn shrink(&self) {
+        let connection = locked(&self.connection);
+        let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let (Ok(free), Ok(all), Ok(size)) = (
+            number("freelist_count"),
+            number("page_count"),
+            number("page_size"),
+        ) else {
+            return;
+        };
+        if free * size > SHRINK_FROM_BYTES && free > all / 4 {
+            // A full disk is no reason to complain: nothing is lost.
+            let _ = connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);");
+        }
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks `mutex`, whoever panicked with it.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -280,7 +315,11 @@ fn is_damage(error: &rusqlite::Error) -> bool {
     is_broken || is_odd
 }
 
-const DATABASE: &str = "results.db";
+/// Unused space in the database that is worth a rewrite.
+const SHRINK_FROM_BYTES: i64 = 1 << 20;
+
+/// The database's file name.
+pub(super) const DATABASE: &str = "results.db";
 
 /// Attempts to open while others create or switch to the log.
 const OPEN_ATTEMPTS: u32 = 20;
@@ -290,11 +329,14 @@ fn open_writable(settings: &StoreSettings) -> Result<Option<Opened>, Warning> {
     if let Err(error) = make_folders(folder) {
         return open_instead(settings, &error);
     }
+    // Before anything is looked up: what is found must stay until the end.
+    let presence = presence::join(folder, settings.busy_timeout_ms);
     let mut has_moved = None;
     for attempt in 0..OPEN_ATTEMPTS {
         let error = match connect(settings) {
             Ok(Ok(mut opened)) => {
                 opened.warning = has_moved.or(opened.warning);
+                opened.presence = presence;
                 return Ok(Some(opened));
             }
             Ok(Err(warning)) => return Err(warning),
@@ -386,6 +428,7 @@ fn connect(settings: &StoreSettings) -> rusqlite::Result<Result<Opened, Warning>
     Ok(Ok(Opened {
         connection,
         access: Access::ReadWrite,
+        presence: None,
         warning,
     }))
 }
@@ -450,6 +493,7 @@ fn open_read_only(settings: &StoreSettings) -> Result<Option<Opened>, Warning> {
         Made::Ours => Ok(Some(Opened {
             connection,
             access: Access::ReadOnly,
+            presence: None,
             warning: None,
         })),
         Made::Newer(found) => Err(newer(settings, found)),
@@ -488,7 +532,8 @@ fn escaped(path: &Path) -> String {
     text
 }
 
-fn beside(file: &Path, suffix: &str) -> PathBuf {
+/// Returns the path of a file that belongs to `file`.
+pub(super) fn beside(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(suffix);
     name.into()

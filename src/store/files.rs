@@ -144,7 +144,7 @@ impl FileTable {
     }
 
     /// Reads a packed table; none if it is damaged or of another version.
-    fn unpacked(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn unpacked(bytes: &[u8]) -> Option<Self> {
         let (bytes, digest) = bytes.split_last_chunk::<32>()?;
         if Digest::of(bytes).as_bytes() != digest {
             return None;

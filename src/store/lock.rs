@@ -118,7 +118,8 @@ fn attempt(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
+/// Opens a lock's file, and makes it if it is not there.
+pub(super) fn open(path: &Path) -> io::Result<File> {
     File::options()
         .read(true)
         .write(true)
@@ -129,7 +130,7 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// Returns whether `file` is still the one that `path` names.
 #[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     match (file.metadata(), fs::metadata(path)) {
         (Ok(held), Ok(found)) => held.ino() == found.ino() && held.dev() == found.dev(),
@@ -139,7 +140,7 @@ fn is_at(file: &File, path: &Path) -> bool {
 
 /// Elsewhere an open file cannot be removed, so it is always the same one.
 #[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
+pub(super) fn is_at(_: &File, _: &Path) -> bool {
     true
 }
 

@@ -17,8 +17,23 @@
 //!
 //! [`Store::open`]: crate::store::Store::open
 //! [`Warning`]: crate::store::Warning
+//!
+//! # Looking after it
+//!
+//! A cache can be checked and repaired ([`Store::check`]), kept within limits
+//! ([`Store::collect`]), carried elsewhere as one file ([`Store::export`],
+//! [`Bundle`]) and removed ([`clear`]). Those who use a cache share a lock, and
+//! whoever removes results must be alone ([`Alone`]).
+//!
+//! [`Store::check`]: crate::store::Store::check
+//! [`Store::collect`]: crate::store::Store::collect
+//! [`Store::export`]: crate::store::Store::export
+//! [`Bundle`]: crate::store::Bundle
+//! [`clear`]: crate::store::clear()
+//! [`Alone`]: crate::store::Alone
 
 mod warning;
+mod error;
 mod schema;
 mod database;
 mod blobs;
@@ -26,14 +41,40 @@ mod results;
 mod runs;
 mod files;
 mod lock;
+mod presence;
+mod folder;
+mod census;
+mod check;
+mod collect;
+mod bundle;
+mod unbundle;
+mod clear;
 
+pub use bundle::BUNDLE_VERSION;
+pub use bundle::Bundled;
+pub use bundle::BundledResult;
+pub use census::BlobRow;
+pub use census::Census;
+pub use census::ResultRow;
+pub use census::RunCounts;
+pub use check::CheckSettings;
+pub use check::Leftovers;
+pub use check::Problem;
+pub use check::Verification;
+pub use clear::Cleared;
+pub use clear::clear;
+pub use collect::CacheLimits;
+pub use collect::Collected;
 pub use database::Access;
 pub use database::Store;
 pub use database::StoreSettings;
+pub use error::BundleFlaw;
+pub use error::CacheError;
 pub use files::FileStamp;
 pub use files::FileTable;
 pub use lock::Locked;
 pub use lock::TaskLock;
+pub use presence::Alone;
 pub use results::NewResult;
 pub use results::OutputRef;
 pub use results::StoredResult;
@@ -43,4 +84,6 @@ pub use runs::RunRecord;
 pub use schema::APPLICATION_ID;
 pub use schema::SCHEMA;
 pub use schema::VERSION;
+pub use unbundle::Bundle;
+pub use unbundle::Imported;
 pub use warning::Warning;

@@ -606,7 +606,7 @@ fn two_stores_at_once_do_the_work_once() {
     assert!(logs.iter().all(|log| !log.contains("warning")), "{logs:#?}");
     assert_eq!(
         fs::read_dir(cache.folder().join("locks")).unwrap().count(),
-        1
+        2
     );
 }
 

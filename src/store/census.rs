@@ -1,0 +1,169 @@
+//! Everything that the database lists, read in one go: what checks, statistics
+//! and the removal of old results start from.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+use serde::de::DeserializeOwned;
+
+use crate::digest::Digest;
+use crate::store::OutputRef;
+use crate::store::Store;
+use crate::store::folder::listing;
+
+/// A result as the database lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultRow {
+    /// The key of what the task read.
+    pub key: Digest,
+    /// The kind of task.
+    pub kind: String,
+    /// The outputs by name.
+    pub outputs: BTreeMap<String, OutputRef>,
+    /// Digests of the blobs that describe what the key was made of.
+    pub manifest: BTreeMap<String, Digest>,
+    /// How long the task ran, in milliseconds.
+    pub cost_ms: u64,
+    /// The day of its last use, counted from 1970-01-01.
+    pub used_day: u32,
+}
+
+impl ResultRow {
+    /// Returns the digests of all blobs that the result names; one can stand
+    /// twice.
+    pub fn blobs(&self) -> impl Iterator<Item = Digest> {
+        let outputs = self.outputs.values().map(|output| output.digest);
+        outputs.chain(self.manifest.values().copied())
+    }
+}
+
+/// A blob as the database lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlobRow {
+    /// How many bytes.
+    pub size: u64,
+    /// Whether the bytes are in the database, and not a file.
+    pub is_inline: bool,
+}
+
+/// All that the database lists.
+#[derive(Clone, Debug, Default)]
+pub struct Census {
+    /// The results, ascending by key.
+    pub results: Vec<ResultRow>,
+    /// Keys of results whose row cannot be read.
+    pub unreadable: Vec<Digest>,
+    /// The blobs by digest.
+    pub blobs: BTreeMap<Digest, BlobRow>,
+    /// For each key that is the last one of a task, the run in which it became so.
+    pub last_runs: BTreeMap<Digest, i64>,
+}
+
+impl Census {
+    /// Returns the size of all blobs, in bytes.
+    pub fn bytes(&self) -> u64 {
+        let sizes = self.blobs.values().map(|blob| blob.size);
+        sizes.fold(0, u64::saturating_add)
+    }
+}
+
+/// Counts of one recorded run, by what became of its tasks.
+pub type RunCounts = BTreeMap<String, u64>;
+
+impl Store {
+    /// Returns all that the database lists; none if it refuses.
+    pub fn census(&self) -> Option<Census> {
+        self.read(|connection| {
+            let snapshot = connection.unchecked_transaction()?;
+            census(&snapshot)
+        })
+    }
+
+    /// Returns the size of all files of the cache, in bytes.
+    pub fn disk_bytes(&self) -> u64 {
+        let listing = self.folder().and_then(|folder| listing(folder).ok());
+        let files = listing.into_iter().flat_map(|listing| listing.files);
+        files.map(|file| file.size).sum()
+    }
+
+    /// Returns the keys that tasks had in their last run, for the projects whose
+    /// name `is_meant`.
+    pub fn last_keys(&self, is_meant: &dyn Fn(&str) -> bool) -> Vec<Digest> {
+        let rows = self.read(|connection| {
+            let mut statement = connection.prepare("SELECT project, key FROM run_tasks")?;
+            let rows = statement.query_map([], |row| {
+                let project: String = row.get(0)?;
+                Ok((project, Digest::from_bytes(row.get(1)?)))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let rows = rows.unwrap_or_default().into_iter();
+        rows.filter(|(project, _)| is_meant(project))
+            .map(|(_, key)| key)
+            .collect()
+    }
+
+    /// Returns the counts of the last `count` recorded runs, the newest first.
+    pub fn recent_runs(&self, count: u32) -> Vec<RunCounts> {
+        let reports = self.read(|connection| {
+            let sql = "SELECT report FROM runs ORDER BY id DESC LIMIT ?1";
+            let mut statement = connection.prepare(sql)?;
+            let rows = statement.query_map([count], |row| row.get::<_, String>(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let reports = reports.unwrap_or_default();
+        let parsed = reports.iter().map(|text| serde_json::from_str(text).ok());
+        parsed.flatten().collect()
+    }
+}
+
+/// Reads all that `connection` lists.
+pub(super) fn census(connection: &Connection) -> rusqlite::Result<Census> {
+    let mut census = Census::default();
+    results(connection, &mut census)?;
+    let mut statement = connection.prepare("SELECT digest, size, bytes IS NOT NULL FROM blobs")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let blob = BlobRow {
+            size: row.get::<_, i64>(1)?.unsigned_abs(),
+            is_inline: row.get(2)?,
+        };
+        census.blobs.insert(Digest::from_bytes(row.get(0)?), blob);
+    }
+    let mut statement = connection.prepare("SELECT key, max(run) FROM run_tasks GROUP BY key")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let key = Digest::from_bytes(row.get(0)?);
+        census.last_runs.insert(key, row.get(1)?);
+    }
+    Ok(census)
+}
+
+fn results(connection: &Connection, census: &mut Census) -> rusqlite::Result<()> {
+    let sql = "SELECT key, kind, outputs, manifest, cost_ms, used_day FROM results ORDER BY key";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let key = Digest::from_bytes(row.get(0)?);
+        let outputs = json(&row.get::<_, String>(2)?);
+        let manifest = json(&row.get::<_, String>(3)?);
+        let used_day = u32::try_from(row.get::<_, i64>(5)?);
+        let (Some(outputs), Some(manifest), Ok(used_day)) = (outputs, manifest, used_day) else {
+            census.unreadable.push(key);
+            continue;
+        };
+        census.results.push(ResultRow {
+            key,
+            kind: row.get(1)?,
+            outputs,
+            manifest,
+            cost_ms: row.get::<_, i64>(4)?.unsigned_abs(),
+            used_day,
+        });
+    }
+    Ok(())
+}
+
+fn json<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}
