@@ -21,7 +21,7 @@ use crate::store::LastRun;
 use crate::store::Store;
 
 /// The name under which a result keeps its manifest.
-pub(crate) const MANIFEST: &str = "manifest";
+pub(crate) const MANIFEST: &str = Manifest::NAME;
 
 /// Returns the name under which a result keeps the pieces of the input `role`.
 pub(crate) fn items_name(role: &str) -> String {

@@ -162,6 +162,30 @@ impl KeySink for Manifest {
 }
 
 impl Manifest {
+    /// The name under which a result keeps its manifest.
+    pub const NAME: &str = "manifest";
+
+    /// Returns the key that this is the description of: made of the same parts in
+    /// the same order as the task's own.
+    pub fn key(&self) -> Digest {
+        let mut sink = Hashing {
+            hasher: blake3::Hasher::new_derive_key(KEY_CONTEXT),
+        };
+        sink.part(Part::Kind(&self.kind));
+        sink.part(Part::Version(self.version));
+        for (name, value) in &self.options {
+            sink.part(Part::Option { name, value });
+        }
+        for (role, input) in &self.inputs {
+            sink.part(Part::Input {
+                role,
+                digest: input.digest,
+                from: None,
+            });
+        }
+        Digest::from_bytes(*sink.hasher.finalize().as_bytes())
+    }
+
     /// Returns what the key of a task that reads `inputs` is made of.
     pub(crate) fn of(task: &Task, inputs: &[KeyInput<'_>]) -> Self {
         let mut manifest = Self::default();

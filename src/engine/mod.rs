@@ -41,6 +41,7 @@ mod history;
 mod event;
 mod execute;
 mod results;
+mod recheck;
 #[cfg(test)]
 mod tests;
 
@@ -76,6 +77,11 @@ pub use plan::PlanSettings;
 pub use plan::Planned;
 pub use plan::State;
 pub use plan::plan;
+pub use recheck::Difference;
+pub use recheck::Recheck;
+pub use recheck::Verdict;
+pub use recheck::recheck;
+pub use recheck::sample;
 pub use results::OutputError;
 pub use results::Results;
 pub use stale::Stale;

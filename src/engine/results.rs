@@ -26,6 +26,7 @@ use crate::engine::Task;
 use crate::engine::TaskContext;
 use crate::engine::TaskError;
 use crate::engine::TaskId;
+use crate::engine::TaskRef;
 use crate::engine::compare::MANIFEST;
 use crate::engine::compare::items_name;
 use crate::engine::history::RunTimes;
@@ -460,31 +461,20 @@ impl<'a> Results<'a> {
         Ok(cost_ms)
     }
 
-    /// Calls the task's function; a panic in it is an error of the task.
+    /// Calls the task's function.
     fn call(
         &self,
         id: TaskId,
         task: &Task,
         given: BTreeMap<&str, Given>,
     ) -> Result<Outputs, Failure> {
-        let progress = |done, total, text: &str| {
-            self.emit(Event::Progress {
-                task: self.task_ref(id),
-                done,
-                total,
-                text: text.to_owned(),
-            });
-        };
-        let context = TaskContext {
-            inputs: given,
-            cancel: &self.cancel,
-            progress: &progress,
-        };
-        let called = catch_unwind(AssertUnwindSafe(|| (task.run)(&context)));
-        let outputs = called.unwrap_or_else(|panic| {
-            let message = panic_message(&*panic);
-            Err(TaskError::Panicked { message })
-        });
+        let outputs = call(
+            task,
+            self.graph.task_ref(id),
+            given,
+            &self.cancel,
+            self.on_event,
+        );
         outputs.map_err(|error| match error {
             TaskError::Cancelled => Failure::Cancelled,
             error => Failure::Error(with_causes(&error)),
@@ -581,12 +571,18 @@ impl<'a> Results<'a> {
         self.store.touch(&used);
     }
 
+    /// Returns the keys of all results that the run used or made.
+    pub fn keys(&self) -> BTreeSet<Digest> {
+        let keys = self.graph.ids().filter_map(|id| self.slot(id).key);
+        keys.collect()
+    }
+
     fn slot(&self, id: TaskId) -> MutexGuard<'_, Slot> {
         let slot = &self.slots[id.index()];
         slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn task_ref(&self, id: TaskId) -> crate::engine::TaskRef {
+    fn task_ref(&self, id: TaskId) -> TaskRef {
         self.graph.task_ref(id).clone()
     }
 
@@ -644,6 +640,34 @@ impl std::fmt::Display for Failure {
     }
 }
 
+/// Calls a task's function; a panic in it is an error of the task.
+pub(super) fn call(
+    task: &Task,
+    task_ref: &TaskRef,
+    given: BTreeMap<&str, Given>,
+    cancel: &CancelFlag,
+    on_event: &(dyn Fn(Event) + Sync),
+) -> Result<Outputs, TaskError> {
+    let progress = |done, total, text: &str| {
+        on_event(Event::Progress {
+            task: task_ref.clone(),
+            done,
+            total,
+            text: text.to_owned(),
+        });
+    };
+    let context = TaskContext {
+        inputs: given,
+        cancel,
+        progress: &progress,
+    };
+    let called = catch_unwind(AssertUnwindSafe(|| (task.run)(&context)));
+    called.unwrap_or_else(|panic| {
+        let message = panic_message(&*panic);
+        Err(TaskError::Panicked { message })
+    })
+}
+
 /// Returns what is stored beside a result to explain the next run: the manifest
 /// of the key, and the pieces of each leaf that has some.
 fn described(task: &Task, inputs: &[KeyInput<'_>]) -> BTreeMap<String, Vec<u8>> {
@@ -669,7 +693,8 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
         .unwrap_or_else(|| "without a message".to_owned())
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
+/// Returns an error and its causes as one line.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
