@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::api::Observer;
 use crate::engine::CancelFlag;
+use crate::store::CacheLimits;
 
 /// Rasa's default for how many stories are glued to how many others.
 pub const DEFAULT_AUGMENTATION: usize = 50;
@@ -193,6 +194,9 @@ pub struct RunSettings {
     pub project: PathBuf,
     /// Where results are kept.
     pub cache: CacheSettings,
+    /// How much the cache may hold; what is beyond goes at most once a day, after
+    /// a run that trained something.
+    pub cache_limits: CacheLimits,
     /// Tasks that may run at the same time; `None` for one a core.
     pub jobs: Option<usize>,
     /// The environment that `${NAME}` in the project's files is looked up in.
@@ -208,6 +212,7 @@ impl Default for RunSettings {
         Self {
             project: PathBuf::from("."),
             cache: CacheSettings::Off,
+            cache_limits: CacheLimits::default(),
             jobs: None,
             environment: BTreeMap::new(),
             cancel: CancelFlag::default(),

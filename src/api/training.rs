@@ -25,6 +25,7 @@ use crate::archive::latest_model;
 use crate::archive::place;
 use crate::archive::read_model;
 use crate::diagnostic::has_errors;
+use crate::digest::Digest;
 use crate::engine::CancelFlag;
 use crate::engine::Event;
 use crate::engine::OnFailure;
@@ -116,6 +117,19 @@ impl Training<'_> {
                 model: model.to_owned(),
             });
         }
+        let (recipe, training_type) = self.graph()?;
+        let store = self.store();
+        let plan = plan(&recipe.graph, &store, PlanSettings { force: self.force });
+        Ok(Prepared {
+            recipe,
+            plan,
+            store,
+            training_type,
+        })
+    }
+
+    /// Reads the project and makes its graph; looks at no result.
+    pub fn graph(&self) -> Result<(Recipe, TrainingType), TrainError> {
         let imported = self.import()?;
         let Situation {
             training_type,
@@ -125,14 +139,7 @@ impl Training<'_> {
             self.run.observer.tell(Notice::Warning(warning.to_owned()));
         }
         let recipe = self.recipe(imported, training_type)?;
-        let store = self.store();
-        let plan = plan(&recipe.graph, &store, PlanSettings { force: self.force });
-        Ok(Prepared {
-            recipe,
-            plan,
-            store,
-            training_type,
-        })
+        Ok((recipe, training_type))
     }
 
     /// Reads the project; tells what is remarkable, refuses what is wrong.
@@ -265,9 +272,9 @@ impl Training<'_> {
     /// Returns the archive that a training would replace or be beside.
     fn model_in_place(&self, kind: TrainingType) -> Option<PathBuf> {
         let out = in_project(&self.run.project, self.output);
-        let fixed = self.fixed_name.and_then(|name| {
-            archive_path(&out, Some(name), kind, &crate::digest::Digest::of(b"")).ok()
-        });
+        let fixed = self
+            .fixed_name
+            .and_then(|name| archive_path(&out, Some(name), kind, &Digest::of(b"")).ok());
         fixed
             .filter(|path| path.exists())
             .or_else(|| latest_model(&out).ok())
@@ -351,6 +358,9 @@ impl Training<'_> {
             .filter(|id| matches!(results.outcome(*id), Outcome::Ran { .. }));
         let ran = ran.count();
         let (model, is_new) = self.put_in_place(recipe, &results)?;
+        if ran > 0 {
+            self.tidy(store, &results.keys());
+        }
         Ok(TrainingResult {
             model: Some(model),
             code: 0,
@@ -359,6 +369,25 @@ impl Training<'_> {
             is_new,
             dry_run_results: None,
         })
+    }
+
+    /// Keeps the cache within its limits: at most once a day, when the archive is
+    /// in its place, and only if no other process uses the cache.
+    fn tidy(&self, store: &Store, needed: &BTreeSet<Digest>) {
+        if store.folder().is_none() || !store.is_collection_due() {
+            return;
+        }
+        let Some(alone) = store.alone() else {
+            return;
+        };
+        let collected = store.collect(&alone, &self.run.cache_limits, needed);
+        let dropped = collected.map_or(0, |told| told.too_old + told.too_much);
+        if dropped > 0 {
+            let text = format!("results that were old or too much left the cache: {dropped}");
+            self.run.observer.tell(Notice::Info(text));
+        }
+        drop(alone);
+        self.tell_store_warnings(store);
     }
 
     fn jobs(&self) -> NonZeroUsize {

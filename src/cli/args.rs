@@ -7,6 +7,10 @@ use clap::Parser;
 use clap::Subcommand;
 
 use crate::api::DEFAULT_AUGMENTATION;
+use crate::cli::amounts::Limit;
+use crate::cli::amounts::age;
+use crate::cli::amounts::size;
+use crate::cli::cache::CacheArguments;
 use crate::cli::data::DataArguments;
 use crate::cli::explain::ExplainArguments;
 use crate::cli::key::KeyArguments;
@@ -53,6 +57,8 @@ pub enum Command {
     Explain(Box<ExplainArguments>),
     /// Show what a task's key is the hash of
     Key(Box<KeyArguments>),
+    /// Look after what is kept between runs
+    Cache(Box<CacheArguments>),
     /// Check a project's files, without training
     Data(DataArguments),
 }
@@ -66,6 +72,12 @@ pub struct PlaceArguments {
     /// Where results are kept between runs [default: the user's cache folder]
     #[arg(long, value_name = "DIR", env = "TABELLA_CACHE_DIR", global = true)]
     pub cache_dir: Option<PathBuf>,
+    /// How much the cache may hold, such as 5GB, or none [default: 5GB]
+    #[arg(long, value_name = "SIZE", env = "TABELLA_CACHE_MAX_SIZE", global = true, value_parser = size)]
+    pub cache_max_size: Option<Limit<u64>>,
+    /// How long after its last use a result is kept, such as 30d, or none [default: 30d]
+    #[arg(long, value_name = "AGE", env = "TABELLA_CACHE_MAX_AGE", global = true, value_parser = age)]
+    pub cache_max_age: Option<Limit<u32>>,
     /// Keep no results and use none, whatever `--cache-dir` says
     #[arg(long, global = true)]
     pub no_cache: bool,

@@ -1,25 +1,38 @@
-//! Where the cache is when the user names no folder.
+//! Where the cache is and how much it may hold, when the user does not say.
 
 use std::env;
 use std::path::PathBuf;
 
 use crate::api::CacheSettings;
+use crate::cli::amounts::Limit;
 use crate::cli::args::PlaceArguments;
+use crate::store::CacheLimits;
 
-/// Returns the cache that the arguments ask for: none, the folder given (the
-/// flag before `TABELLA_CACHE_DIR`), or the user's own cache folder. Without a
-/// home there is no cache.
+/// Returns the cache that the arguments ask for: none, or the folder given or
+/// found.
 pub fn cache_settings(arguments: &PlaceArguments) -> CacheSettings {
     if arguments.no_cache {
         return CacheSettings::Off;
     }
-    let folder = arguments
-        .cache_dir
-        .clone()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    match folder.or_else(user_cache) {
+    cache_folder(arguments.cache_dir.as_ref())
+}
+
+/// Returns the folder given (the flag before `TABELLA_CACHE_DIR`), or the user's
+/// own cache folder. Without a home there is no cache.
+pub fn cache_folder(given: Option<&PathBuf>) -> CacheSettings {
+    let folder = given.filter(|folder| !folder.as_os_str().is_empty());
+    match folder.cloned().or_else(user_cache) {
         Some(folder) => CacheSettings::Folder(folder),
         None => CacheSettings::Off,
+    }
+}
+
+/// Returns the limits given; the defaults where none is.
+pub fn limits(max_size: Option<Limit<u64>>, max_age: Option<Limit<u32>>) -> CacheLimits {
+    let defaults = CacheLimits::default();
+    CacheLimits {
+        max_bytes: max_size.map_or(defaults.max_bytes, |limit| limit.0),
+        max_age_days: max_age.map_or(defaults.max_age_days, |limit| limit.0),
     }
 }
 

@@ -5,8 +5,10 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod amounts;
 mod args;
 mod bug;
+mod cache;
 mod cache_dir;
 mod data;
 mod environment;
@@ -52,6 +54,7 @@ pub fn run() -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
+        Command::Cache(arguments) => cache::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),
     });
     exit.into()

@@ -23,6 +23,7 @@ use crate::cli::args::TrainCoreFlags;
 use crate::cli::args::TrainFlags;
 use crate::cli::args::TrainNluFlags;
 use crate::cli::cache_dir::cache_settings;
+use crate::cli::cache_dir::limits;
 use crate::cli::environment::environment;
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
@@ -64,6 +65,7 @@ pub fn settings(place: &PlaceArguments, screen: &Arc<Screen>) -> RunSettings {
     RunSettings {
         project: place.project.clone(),
         cache: cache_settings(place),
+        cache_limits: limits(place.cache_max_size, place.cache_max_age),
         jobs: place.jobs,
         environment: environment(),
         cancel,

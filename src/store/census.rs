@@ -67,9 +67,6 @@ impl Census {
     }
 }
 
-/// Counts of one recorded run, by what became of its tasks.
-pub type RunCounts = BTreeMap<String, u64>;
-
 impl Store {
     /// Returns all that the database lists; none if it refuses.
     pub fn census(&self) -> Option<Census> {
@@ -101,19 +98,6 @@ impl Store {
         rows.filter(|(project, _)| is_meant(project))
             .map(|(_, key)| key)
             .collect()
-    }
-
-    /// Returns the counts of the last `count` recorded runs, the newest first.
-    pub fn recent_runs(&self, count: u32) -> Vec<RunCounts> {
-        let reports = self.read(|connection| {
-            let sql = "SELECT report FROM runs ORDER BY id DESC LIMIT ?1";
-            let mut statement = connection.prepare(sql)?;
-            let rows = statement.query_map([count], |row| row.get::<_, String>(0))?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        });
-        let reports = reports.unwrap_or_default();
-        let parsed = reports.iter().map(|text| serde_json::from_str(text).ok());
-        parsed.flatten().collect()
     }
 }
 

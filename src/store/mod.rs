@@ -56,7 +56,6 @@ pub use bundle::BundledResult;
 pub use census::BlobRow;
 pub use census::Census;
 pub use census::ResultRow;
-pub use census::RunCounts;
 pub use check::CheckSettings;
 pub use check::Leftovers;
 pub use check::Problem;

@@ -14,6 +14,7 @@ mod dialogue_goldens;
 mod network_goldens;
 mod ted_goldens;
 mod store_faults;
+mod cache_commands;
 mod archive_safety;
 mod schemas;
 mod project_schemas;
