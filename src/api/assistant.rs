@@ -155,7 +155,7 @@ fn core(model: &Model) -> Result<Core, TrainError> {
 }
 
 /// Returns the files of one component by their own names.
-fn files_of(entry: &ComponentEntry, files: &Files, half: &str) -> Files {
+pub(super) fn files_of(entry: &ComponentEntry, files: &Files, half: &str) -> Files {
     let own = |path: &String| {
         let below = path.strip_prefix(half)?;
         let name = below.rsplit('/').next()?.to_owned();

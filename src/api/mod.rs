@@ -22,6 +22,7 @@ mod validate;
 mod assistant;
 mod evaluate;
 mod cache;
+mod model_check;
 
 pub use assistant::Assistant;
 pub use cache::AgeGroup;
@@ -47,6 +48,9 @@ pub use evaluate::CoreScores;
 pub use evaluate::NluScores;
 pub use evaluate::test_core;
 pub use evaluate::test_nlu;
+pub use model_check::ModelCheck;
+pub use model_check::ModelProblem;
+pub use model_check::check_model;
 pub use notice::Findings;
 pub use notice::Notice;
 pub use notice::Observer;

@@ -160,3 +160,26 @@ pub enum Flaw {
         known: u32,
     },
 }
+
+impl Flaw {
+    /// Returns the path of the entry that it is about; none if it is about the
+    /// archive as a whole.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Path { path, .. }
+            | Self::NotAFile { path, .. }
+            | Self::Twice { path }
+            | Self::Missing { path }
+            | Self::Unlisted { path }
+            | Self::WrongDigest { path, .. }
+            | Self::WrongSize { path, .. }
+            | Self::Document { path, .. }
+            | Self::NotCanonical { path } => Some(path),
+            Self::PathNotUtf8 { lossy } => Some(lossy),
+            Self::Damaged { .. }
+            | Self::TrailingBytes
+            | Self::TooLarge { .. }
+            | Self::NewerFormat { .. } => None,
+        }
+    }
+}

@@ -45,11 +45,14 @@ mod names;
 mod model;
 mod pack;
 mod unpack;
+mod examine;
 mod place;
 mod latest;
 
 pub use error::ArchiveError;
 pub use error::Flaw;
+pub use examine::Examination;
+pub use examine::examine;
 pub use fingerprint::Fingerprint;
 pub use fingerprint::Unrecorded;
 pub use latest::latest_model;

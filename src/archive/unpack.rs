@@ -115,21 +115,12 @@ pub fn read_model(path: &Path) -> Result<Model, ArchiveError> {
 ///
 /// The first flaw that is found, in the order in which the bytes come.
 pub fn unpack(bytes: impl BufRead, packed_bytes: u64, limits: &Limits) -> Result<Model, Flaw> {
-    let mut entries = read_entries(bytes, packed_bytes, limits)?;
+    let entries = read_entries(bytes, packed_bytes, limits)?;
     check_format(&entries)?;
     verify(&entries)?;
     let fingerprint = document(&entries, FINGERPRINT)?;
     let metadata = document(&entries, METADATA)?;
-    let (mut core, mut nlu) = (Files::new(), Files::new());
-    while let Some((path, bytes)) = entries.pop_first() {
-        let files = match part_of(&path)? {
-            Part::Core => &mut core,
-            Part::Nlu => &mut nlu,
-            Part::Document => continue,
-        };
-        let below = path.split_once('/').map_or("", |(_, below)| below);
-        files.insert(below.to_owned(), bytes);
-    }
+    let (core, nlu) = in_parts(entries)?;
     let model = Model {
         core,
         nlu,
@@ -140,35 +131,45 @@ pub fn unpack(bytes: impl BufRead, packed_bytes: u64, limits: &Limits) -> Result
     Ok(model)
 }
 
+/// Sorts entries into the files of Core and of NLU, by their paths below those.
+pub(super) fn in_parts(entries: Files) -> Result<(Files, Files), Flaw> {
+    let (mut core, mut nlu) = (Files::new(), Files::new());
+    for (path, bytes) in entries {
+        let files = match part_of(&path)? {
+            Part::Core => &mut core,
+            Part::Nlu => &mut nlu,
+            Part::Document => continue,
+        };
+        let below = path.split_once('/').map_or("", |(_, below)| below);
+        files.insert(below.to_owned(), bytes);
+    }
+    Ok((core, nlu))
+}
+
 /// Refuses a model whose metadata names a file that it does not have.
 pub(super) fn check_listed_files(model: &Model) -> Result<(), Flaw> {
-    let components = model
-        .metadata
-        .pipeline
-        .iter()
-        .chain(&model.metadata.policies);
-    for path in components.flat_map(|component| &component.files) {
-        let is_there = match path.split_once('/') {
-            Some(("core", below)) => model.core.contains_key(below),
-            Some(("nlu", below)) => model.nlu.contains_key(below),
-            _ => false,
-        };
-        if !is_there {
-            return Err(Flaw::Missing { path: path.clone() });
-        }
+    match missing_files(model).next() {
+        Some(path) => Err(Flaw::Missing { path }),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Returns the files that the metadata names and the model does not have.
+pub(super) fn missing_files(model: &Model) -> impl Iterator<Item = String> {
+    let metadata = &model.metadata;
+    let components = metadata.pipeline.iter().chain(&metadata.policies);
+    let is_there = |path: &str| match path.split_once('/') {
+        Some(("core", below)) => model.core.contains_key(below),
+        Some(("nlu", below)) => model.nlu.contains_key(below),
+        _ => false,
+    };
+    let paths = components.flat_map(|component| &component.files);
+    paths.filter(move |path| !is_there(path)).cloned()
 }
 
 /// Reads every entry and the end of the archive; path to bytes.
 fn read_entries(bytes: impl BufRead, packed_bytes: u64, limits: &Limits) -> Result<Files, Flaw> {
-    let guarded = Guarded {
-        gzip: GzDecoder::new(bytes),
-        packed_bytes,
-        unpacked: 0,
-        limits: *limits,
-    };
-    let mut tar = Archive::new(guarded);
+    let mut tar = Archive::new(Guarded::new(bytes, packed_bytes, limits));
     let mut entries = Files::new();
     let mut total_bytes = 0;
     // Raw: extended headers are shown instead of obeyed, and so refused below.
@@ -194,7 +195,7 @@ fn read_entries(bytes: impl BufRead, packed_bytes: u64, limits: &Limits) -> Resu
 }
 
 /// Returns the path of an entry that may be read.
-fn regular_file_path<R: Read>(entry: &Entry<R>) -> Result<String, Flaw> {
+pub(super) fn regular_file_path<R: Read>(entry: &Entry<R>) -> Result<String, Flaw> {
     let bytes = entry.path_bytes();
     let Ok(path) = std::str::from_utf8(&bytes) else {
         return Err(Flaw::PathNotUtf8 {
@@ -228,7 +229,7 @@ fn unwanted(kind: EntryType) -> Option<&'static str> {
 
 /// Reads to the end of the gzip member, so that its checksum is compared, and
 /// refuses anything but zeros in it and anything at all behind it.
-fn check_end<R: BufRead>(mut guarded: Guarded<R>) -> Result<(), Flaw> {
+pub(super) fn check_end<R: BufRead>(mut guarded: Guarded<R>) -> Result<(), Flaw> {
     let mut buffer = [0; 4096];
     loop {
         let count = guarded.read(&mut buffer).map_err(damaged)?;
@@ -248,7 +249,7 @@ fn check_end<R: BufRead>(mut guarded: Guarded<R>) -> Result<(), Flaw> {
 
 /// Refuses formats that are not known, before anything else about the
 /// documents is believed or complained of.
-fn check_format(entries: &Files) -> Result<(), Flaw> {
+pub(super) fn check_format(entries: &Files) -> Result<(), Flaw> {
     #[derive(serde::Deserialize)]
     struct FormatOnly {
         archive_format: u64,
@@ -295,7 +296,10 @@ fn verify(entries: &Files) -> Result<(), Flaw> {
 
 /// Returns a document that is written in the one way it can be; this also
 /// rules out keys that stand twice.
-fn document<T: DeserializeOwned + Serialize>(entries: &Files, path: &str) -> Result<T, Flaw> {
+pub(super) fn document<T: DeserializeOwned + Serialize>(
+    entries: &Files,
+    path: &str,
+) -> Result<T, Flaw> {
     let document: T = parse(entries, path)?;
     if canonical_json(&document) != entry(entries, path)? {
         return Err(Flaw::NotCanonical {
@@ -323,7 +327,7 @@ fn entry<'a>(entries: &'a Files, path: &str) -> Result<&'a [u8], Flaw> {
 
 /// Names the flaw behind an error of the decoders. A limit travels through
 /// them as the inner error.
-fn damaged(source: io::Error) -> Flaw {
+pub(super) fn damaged(source: io::Error) -> Flaw {
     match source.downcast::<Flaw>() {
         Ok(flaw) => flaw,
         Err(source) => Flaw::Damaged { source },
@@ -331,11 +335,22 @@ fn damaged(source: io::Error) -> Flaw {
 }
 
 /// A decompressor that stops at the limits on all it gives out, entries or not.
-struct Guarded<R> {
+pub(super) struct Guarded<R> {
     gzip: GzDecoder<R>,
     packed_bytes: u64,
     unpacked: u64,
     limits: Limits,
+}
+
+impl<R: BufRead> Guarded<R> {
+    pub(super) fn new(bytes: R, packed_bytes: u64, limits: &Limits) -> Self {
+        Self {
+            gzip: GzDecoder::new(bytes),
+            packed_bytes,
+            unpacked: 0,
+            limits: *limits,
+        }
+    }
 }
 
 impl<R: BufRead> Read for Guarded<R> {

@@ -15,6 +15,7 @@ use crate::cli::data::DataArguments;
 use crate::cli::explain::ExplainArguments;
 use crate::cli::key::KeyArguments;
 use crate::cli::status::StatusArguments;
+use crate::cli::verify::VerifyArguments;
 
 /// The command line as a whole.
 #[derive(Debug, Parser)]
@@ -57,6 +58,8 @@ pub enum Command {
     Explain(Box<ExplainArguments>),
     /// Show what a task's key is the hash of
     Key(Box<KeyArguments>),
+    /// Check a model archive: sizes, digests, shapes of weights
+    Verify(VerifyArguments),
     /// Look after what is kept between runs
     Cache(Box<CacheArguments>),
     /// Check a project's files, without training

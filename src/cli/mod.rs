@@ -24,6 +24,7 @@ mod screen;
 mod status;
 mod test;
 mod train;
+mod verify;
 
 use std::env;
 use std::process::ExitCode;
@@ -54,6 +55,7 @@ pub fn run() -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Cache(arguments) => cache::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),
     });

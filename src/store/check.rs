@@ -24,6 +24,7 @@ use crate::store::blobs::blob_path;
 use crate::store::blobs::inline_bytes;
 use crate::store::folder::Role;
 use crate::store::folder::listing;
+use crate::store::folder::lossy;
 
 /// Something in the cache that is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -163,6 +164,7 @@ pub struct Leftovers {
     /// The size of both, in bytes.
     pub bytes: u64,
     /// Files that are not the cache's and that nothing here touches.
+    #[serde(serialize_with = "lossy")]
     pub unknown: Vec<PathBuf>,
 }
 
@@ -382,13 +384,13 @@ impl Store {
         let Some(folder) = self.folder() else {
             return false;
         };
-        let is_gone = |digest| match fs::remove_file(blob_path(folder, digest)) {
-            Err(error) => error.kind() == io::ErrorKind::NotFound,
-            Ok(()) => true,
-        };
-        files
-            .into_iter()
-            .fold(true, |all, digest| is_gone(digest) && all)
+        let mut are_gone = true;
+        for digest in files {
+            let removed = fs::remove_file(blob_path(folder, digest));
+            are_gone &=
+                removed.map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |()| true);
+        }
+        are_gone
     }
 
     /// Drops the results under `keys`; returns whether that was possible.

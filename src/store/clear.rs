@@ -15,6 +15,7 @@ use crate::store::database::DATABASE;
 use crate::store::folder::Listing;
 use crate::store::folder::Role;
 use crate::store::folder::listing;
+use crate::store::folder::lossy;
 use crate::store::presence::take_alone;
 
 /// What was removed.
@@ -25,6 +26,7 @@ pub struct Cleared {
     /// Their size, in bytes.
     pub bytes: u64,
     /// Files and folders that are not the cache's: they were left alone.
+    #[serde(serialize_with = "lossy")]
     pub unknown: Vec<PathBuf>,
 }
 

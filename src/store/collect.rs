@@ -180,15 +180,10 @@ impl Store {
 
     fn remove_empty_folders(&self) {
         let blobs = self.folder().map(|folder| folder.join("blobs"));
-        for entry in blobs
-            .and_then(|blobs| fs::read_dir(blobs).ok())
-            .into_iter()
-            .flatten()
-        {
-            if let Ok(entry) = entry {
-                // One that is not empty stays.
-                let _ = fs::remove_dir(entry.path());
-            }
+        let entries = blobs.and_then(|blobs| fs::read_dir(blobs).ok());
+        for entry in entries.into_iter().flatten().flatten() {
+            // One that is not empty stays.
+            let _ = fs::remove_dir(entry.path());
         }
     }
 }

@@ -10,6 +10,8 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use serde::Serializer;
+
 use crate::digest::Digest;
 
 /// What a file of the cache folder is.
@@ -69,6 +71,11 @@ impl Listing {
             None => self.unknown.push(path),
         }
     }
+}
+
+/// Writes paths as text; what is not UTF-8 in them is replaced.
+pub(super) fn lossy<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(paths.iter().map(|path| path.to_string_lossy()))
 }
 
 /// Returns the files of `folder`; empty if it is not there.

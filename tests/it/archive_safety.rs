@@ -17,6 +17,7 @@ use expect_test::expect;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use regex::Regex;
 use serde_json::json;
 use tabella::archive::ARCHIVE_FORMAT;
 use tabella::archive::ArchiveError;
@@ -29,6 +30,7 @@ use tabella::archive::Model;
 use tabella::archive::RasaFormats;
 use tabella::archive::TrainingType;
 use tabella::archive::Unrecorded;
+use tabella::archive::examine;
 use tabella::archive::holds;
 use tabella::archive::latest_model;
 use tabella::archive::pack;
@@ -91,8 +93,27 @@ fn model() -> Model {
     }
 }
 
+/// Opens an archive, and checks on the way that an examination, which goes on
+/// after the first flaw, takes and refuses the same.
 fn open(bytes: &[u8]) -> Result<Model, Flaw> {
-    unpack(bytes, bytes.len() as u64, &Limits::default())
+    let (size, limits) = (bytes.len() as u64, Limits::default());
+    let opened = unpack(bytes, size, &limits);
+    let examination = examine(bytes, size, &limits);
+    match &opened {
+        Ok(model) => {
+            assert_eq!(examination.flaws.len(), 0, "{:?}", examination.flaws);
+            assert_eq!(examination.model.as_ref(), Some(model));
+        }
+        Err(flaw) => {
+            let flaws = examination.flaws.iter().map(ToString::to_string);
+            let flaws: Vec<String> = flaws.collect();
+            assert!(
+                flaws.contains(&flaw.to_string()),
+                "{flaw} is not in {flaws:?}"
+            );
+        }
+    }
+    opened
 }
 
 fn gunzip(bytes: &[u8]) -> Vec<u8> {
@@ -157,6 +178,31 @@ fn what_is_packed_comes_out_again() {
     let packed = pack(&model()).unwrap();
     assert_eq!(open(&packed.bytes).unwrap(), model());
     assert_eq!(open(&with_entries(|_| ())).unwrap(), model());
+}
+
+#[test]
+fn an_examination_tells_everything_that_is_wrong_at_once() {
+    let mut bytes = with_entries(|entries| {
+        entries.remove("core/domain.json").unwrap();
+        entries.get_mut(LOOKUP).unwrap().push(b'!');
+        entries.get_mut(WEIGHTS).unwrap()[0] ^= 1;
+        entries.insert("nlu/more.json".to_owned(), b"{}".to_vec());
+        entries.get_mut("fingerprint.json").unwrap().push(b'\n');
+    });
+    bytes.extend(b"more");
+    let examination = examine(&bytes[..], bytes.len() as u64, &Limits::default());
+    let flaws = examination.flaws.iter().map(ToString::to_string);
+    let flaws: Vec<String> = flaws.collect();
+    let hex = Regex::new("[0-9a-f]{64}").unwrap();
+    expect![[r#"
+        bytes after the end of the archive
+        an entry is missing: `core/domain.json`
+        size of `core/policy_0_MemoizationPolicy/memorized_turns.json` is 13 bytes, the manifest says 12
+        size of `fingerprint.json` is 815 bytes, the manifest says 814
+        digest of `nlu/component_1_DIETClassifier.safetensors` is [DIGEST], the manifest says [DIGEST]
+        an entry is not in the manifest: `nlu/more.json`
+    "#]]
+    .assert_eq(&hex.replace_all(&(flaws.join("\n") + "\n"), "[DIGEST]"));
 }
 
 #[test]

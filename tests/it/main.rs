@@ -15,6 +15,7 @@ mod network_goldens;
 mod ted_goldens;
 mod store_faults;
 mod cache_commands;
+mod model_verify;
 mod archive_safety;
 mod schemas;
 mod project_schemas;

@@ -54,6 +54,64 @@ fn the_schema_of_the_manifest_is_what_is_read() {
     check::<Manifest>("manifest");
 }
 
+/// Checks the samples of a schema of what a command tells.
+#[track_caller]
+fn check_told(name: &str) {
+    let schema = Schema::open(&format!("{name}.schema.json"));
+    for (kind, want) in [("valid", true), ("invalid", false)] {
+        let samples = fs::read_dir(folder().join("samples").join(name).join(kind));
+        for entry in samples.unwrap() {
+            let path = entry.unwrap().path();
+            let refusal = schema.refusal(&json(&path));
+            assert_eq!(refusal.is_none(), want, "{}: {refusal:?}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_schemas_of_what_commands_tell_take_and_refuse_their_samples() {
+    for name in ["cache-stats", "cache-check", "model-check"] {
+        check_told(name);
+    }
+}
+
+#[test]
+fn what_is_told_of_a_cache_is_as_its_schema_says() {
+    let bench = bench();
+    let options = bench.options();
+    let stats = || serde_json::to_value(tabella::api::cache_stats(&options.run).unwrap()).unwrap();
+    let check = || {
+        let check = tabella::api::check_cache(&options, false, Some(50)).unwrap();
+        serde_json::to_value(check).unwrap()
+    };
+    let stats_schema = Schema::open("cache-stats.schema.json");
+    let check_schema = Schema::open("cache-check.schema.json");
+    assert_eq!(stats_schema.refusal(&stats()), None);
+    assert_eq!(check_schema.refusal(&check()), None);
+    bench.train().unwrap();
+    assert_eq!(stats_schema.refusal(&stats()), None);
+    let sound = check();
+    assert_eq!(check_schema.refusal(&sound), None);
+    assert_eq!(sound["reruns"].as_array().unwrap().len(), 3);
+    fs::remove_dir_all(bench.cache().join("blobs")).unwrap();
+    let bad = check();
+    assert_eq!(check_schema.refusal(&bad), None);
+    assert!(!bad["problems"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn what_is_told_of_a_model_is_as_its_schema_says() {
+    let bench = bench();
+    let model = bench.train().unwrap().model.unwrap();
+    let schema = Schema::open("model-check.schema.json");
+    let told = || serde_json::to_value(tabella::api::check_model(&model).unwrap()).unwrap();
+    assert_eq!(schema.refusal(&told()), None);
+    let bytes = fs::read(&model).unwrap();
+    fs::write(&model, &bytes[..bytes.len() / 2]).unwrap();
+    assert_eq!(schema.refusal(&told()), None);
+    assert!(!told()["problems"].as_array().unwrap().is_empty());
+}
+
 const CONFIG: &str = "\
 pipeline:
 - name: WhitespaceTokenizer

@@ -9,6 +9,7 @@ use crate::api::Notice;
 use crate::api::TrainError;
 use crate::api::TrainOptions;
 use crate::api::cache::folder;
+use crate::api::cache::lossy;
 use crate::api::cache::open;
 use crate::api::cache::planned;
 use crate::digest::Digest;
@@ -32,6 +33,7 @@ pub struct CacheCheck {
     /// The version of this form: 1.
     pub check_version: u32,
     /// Where the cache is.
+    #[serde(serialize_with = "lossy")]
     pub folder: PathBuf,
     /// Whether everything was sound, or is now that the rest was dropped. What
     /// gave something else when it ran again is never forgiven.

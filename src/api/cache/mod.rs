@@ -31,6 +31,8 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use serde::Serializer;
+
 use crate::api::CacheSettings;
 use crate::api::Notice;
 use crate::api::Observer;
@@ -146,6 +148,11 @@ fn folder(run: &RunSettings) -> Result<PathBuf, CacheError> {
         CacheSettings::Folder(folder) => Ok(in_project(&run.project, folder)),
         CacheSettings::Off => Err(CacheError::NoFolder),
     }
+}
+
+/// Writes a path as text; what is not UTF-8 in it is replaced.
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// Opens the cache; none if there is none. Nothing is created.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::api::RunSettings;
 use crate::api::cache::folder;
+use crate::api::cache::lossy;
 use crate::api::cache::open;
 use crate::api::cache::refused;
 use crate::digest::Digest;
@@ -23,6 +24,7 @@ pub struct CacheStats {
     /// The version of this form: 1.
     pub stats_version: u32,
     /// Where it is.
+    #[serde(serialize_with = "lossy")]
     pub folder: PathBuf,
     /// How many results.
     pub results: usize,
@@ -175,7 +177,9 @@ fn ages(census: &Census, today: u32) -> Vec<AgeGroup> {
 fn hit_rate(runs: &[PastRun]) -> HitRate {
     let count = |run: &PastRun, name: &str| run.report[name].as_u64().unwrap_or(0);
     let of = |names: &[&str]| -> u64 {
-        let counts = runs.iter().flat_map(|run| names.iter().map(|name| count(run, name)));
+        let counts = runs
+            .iter()
+            .flat_map(|run| names.iter().map(|name| count(run, name)));
         counts.sum()
     };
     HitRate {
