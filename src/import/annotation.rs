@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use crate::data::Annotation;
 
+/// Mistakes of one message that are worth naming.
+pub const MISTAKE_LIMIT: usize = 10;
+
 /// A message without marks, and what the marks said.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Annotated {

@@ -16,6 +16,12 @@ use crate::digest::Digest;
 use crate::import::FileKind;
 use crate::import::ImportError;
 use crate::import::InputFile;
+use crate::import::format;
+use crate::import::format::Format;
+use crate::import::format::Other;
+use crate::import::json;
+use crate::import::json::Examples;
+use crate::import::markdown;
 use crate::import::reading::Reading;
 use crate::import::shelf;
 use crate::import::shelf::Shelf;
@@ -56,6 +62,8 @@ pub struct Found {
     test: bool,
     /// Whether it counts as one kind of file alone, being of another project.
     project: bool,
+    /// Whether the user named the file itself as training data or tests.
+    data_named: bool,
 }
 
 /// Collects the files to read.
@@ -85,10 +93,9 @@ impl Candidate {
 
     /// Adds a file, or the files of a folder and its folders.
     ///
-    /// As in Rasa 3.6, links are followed, hidden files count, and in folders
-    /// only files with the suffixes `.yml`, `.yaml` and `.json` do (and `.md`,
-    /// to name those that would be lost). A folder that links back into itself
-    /// is visited once.
+    /// As in Rasa, links are followed, hidden files count, and in folders only
+    /// files with the suffixes `.yml`, `.yaml`, `.json` and (Rasa 2) `.md` do. A
+    /// folder that links back into itself is visited once.
     ///
     /// # Errors
     ///
@@ -120,7 +127,7 @@ impl Candidate {
         }
         if suffix(&full).is_none() && matches!(role, Role::Data | Role::Test) {
             let what = format!("`{}` is not a training data file", place.file);
-            let help = "training data is in `.yml` or `.yaml` files";
+            let help = "training data is in `.yml`, `.yaml`, `.md` or `.json` files";
             self.diagnostics
                 .push(Diagnostic::new("W019", place, what).help(help));
             return Ok(());
@@ -179,6 +186,7 @@ impl Candidate {
                 data: false,
                 test: false,
                 project: role == Role::Project,
+                data_named: false,
             });
         }
         let found = &mut self.found[index];
@@ -195,6 +203,7 @@ impl Candidate {
             Role::Data => {
                 found.data = true;
                 found.project = false;
+                found.data_named |= named;
             }
             Role::Project => {
                 // Each domain file of a project is merged by itself.
@@ -206,7 +215,10 @@ impl Candidate {
                     self.domain_count += 1;
                 }
             }
-            Role::Test => found.test = true,
+            Role::Test => {
+                found.test = true;
+                found.data_named |= named;
+            }
         }
     }
 
@@ -248,8 +260,12 @@ pub struct ReadFile {
     pub input: InputFile,
     /// Its text; empty if it was not parsed.
     pub text: Arc<str>,
-    /// Its tree, if it is YAML and not newer than we are.
+    /// Its tree, if it is JSON, or YAML and not newer than we are.
     pub root: Option<Node>,
+    /// Its format.
+    pub format: Format,
+    /// What belongs to it, if it is a file of Dialogflow.
+    pub examples: Option<Examples>,
     /// Its place among domain files.
     pub domain_rank: usize,
     /// Index of the path, among those named as domains, that it was found by.
@@ -304,20 +320,97 @@ pub fn read(
         },
         text: "".into(),
         root: None,
+        format: Format::Yaml,
+        examples: None,
         domain_rank: found.domain.unwrap_or(usize::MAX),
         domain_group: found.domain_group,
         environment: BTreeMap::new(),
         diagnostics: Vec::new(),
     };
     let mut reading = Reading::new(found.shown.clone());
-    if let Some(diagnostic) = refused.or_else(|| unread_format(&found, &bytes)) {
+    let is_data = found.data || found.test;
+    let other = match is_data && !found.config && !found.domain_named {
+        true => format::recognise(&found.path, &bytes, &mut reading),
+        false => None,
+    };
+    if let Some(diagnostic) = refused {
         reading.diagnostics.push(diagnostic);
         read.input.kinds.clear();
+    } else if let Some(other) = other {
+        take(other, &mut read, &mut reading, &found);
     } else if !read.input.kinds.is_empty() {
         parse(&mut read, &mut reading, &found, bytes, environment);
+    } else if found.data_named && is_data {
+        let place = reading.at(0, 0);
+        let what = format!("`{}` holds no training data", found.shown);
+        reading
+            .diagnostics
+            .push(Diagnostic::new("W024", place, what));
     }
     read.diagnostics = reading.diagnostics;
     Ok(read)
+}
+
+/// Takes over a file that is not YAML, with a note if its format is an old one.
+fn take(other: Other, read: &mut ReadFile, reading: &mut Reading, found: &Found) {
+    read.format = other.format;
+    read.text = other.text;
+    read.root = other.root;
+    read.input.kinds = other_kinds(other.format, found);
+    let is_read = !read.input.kinds.is_empty();
+    if let Some(name) = other.format.old_name().filter(|_| is_read) {
+        let what = format!("{name}: an older format, which is read all the same");
+        let about = Diagnostic::new("N022", reading.at(0, 0), what)
+            .help("`tabella data convert` writes it as YAML");
+        reading.diagnostics.push(about);
+    }
+}
+
+/// Returns what a file that is not YAML is read as.
+///
+/// Rasa 2.8: Markdown stories are tests if `tests` is part of their folder's
+/// path. Differs from Rasa: or if the file itself was named as one.
+fn other_kinds(format: Format, found: &Found) -> Vec<FileKind> {
+    let mut kinds = Vec::new();
+    match format {
+        Format::Markdown(markdown::Kind::Stories) => {
+            let folder = found
+                .shown
+                .rsplit_once('/')
+                .map_or("", |(folder, _)| folder);
+            if found.data {
+                kinds.push(FileKind::Stories);
+            }
+            if found.test && (found.data_named || folder.contains("tests")) {
+                kinds.push(FileKind::TestStories);
+            }
+        }
+        Format::Json(json::Kind::DialogflowExamples | json::Kind::DialogflowOther) => {}
+        Format::Markdown(_) | Format::Json(_) if found.data => kinds.push(FileKind::Nlu),
+        _ => {}
+    }
+    kinds
+}
+
+/// Reads a file of Dialogflow that belongs to another one.
+///
+/// # Errors
+///
+/// If the file cannot be read.
+pub fn read_beside(path: &Path, root: &Path, shelf: Shelf<'_>) -> Result<ReadFile, ImportError> {
+    let found = Found {
+        path: path.to_owned(),
+        shown: shown(root, path),
+        config: false,
+        domain: None,
+        domain_group: 0,
+        domain_named: false,
+        data: true,
+        test: false,
+        project: false,
+        data_named: false,
+    };
+    read(found, shelf, &BTreeMap::new())
 }
 
 /// Parses a file of use and takes back kinds that it turns out not to be.
@@ -437,52 +530,6 @@ fn starts(bytes: &[u8], keys: &[&str]) -> bool {
                 .is_some_and(|rest| rest.first() == Some(&b':'))
         })
     })
-}
-
-/// Names training data in a format that is not read yet.
-fn unread_format(found: &Found, bytes: &[u8]) -> Option<Diagnostic> {
-    if !found.data && !found.test {
-        return None;
-    }
-    let place = Place {
-        file: found.shown.clone(),
-        ..Place::default()
-    };
-    let has = |word: &str| bytes.windows(word.len()).any(|w| w == word.as_bytes());
-    match suffix(&found.path)? {
-        "md" if is_markdown_data(bytes) => Some(
-            Diagnostic::new("E014", place, "Markdown training data is not read yet").help(
-                "convert it with `rasa data convert` of Rasa 2, or move it out of the data folder",
-            ),
-        ),
-        "json" => {
-            let marks = [
-                "\"rasa_nlu_data\"",
-                "\"luis_schema_version\"",
-                "\"utterances\"",
-                "\"supportedLanguages\"",
-                "\"isEnum\"",
-            ];
-            marks.iter().any(|mark| has(mark)).then(|| {
-                Diagnostic::new("E015", place, "JSON training data is not read yet").help(
-                    "convert it with `rasa data convert nlu -f yaml`, or move it out of the data folder",
-                )
-            })
-        }
-        _ => None,
-    }
-}
-
-/// Returns whether a Markdown file is NLU data or stories of Rasa 1 or 2.
-fn is_markdown_data(bytes: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(bytes);
-    let nlu = ["## intent:", "## synonym:", "## regex:", "## lookup:"];
-    if nlu.iter().any(|mark| text.contains(mark)) {
-        return true;
-    }
-    let bot = ["- utter_", "- action_", "- slot{", "- form{"];
-    let line_with = |mark: &str| text.lines().any(|line| line.starts_with(mark));
-    line_with("## ") && line_with("* ") && bot.iter().any(|mark| text.contains(mark))
 }
 
 /// Returns whether a file's `version` is one that is read.

@@ -8,8 +8,8 @@
 //! sections out of the same tree. What the user got wrong becomes a
 //! `Diagnostic`; an [`ImportError`] means that the world failed. Everything
 //! is brought into canonical order, so that neither the order nor the names of
-//! files can be seen in the result. One reader stands for one format: Markdown
-//! and JSON training data are recognised and refused.
+//! files can be seen in the result. One reader stands for one format; those of
+//! Markdown and JSON make the same values as those of YAML.
 
 pub(crate) mod yaml;
 mod shelf;
@@ -23,6 +23,9 @@ mod domain;
 mod annotation;
 mod nlu;
 mod stories;
+mod json;
+mod markdown;
+mod format;
 mod blocks;
 mod retrieval;
 mod check;
@@ -30,6 +33,7 @@ mod names;
 mod workspace;
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -49,6 +53,8 @@ use crate::import::dialect::Signs;
 use crate::import::files::Candidate;
 use crate::import::files::ReadFile;
 use crate::import::files::Role;
+use crate::import::format::Format;
+use crate::import::reading::Reading;
 use crate::import::shelf::Shelf;
 use crate::import::stories::Purpose;
 
@@ -57,6 +63,9 @@ pub use names::DEFAULT_ACTIONS;
 pub use names::DEFAULT_INTENTS;
 pub use workspace::ImportedWorkspace;
 pub use workspace::import_workspace;
+
+/// The language of Dialogflow's examples, unless configured.
+const DEFAULT_LANGUAGE: &str = "en";
 
 /// What to read.
 #[derive(Clone, Debug, Default)]
@@ -296,6 +305,8 @@ impl<'s> Reader<'s> {
         let config = self.config();
         let (mut domain, dialect) = self.domain();
         let has_domain = self.has_domain();
+        let language = config.language.as_deref().unwrap_or(DEFAULT_LANGUAGE);
+        self.open_examples(root, language)?;
         self.keep_trees(&[FileKind::Nlu, FileKind::Stories]);
         let mut nlu = self.nlu(root)?;
         self.keep_trees(&[FileKind::Stories]);
@@ -332,6 +343,7 @@ impl<'s> Reader<'s> {
         self.files.par_iter_mut().for_each(|file| {
             if !kinds.iter().any(|kind| file.is(*kind)) {
                 file.root = None;
+                file.examples = None;
             }
         });
     }
@@ -352,27 +364,38 @@ impl<'s> Reader<'s> {
     }
 
     /// Runs a reader over every file of a kind, in parallel, in file order.
-    fn each<T: Send>(
+    fn each_file<T: Send>(
         &mut self,
         kinds: &[FileKind],
-        read: impl Fn(&yaml::Node, &mut reading::Reading) -> T + Sync,
+        read: impl Fn(&ReadFile, &mut Reading) -> Option<T> + Sync,
     ) -> Vec<T> {
-        let parts: Vec<(T, Vec<Diagnostic>)> = self
+        let parts: Vec<(Option<T>, Vec<Diagnostic>)> = self
             .files
             .par_iter()
             .filter(|file| kinds.iter().any(|kind| file.is(*kind)))
-            .filter_map(|file| {
-                let mut reading = reading::Reading::new(file.input.shown.clone());
-                let part = read(file.root.as_ref()?, &mut reading);
-                Some((part, reading.diagnostics))
+            .map(|file| {
+                let mut reading = Reading::new(file.input.shown.clone());
+                let part = read(file, &mut reading);
+                (part, reading.diagnostics)
             })
             .collect();
         let mut read = Vec::with_capacity(parts.len());
         for (part, diagnostics) in parts {
-            read.push(part);
+            read.extend(part);
             self.diagnostics.extend(diagnostics);
         }
         read
+    }
+
+    /// Runs a reader over the tree of every file of a kind.
+    fn each<T: Send>(
+        &mut self,
+        kinds: &[FileKind],
+        read: impl Fn(&yaml::Node, &mut Reading) -> T + Sync,
+    ) -> Vec<T> {
+        self.each_file(kinds, |file, reading| {
+            Some(read(file.root.as_ref()?, reading))
+        })
     }
 
     fn config(&mut self) -> crate::data::Config {
@@ -400,7 +423,18 @@ impl<'s> Reader<'s> {
     }
 
     fn nlu(&mut self, root: &Path) -> Result<nlu::NluPart, ImportError> {
-        let parts = self.each(&[FileKind::Nlu], nlu::read);
+        let parts = self.each_file(&[FileKind::Nlu], |file, reading| match file.format {
+            Format::Yaml => Some(nlu::read(file.root.as_ref()?, reading)),
+            Format::Json(kind) => {
+                let root = file.root.as_ref()?;
+                Some(json::read(kind, root, file.examples.as_ref(), reading))
+            }
+            Format::Markdown(markdown::Kind::Responses) => {
+                Some(markdown::read_responses(&file.text, reading))
+            }
+            Format::Markdown(_) => Some(markdown::read_nlu(&file.text, reading)),
+            Format::Broken => None,
+        });
         let (mut nlu, diagnostics) = nlu::merge(parts);
         self.diagnostics.extend(diagnostics);
         let (files, diagnostics) = nlu::read_lookup_files(&mut nlu, root, self.shelf)?;
@@ -409,11 +443,56 @@ impl<'s> Reader<'s> {
         Ok(nlu)
     }
 
+    /// Gives each file of Dialogflow the file beside it with its examples or
+    /// entries in a language.
+    fn open_examples(&mut self, root: &Path, language: &str) -> Result<(), ImportError> {
+        let paths = self.files.iter().map(|file| file.input.path.clone());
+        let known: HashMap<PathBuf, usize> = paths.zip(0..).collect();
+        for index in 0..self.files.len() {
+            let file = &self.files[index];
+            let Format::Json(kind) = file.format else {
+                continue;
+            };
+            let path = &file.input.path;
+            let Some(beside) = json::examples_path(path, kind, language) else {
+                continue;
+            };
+            let at = match known.get(&beside) {
+                Some(at) => *at,
+                None if self.shelf.has_file(&beside) => {
+                    self.files
+                        .push(files::read_beside(&beside, root, self.shelf)?);
+                    self.files.len() - 1
+                }
+                None => {
+                    let about = json::no_examples(file.input.shown.clone(), path, kind, language);
+                    self.diagnostics.push(about);
+                    continue;
+                }
+            };
+            let found = &mut self.files[at];
+            found.input.kinds = vec![FileKind::Nlu];
+            self.files[index].examples = Some(json::Examples {
+                file: self.files[at].input.shown.clone(),
+                root: self.files[at].root.take(),
+            });
+        }
+        Ok(())
+    }
+
     fn stories(&mut self, domain: &Domain, has: check::HasDomain, purpose: Purpose) -> StoryGraph {
         let kinds = [FileKind::Stories, FileKind::TestStories];
         let known = stories::Known::new(domain, has);
-        let parts = self.each(&kinds, |root, reading| {
-            stories::read(root, reading, &known, purpose)
+        let parts = self.each_file(&kinds, |file, reading| match file.format {
+            Format::Yaml => {
+                let root = file.root.as_ref()?;
+                Some(stories::read(root, reading, &known, purpose))
+            }
+            Format::Markdown(markdown::Kind::Stories) => {
+                let text = &file.text;
+                Some(markdown::read_stories(text, reading, &known, purpose))
+            }
+            _ => None,
         });
         let or = match purpose {
             Purpose::Training => blocks::Or::Copies,

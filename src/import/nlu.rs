@@ -41,9 +41,23 @@ pub struct NluPart {
     /// The data; synonyms and responses are filled by [`merge`].
     pub data: NluData,
     /// Synonyms in order of writing: text, value, place.
-    synonyms: Vec<(String, String, Place)>,
+    pub synonyms: Vec<(String, String, Place)>,
+    /// Files that lookup tables name, in order of writing.
+    pub lookup_files: Vec<LookupFile>,
     /// All responses, also those of no retrieval intent.
     pub responses: Vec<NamedResponse>,
+}
+
+/// A file with a phrase of a lookup table on each line, as Markdown and JSON
+/// name them.
+#[derive(Clone, Debug)]
+pub struct LookupFile {
+    /// The table's name.
+    pub name: String,
+    /// The path as written.
+    pub path: String,
+    /// Where it was written.
+    pub place: Place,
 }
 
 /// A line of examples: its text, where it stands, and its own metadata.
@@ -51,6 +65,17 @@ struct Line<'n> {
     text: &'n str,
     place: Place,
     metadata: Option<Value>,
+}
+
+impl Line<'_> {
+    /// Returns the place of a byte of the text.
+    fn at(&self, byte: usize) -> Place {
+        let before = self.text[..byte].chars().count() as u32;
+        Place {
+            column: self.place.column + before,
+            ..self.place.clone()
+        }
+    }
 }
 
 /// The kinds of entries, with the keys that each may have.
@@ -120,8 +145,13 @@ fn read_item(item: &Node, part: &mut NluPart, reading: &mut Reading) {
     match kind {
         "intent" => {
             let metadata = item.get("metadata").map(Node::to_json);
+            let metadata = metadata.filter(|value| !value.is_null());
             for line in lines {
-                add_example(name, metadata.as_ref(), line, part, reading);
+                add_example(name, line.text, &|byte| line.at(byte), part, reading);
+                if let Some(example) = part.data.examples.last_mut() {
+                    example.intent_metadata = metadata.clone();
+                    example.metadata = line.metadata;
+                }
             }
         }
         "synonym" => part.synonyms.extend(
@@ -169,15 +199,22 @@ fn name<'n>(kind: &str, node: &'n Node, reading: &mut Reading) -> Option<&'n str
         reading.say("W302", node, format!("{kind} without a name"));
         return None;
     }
-    if kind == "intent" && name.matches('/').count() > 1 {
+    let is_name = kind != "intent" || is_label(name, &reading.place(node), reading);
+    is_name.then_some(name)
+}
+
+/// Returns whether a name can be that of an intent, maybe with a response key,
+/// and says so if it cannot.
+pub fn is_label(name: &str, place: &Place, reading: &mut Reading) -> bool {
+    let good = name.matches('/').count() <= 1;
+    if !good {
         let what = format!("intent `{name}` has more than one `/`");
-        let about = reading
-            .about("E307", node, what)
+        let about = Diagnostic::new("E307", place.clone(), what)
+            .length(name.chars().count() as u32)
             .help("a retrieval intent is written `intent/response_key`");
         reading.diagnostics.push(about);
-        return None;
     }
-    Some(name)
+    good
 }
 
 fn no_examples(kind: &str, name: &str, node: &Node, reading: &mut Reading) {
@@ -271,27 +308,25 @@ fn list_lines<'n>(items: &'n [Node], reading: &mut Reading) -> Vec<Line<'n>> {
 }
 
 /// Adds one annotated message, and the synonyms that its annotations imply.
-fn add_example(
+/// `at` tells where a byte of the message stands.
+pub fn add_example(
     intent: &str,
-    intent_metadata: Option<&Value>,
-    line: Line<'_>,
+    written: &str,
+    at: &dyn Fn(usize) -> Place,
     part: &mut NluPart,
     reading: &mut Reading,
 ) {
-    let annotated = annotation::read(line.text);
-    for (at, what) in &annotated.mistakes {
-        let before = line.text[..*at].chars().count() as u32;
-        let place = Place {
-            column: line.place.column + before,
-            ..line.place.clone()
-        };
-        let about = Diagnostic::new("E306", place, what.clone()).help(
+    let annotated = annotation::read(written);
+    let mistakes = annotated.mistakes.iter().take(annotation::MISTAKE_LIMIT);
+    for (byte, what) in mistakes {
+        let about = Diagnostic::new("E306", at(*byte), what.clone()).help(
             "write `[text]{\"entity\": \"type\", \"value\": \"…\"}`; the map ends at its first `}`",
         );
         reading.diagnostics.push(about);
     }
+    let place = at(0);
     for (piece, value) in annotated.synonyms {
-        part.synonyms.push((piece, value, line.place.clone()));
+        part.synonyms.push((piece, value, place.clone()));
     }
     let (base, key) = match intent.split_once('/') {
         Some((base, _)) => (base, Some(intent.to_owned())),
@@ -301,11 +336,9 @@ fn add_example(
         text: annotated.text,
         intent: Some(base.to_owned()),
         intent_response_key: key,
-        response: None,
         entities: annotated.entities,
-        intent_metadata: intent_metadata.filter(|value| !value.is_null()).cloned(),
-        metadata: line.metadata,
-        place: line.place,
+        place,
+        ..Example::default()
     });
 }
 
@@ -320,6 +353,7 @@ pub fn merge(parts: Vec<NluPart>) -> (NluPart, Vec<Diagnostic>) {
         all.data.examples.extend(part.data.examples);
         all.data.patterns.extend(part.data.patterns);
         all.data.lookups.extend(part.data.lookups);
+        all.lookup_files.extend(part.lookup_files);
         all.synonyms.extend(part.synonyms);
         all.responses.extend(part.responses);
     }
@@ -327,6 +361,12 @@ pub fn merge(parts: Vec<NluPart>) -> (NluPart, Vec<Diagnostic>) {
     let data = &mut all.data;
     data.patterns
         .sort_by(|a, b| (&a.name, &a.pattern).cmp(&(&b.name, &b.pattern)));
+    let of_files = all.lookup_files.iter().map(|file| Lookup {
+        name: file.name.clone(),
+        place: file.place.clone(),
+        ..Lookup::default()
+    });
+    data.lookups.extend(of_files);
     data.lookups = merge_lookups(std::mem::take(&mut data.lookups));
     merge_synonyms(&mut all, &mut said);
     merge_responses(&mut all, &mut said);
@@ -448,11 +488,56 @@ pub fn read_lookup_files(
         .collect::<Result<_, ImportError>>()?;
     let mut files: BTreeMap<PathBuf, InputFile> = BTreeMap::new();
     let mut said = Vec::new();
-    for (file, diagnostic) in read {
+    let mut keep = |file: InputFile, diagnostic: Option<Diagnostic>| {
         files.insert(file.path.clone(), file);
         said.extend(diagnostic);
+    };
+    for (file, diagnostic) in read {
+        keep(file, diagnostic);
     }
+    let mut missing = Vec::new();
+    for file in std::mem::take(&mut part.lookup_files) {
+        let Some(path) = existing(&file, root, shelf) else {
+            missing.push(file.is_missing());
+            continue;
+        };
+        let (input, phrases) = load_phrases(path, &file, shelf)?;
+        let lookups = &mut part.data.lookups;
+        let table = lookups.binary_search_by(|table| table.name.cmp(&file.name));
+        match (phrases, table) {
+            (Ok(phrases), Ok(at)) if lookups[at].elements.is_empty() => {
+                lookups[at].elements = phrases;
+                keep(input, None);
+            }
+            (Ok(phrases), Ok(at)) => {
+                lookups[at].elements.extend(phrases.iter());
+                keep(input, None);
+            }
+            (phrases, _) => keep(input, phrases.err()),
+        }
+    }
+    said.extend(missing);
     Ok((files.into_values().collect(), said))
+}
+
+/// Returns the path of a file: relative to the project, or to the file that
+/// names it.
+fn existing(file: &LookupFile, root: &Path, shelf: Shelf<'_>) -> Option<PathBuf> {
+    let beside = Path::new(&*file.place.file).parent();
+    let beside = root.join(beside.unwrap_or(Path::new("")));
+    let mut paths = [root.join(&file.path), beside.join(&file.path)].into_iter();
+    paths.find(|path| shelf.has_file(path))
+}
+
+impl LookupFile {
+    /// Returns what to say if there is no such file.
+    fn is_missing(&self) -> Diagnostic {
+        let what = format!("lookup file `{}` is not there", self.path);
+        Diagnostic::new("W331", self.place.clone(), what)
+            .length(self.path.chars().count() as u32)
+            .note(format!("lookup table `{}` does without it", self.name))
+            .help("paths are relative to the project's folder")
+    }
 }
 
 /// Replaces the elements of a lookup table that names a file.
@@ -468,34 +553,49 @@ fn read_lookup_file(
     if !shelf.has_file(&path) {
         return Ok(None);
     }
-    let shown: Arc<str> = first.into();
-    let about = |what: String| {
-        let about = Diagnostic::new("E312", lookup.place.clone(), what);
-        about.length(lookup.name.chars().count() as u32)
+    let file = LookupFile {
+        name: lookup.name.clone(),
+        path: first.to_owned(),
+        place: lookup.place.clone(),
     };
-    let loaded = shelf.load(&path, &shown, PhraseList::SIZE_LIMIT)?;
-    let bytes = loaded.as_deref().unwrap_or_default();
-    let input = InputFile {
-        path,
-        shown: shown.clone(),
-        digest: Digest::of(bytes),
-        kinds: vec![FileKind::Lookup],
-    };
-    let mut bytes = match loaded {
-        Ok(bytes) => bytes,
-        Err(diagnostic) => return Ok(Some((input, Some(diagnostic)))),
-    };
-    if bytes.starts_with(b"\xef\xbb\xbf") {
-        bytes.drain(..3);
-    }
-    let diagnostic = match String::from_utf8(bytes) {
-        Ok(text) => {
-            lookup.elements = PhraseList::of_lines(text);
+    let (input, phrases) = load_phrases(path, &file, shelf)?;
+    let diagnostic = match phrases {
+        Ok(phrases) => {
+            lookup.elements = phrases;
             None
         }
-        Err(_) => Some(about(format!("lookup file `{shown}` is not UTF-8"))),
+        Err(diagnostic) => Some(diagnostic),
     };
     Ok(Some((input, diagnostic)))
+}
+
+/// Reads the phrases of a lookup file.
+fn load_phrases(
+    path: PathBuf,
+    file: &LookupFile,
+    shelf: Shelf<'_>,
+) -> Result<(InputFile, Result<PhraseList, Diagnostic>), ImportError> {
+    let shown: Arc<str> = file.path.as_str().into();
+    let loaded = shelf.load(&path, &shown, PhraseList::SIZE_LIMIT)?;
+    let input = InputFile {
+        path,
+        digest: Digest::of(loaded.as_deref().unwrap_or_default()),
+        kinds: vec![FileKind::Lookup],
+        shown,
+    };
+    let phrases = loaded.and_then(|mut bytes| {
+        if bytes.starts_with(b"\xef\xbb\xbf") {
+            bytes.drain(..3);
+        }
+        String::from_utf8(bytes)
+            .map(PhraseList::of_lines)
+            .map_err(|_| {
+                let what = format!("lookup file `{}` is not UTF-8", file.path);
+                let about = Diagnostic::new("E312", file.place.clone(), what);
+                about.length(file.name.chars().count() as u32)
+            })
+    });
+    Ok((input, phrases))
 }
 
 /// Returns whether a phrase looks like the path of a file at all.

@@ -16,6 +16,7 @@ use crate::data::Place;
 use crate::data::SlotKind;
 use crate::diagnostic::Diagnostic;
 use crate::import::check::HasDomain;
+use crate::import::names::DEFAULT_SLOTS;
 use crate::import::reading::Reading;
 use crate::import::yaml::Node;
 use crate::import::yaml::Yaml;
@@ -76,6 +77,35 @@ impl<'d> Known<'d> {
             entities: entities.collect(),
             has_domain,
         }
+    }
+
+    /// Returns a diagnostic about an entity that the domain does not have.
+    pub fn unknown_entity(&self, name: &str, place: &Place, length: u32) -> Option<Diagnostic> {
+        if self.has_domain == HasDomain::No || self.entities.contains(name) {
+            return None;
+        }
+        let what = format!("entity `{name}` is not in the domain");
+        let about = Diagnostic::new("W417", place.clone(), what).length(length);
+        Some(about.suggest(name, self.entities.iter().copied()))
+    }
+
+    /// Returns a diagnostic about a slot that the domain does not have.
+    pub fn unknown_slot(
+        &self,
+        code: &'static str,
+        name: &str,
+        place: &Place,
+        length: u32,
+    ) -> Option<Diagnostic> {
+        let is_known = self.slots.contains_key(name) || DEFAULT_SLOTS.contains(&name);
+        if is_known || self.has_domain == HasDomain::No {
+            return None;
+        }
+        let what = format!("slot `{name}` is not in the domain");
+        let about = Diagnostic::new(code, place.clone(), what)
+            .length(length)
+            .help("define it under `slots` of the domain");
+        Some(about.suggest(name, self.slots.keys().copied()))
     }
 }
 

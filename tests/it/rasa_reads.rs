@@ -41,26 +41,6 @@ const CAUSES: &[(&str, &str, &str)] = &[
     ("multilang-coffee_bot-en", "domain.user_actions", DEFAULTS),
     ("multilang-coffee_bot-sv", "domain.user_actions", DEFAULTS),
     ("workshop-adv-actions", "domain.user_actions", DEFAULTS),
-    ("covidflow-en", "*", NOT_YET),
-    ("covidflow-fr", "*", NOT_YET),
-    ("multilang-coffee_bot-de", "*", NOT_YET),
-    ("multilang-coffee_bot-en", "*", NOT_YET),
-    ("multilang-coffee_bot-sv", "*", NOT_YET),
-    ("pokedex-demo", "*", NOT_YET),
-    ("rasa-masterclass/episode2", "*", NOT_YET),
-    ("rasa-masterclass/episode3", "*", NOT_YET),
-    ("rasa-masterclass/episode5", "*", NOT_YET),
-    ("rasa-masterclass/episode6", "*", NOT_YET),
-    ("rasa-masterclass/episode8", "*", NOT_YET),
-    ("rasa1-formbot", "*", NOT_YET),
-    ("rasa1-moodbot", "*", NOT_YET),
-    ("rasa1-restaurantbot", "*", NOT_YET),
-    ("robo-faq-en", "*", NOT_YET),
-    ("slothbot", "*", NOT_YET),
-    ("slothbot-multidomain", "*", NOT_YET),
-    ("tutorial-knowledge-base", "*", NOT_YET),
-    ("workshop-adv-actions", "*", NOT_YET),
-    ("zh-weatherbot-0x", "*", NOT_YET),
     ("crisos", "domain.user_actions", DEFAULTS),
     ("financial-demo", "domain.user_actions", DEFAULTS),
     ("repair-strategies-bot", "domain.user_actions", DEFAULTS),
@@ -71,7 +51,6 @@ const CAUSES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-const NOT_YET: &str = "formats of Rasa 1 are being built";
 const TEMPLATES: &str = "Rasa 2 takes no notice of `templates`, and its bot says nothing";
 const DEFAULTS: &str = "a default action that the domain lists is not counted again";
 
@@ -149,8 +128,8 @@ fn data_counts(sources: &Sources) -> (Value, Value) {
     let names = |rules: bool| {
         let steps = steps.iter().filter(|step| step.is_rule || !rules);
         steps
-            .map(|step| step.block_name.as_str())
-            .collect::<BTreeSet<&str>>()
+            .map(|step| (&*step.place.file, step.block_name.as_str()))
+            .collect::<BTreeSet<(&str, &str)>>()
     };
     let nlu_counts = json!({
         "examples": examples.len(),
@@ -261,12 +240,8 @@ fn bots_of_other_people_are_read_as_rasa_reads_them() {
     }
     assert_eq!(unexplained, "", "differences without a cause");
     expect![[r#"
-        covidflow-en                    2.8.12  differs in 2
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-        covidflow-fr                    2.8.12  differs in 2
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        covidflow-en                    2.8.12  agrees
+        covidflow-fr                    2.8.12  agrees
         crisos                          3.6.21  differs in 1
             domain.user_actions 50, Rasa 51: a default action that the domain lists is not counted again
         envirocar                       3.6.21  agrees
@@ -274,57 +249,33 @@ fn bots_of_other_people_are_read_as_rasa_reads_them() {
             domain.user_actions 67, Rasa 69: a default action that the domain lists is not counted again
         helpdesk-assistant              3.6.21  agrees
         lookup-ee-benchmark             3.6.21  agrees
-        multilang-coffee_bot-de         2.8.12  differs in 3
+        multilang-coffee_bot-de         2.8.12  differs in 1
             domain.user_actions 20, Rasa 21: a default action that the domain lists is not counted again
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-        multilang-coffee_bot-en         2.8.12  differs in 3
+        multilang-coffee_bot-en         2.8.12  differs in 1
             domain.user_actions 20, Rasa 21: a default action that the domain lists is not counted again
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-        multilang-coffee_bot-sv         2.8.12  differs in 3
+        multilang-coffee_bot-sv         2.8.12  differs in 1
             domain.user_actions 20, Rasa 21: a default action that the domain lists is not counted again
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
         nlu-training-data               3.6.21  agrees
-        pokedex-demo                    2.8.12  differs in 2
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
+        pokedex-demo                    2.8.12  agrees
         rasa-ch-faq                     2.8.12  agrees
         rasa-ch-faq-migrated            3.6.21  agrees
-        rasa-masterclass/episode2       2.8.12  differs in 3
+        rasa-masterclass/episode2       2.8.12  differs in 1
             domain.responses 5, Rasa 0: Rasa 2 takes no notice of `templates`, and its bot says nothing
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-        rasa-masterclass/episode3       2.8.12  differs in 3
+        rasa-masterclass/episode3       2.8.12  differs in 1
             domain.responses 5, Rasa 0: Rasa 2 takes no notice of `templates`, and its bot says nothing
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-        rasa-masterclass/episode5       2.8.12  differs in 3
+        rasa-masterclass/episode5       2.8.12  differs in 1
             domain.responses 5, Rasa 0: Rasa 2 takes no notice of `templates`, and its bot says nothing
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-        rasa-masterclass/episode6       2.8.12  differs in 3
+        rasa-masterclass/episode6       2.8.12  differs in 1
             domain.responses 7, Rasa 0: Rasa 2 takes no notice of `templates`, and its bot says nothing
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-        rasa-masterclass/episode8       2.8.12  differs in 3
+        rasa-masterclass/episode8       2.8.12  differs in 1
             domain.responses 6, Rasa 0: Rasa 2 takes no notice of `templates`, and its bot says nothing
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-        rasa1-formbot                   2.8.12  differs in 4
+        rasa1-formbot                   2.8.12  differs in 2
             domain.responses 15, Rasa 0: Rasa 2 takes no notice of `templates`, and its bot says nothing
             domain.user_actions 16, Rasa 6: Rasa 2 takes no notice of `templates`, and its bot says nothing
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-        rasa1-moodbot                   2.8.12  differs in 3
+        rasa1-moodbot                   2.8.12  differs in 1
             domain.responses 5, Rasa 0: Rasa 2 takes no notice of `templates`, and its bot says nothing
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-        rasa1-restaurantbot             2.8.12  differs in 3
+        rasa1-restaurantbot             2.8.12  differs in 1
             domain.responses 13, Rasa 0: Rasa 2 takes no notice of `templates`, and its bot says nothing
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
         rasa2-e2ebot                    3.6.21  agrees
         rasa2-formbot                   2.8.12  agrees
         rasa2-formbot-migrated          3.6.21  agrees
@@ -339,27 +290,15 @@ fn bots_of_other_people_are_read_as_rasa_reads_them() {
             domain.user_actions 103, Rasa 106: a default action that the domain lists is not counted again
         repair-strategies-bot-migrated  3.6.21  differs in 1
             domain.user_actions 103, Rasa 106: a default action that the domain lists is not counted again
-        robo-faq-en                     2.8.12  differs in 2
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-        slothbot                        2.8.12  differs in 2
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-        slothbot-multidomain            2.8.12  differs in 2
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-        tutorial-knowledge-base         2.8.12  differs in 3
+        robo-faq-en                     2.8.12  agrees
+        slothbot                        2.8.12  agrees
+        slothbot-multidomain            2.8.12  agrees
+        tutorial-knowledge-base         2.8.12  differs in 1
             domain.responses 6, Rasa 0: Rasa 2 takes no notice of `templates`, and its bot says nothing
-            nlu: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-        workshop-adv-actions            2.8.12  differs in 3
+        workshop-adv-actions            2.8.12  differs in 1
             domain.user_actions 16, Rasa 17: a default action that the domain lists is not counted again
-            nlu: "E014 data/nlu/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E014 data/nlu/nlu.md:0:0 Markdown training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-        zh-weatherbot-0x                2.8.12  differs in 4
+        zh-weatherbot-0x                2.8.12  differs in 2
             domain.responses 7, Rasa 0: Rasa 2 takes no notice of `templates`, and its bot says nothing
             domain.user_actions 8, Rasa 7: Rasa 2 takes no notice of `templates`, and its bot says nothing
-            nlu: "E015 nlu.json:0:0 JSON training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
-            stories: "E015 nlu.json:0:0 JSON training data is not read yet", Rasa reads it: formats of Rasa 1 are being built
     "#]].assert_eq(&table);
 }

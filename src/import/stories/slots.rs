@@ -6,8 +6,6 @@ use serde_json::json;
 use crate::data::Event;
 use crate::data::Place;
 use crate::data::SlotKind;
-use crate::import::check::HasDomain;
-use crate::import::names::DEFAULT_SLOTS;
 use crate::import::stories::Block;
 use crate::import::stories::BlockReader;
 use crate::import::stories::Item;
@@ -47,17 +45,9 @@ impl BlockReader<'_, '_> {
 
     /// Reports a slot that the domain does not have.
     pub(super) fn check_slot(&mut self, name: &str, node: &Node) {
-        let is_known = self.known.slots.contains_key(name) || DEFAULT_SLOTS.contains(&name);
-        if is_known || self.known.has_domain == HasDomain::No {
-            return;
-        }
-        let known = self.known.slots.keys().copied();
-        let about = self
-            .reading
-            .about("E406", node, format!("slot `{name}` is not in the domain"))
-            .help("define it under `slots` of the domain")
-            .suggest(name, known);
-        self.reading.diagnostics.push(about);
+        let place = self.reading.place(node);
+        let about = self.known.unknown_slot("E406", name, &place, node.length);
+        self.reading.diagnostics.extend(about);
     }
 
     /// Returns the value that a slot named without one gets.

@@ -6,7 +6,6 @@ use serde_json::json;
 use crate::data::Annotation;
 use crate::data::Utterance;
 use crate::import::annotation;
-use crate::import::check::HasDomain;
 use crate::import::stories::BlockReader;
 use crate::import::stories::Purpose;
 use crate::import::yaml::Entry;
@@ -200,12 +199,8 @@ impl BlockReader<'_, '_> {
 
     /// Reports an entity that the domain does not have.
     fn check_entity(&mut self, name: &str, node: &Node) {
-        if self.known.has_domain == HasDomain::No || self.known.entities.contains(name) {
-            return;
-        }
-        let known = self.known.entities.iter().copied();
-        let what = format!("entity `{name}` is not in the domain");
-        let about = self.reading.about("W417", node, what).suggest(name, known);
-        self.reading.diagnostics.push(about);
+        let place = self.reading.place(node);
+        let about = self.known.unknown_entity(name, &place, node.length);
+        self.reading.diagnostics.extend(about);
     }
 }

@@ -54,11 +54,35 @@ pub fn decode_owned(mut bytes: Vec<u8>) -> Result<String, Undecoded> {
     }
 }
 
+/// Returns the text of a file as [`decode`] does, but with all escapes in it.
+///
+/// # Errors
+///
+/// Bytes that are not UTF-8 and NUL characters, with the place.
+pub fn decode_plainly(bytes: &[u8]) -> Result<String, Mistake> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
+    let text = match text.contains('\r') {
+        true => text.replace("\r\n", "\n").replace('\r', "\n"),
+        false => text.to_owned(),
+    };
+    match nul(&text) {
+        Some(mistake) => Err(mistake),
+        None => Ok(text),
+    }
+}
+
+/// Returns the mistake of a text with a NUL character.
+fn nul(text: &str) -> Option<Mistake> {
+    let at = text.find('\0')?;
+    let mistake = mistake("E002", text, at, "a NUL character".to_owned());
+    Some(mistake.help("the file may be UTF-16 or not text; save it as UTF-8"))
+}
+
 /// Returns a text with its escapes decoded, if it has some.
 fn checked(text: &str) -> Result<Option<String>, Mistake> {
-    if let Some(at) = text.find('\0') {
-        return Err(mistake("E002", text, at, "a NUL character".to_owned())
-            .help("the file may be UTF-16 or not text; save it as UTF-8"));
+    if let Some(mistake) = nul(text) {
+        return Err(mistake);
     }
     let has_escapes = text.is_ascii() && (text.contains("\\u") || text.contains("\\U"));
     has_escapes.then(|| unescape(text)).transpose()
