@@ -25,12 +25,16 @@ mod options;
 mod prediction;
 mod memoization;
 mod rule;
+mod conflicts;
 /// `TEDPolicy`.
 pub mod ted;
 mod policy;
 mod ensemble;
 mod evaluate;
 
+pub use conflicts::Conflict;
+pub use conflicts::Way;
+pub use conflicts::conflicts;
 pub use ensemble::Ensemble;
 pub use ensemble::MAX_PREDICTIONS;
 pub use ensemble::combine;
@@ -71,6 +75,7 @@ pub use prediction::LastInput;
 pub use prediction::Prediction;
 pub use prediction::prediction_states;
 pub use rule::RuleError;
+pub use rule::RuleFlaw;
 pub use rule::RuleOptions;
 pub use rule::RulePolicy;
 pub use situation::ActiveLoop;

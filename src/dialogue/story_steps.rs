@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::data::Annotation;
 use crate::data::Event as StoryEvent;
 use crate::data::MappingKind;
+use crate::data::Place;
 use crate::data::STORY_START;
 use crate::data::Slot;
 use crate::data::SlotKind;
@@ -31,14 +32,17 @@ pub fn explicit_events(joint: &Joint<'_>, universe: &Universe) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     let starts_conversation = joint.starts.iter().any(|start| start.name == STORY_START);
     let mut is_first = starts_conversation;
-    for event in &joint.step.events {
+    let mut place = &joint.step.place;
+    for (index, event) in joint.step.events.iter().enumerate() {
+        place = joint.step.event_places.get(index).unwrap_or(place);
         is_first &= !is_user_message(event);
         for mut event in story_events(event, universe) {
             if matches!(event, Event::User(_)) && !ends_listening(&events) {
-                events.push(Event::action(ACTION_LISTEN));
+                events.push(listening(place));
             }
             if let Event::Action(executed) = &mut event {
                 executed.is_unpredictable = is_first;
+                executed.place = place.clone();
                 is_first = false;
             }
             events.push(if joint.step.is_rule {
@@ -49,7 +53,7 @@ pub fn explicit_events(joint: &Joint<'_>, universe: &Universe) -> Vec<Event> {
         }
     }
     if joint.ends.is_empty() {
-        events.push(Event::action(ACTION_LISTEN));
+        events.push(listening(place));
     }
     events
 }
@@ -60,6 +64,14 @@ fn is_user_message(event: &StoryEvent) -> bool {
         StoryEvent::Or(events) => events.first().is_some_and(is_user_message),
         event => matches!(event, StoryEvent::User(_)),
     }
+}
+
+/// Listening is not written: it stands where what comes after it does.
+fn listening(place: &Place) -> Event {
+    Event::Action(Executed {
+        place: place.clone(),
+        ..Executed::name(ACTION_LISTEN)
+    })
 }
 
 fn ends_listening(events: &[Event]) -> bool {

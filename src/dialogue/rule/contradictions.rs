@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::data::Place;
 use crate::dialogue::ACTION_LISTEN;
 use crate::dialogue::Event;
+use crate::dialogue::Executed;
 use crate::dialogue::LastInput;
 use crate::dialogue::RULE_SNIPPET;
 use crate::dialogue::Situation;
@@ -16,6 +18,7 @@ use crate::dialogue::Tracker;
 use crate::dialogue::Universe;
 use crate::dialogue::featurizer::without_text;
 use crate::dialogue::rule::RuleError;
+use crate::dialogue::rule::RuleFlaw;
 use crate::dialogue::rule::RulePolicy;
 use crate::dialogue::rule::lookup::feature_key;
 use crate::dialogue::rule::predict::DEFAULT_ANSWERS;
@@ -26,12 +29,14 @@ use crate::dialogue::rule::predict::default_source;
 use crate::dialogue::rule::predict::loop_listen_source;
 use crate::dialogue::rule::predict::loop_source;
 
-/// Rule names and the actions they want, by what a prediction came from.
-type Sources = BTreeMap<String, BTreeSet<(String, String)>>;
+/// Rule names and the actions they want, with where they say so, by what a
+/// prediction came from.
+type Sources = BTreeMap<String, BTreeMap<(String, String), Place>>;
 
 /// An action of a conversation beside what the rules predict there.
 struct Compared {
     gold: String,
+    place: Place,
     /// None when a story meets no rule.
     predicted: Option<String>,
     source: Option<String>,
@@ -63,7 +68,7 @@ pub fn check(
         });
     }
     let mut used = BTreeSet::new();
-    let mut messages = Vec::new();
+    let mut flaws = Vec::new();
     for tracker in stories.iter().chain(rules) {
         replay(policy, tracker, universe, |policy, compared| {
             if !tracker.is_rule
@@ -72,11 +77,11 @@ pub fn check(
             {
                 used.insert(source.clone());
             }
-            messages.extend(message(policy, &sources, tracker, &compared));
+            flaws.extend(flaw(policy, &sources, tracker, &compared));
         });
     }
-    if !messages.is_empty() {
-        return Err(RuleError::Contradictions { messages });
+    if !flaws.is_empty() {
+        return Err(RuleError::Contradictions { flaws });
     }
     let defaults = DEFAULT_ANSWERS
         .iter()
@@ -97,15 +102,16 @@ fn collect(sources: &mut Sources, rule: &Tracker, compared: Compared) {
         (true, Some(predicted)) => (source.clone(), predicted),
         _ => (rule.name.clone(), compared.gold),
     };
-    sources.entry(source).or_default().insert(entry);
+    let entries = sources.entry(source).or_default();
+    entries.entry(entry).or_insert(compared.place);
 }
 
-fn message(
+fn flaw(
     policy: &mut RulePolicy,
     sources: &Sources,
     tracker: &Tracker,
     compared: &Compared,
-) -> Option<String> {
+) -> Option<RuleFlaw> {
     let predicted = compared.predicted.as_deref()?;
     let source = compared.source.as_deref()?;
     if predicted == compared.gold {
@@ -115,30 +121,39 @@ fn message(
         policy.rules.remove(source);
         return None;
     }
-    let contradicting: BTreeSet<&str> = sources
+    let contradicting: BTreeMap<&str, &Place> = sources
         .get(source)?
         .iter()
-        .filter(|(_, action)| *action != compared.gold)
-        .map(|(name, _)| name.as_str())
+        .filter(|((_, action), _)| *action != compared.gold)
+        .map(|((name, _), place)| (name.as_str(), place))
         .collect();
     if contradicting.is_empty() {
         return None;
     }
     let kind = if tracker.is_rule { "rule" } else { "story" };
     let names: Vec<String> = contradicting
-        .iter()
+        .keys()
         .map(|name| format!("`{name}`"))
         .collect();
     let wanted = match policy.options.core_fallback_action_name.as_deref() {
         Some(fallback) if fallback == predicted => String::new(),
         _ => format!(", which wants `{predicted}`"),
     };
-    Some(format!(
+    let message = format!(
         "action `{}` in {kind} `{}` contradicts {}{wanted}",
         compared.gold,
         tracker.name,
         names.join(", ")
-    ))
+    );
+    Some(RuleFlaw {
+        message,
+        action: compared.gold.clone(),
+        place: compared.place.clone(),
+        others: contradicting
+            .into_iter()
+            .map(|(name, place)| (name.to_owned(), place.clone()))
+            .collect(),
+    })
 }
 
 /// A rule of one turn that listens although a longer rule goes on: a story that
@@ -168,8 +183,7 @@ fn replay(
             } else if is_unpredictable || executed.is_unpredictable {
                 is_unpredictable = false;
             } else {
-                let gold = executed.label();
-                let compared = predict(policy, &mut past, &mut now, universe, tracker, gold);
+                let compared = predict(policy, &mut past, &mut now, universe, tracker, executed);
                 compare(policy, compared);
             }
             let state = Arc::new(now.state(universe, SlotsShown::All));
@@ -187,8 +201,9 @@ fn predict(
     now: &mut Situation,
     universe: &Universe,
     tracker: &Tracker,
-    gold: &str,
+    executed: &Executed,
 ) -> Compared {
+    let gold = executed.label();
     let mut decision = policy.decide(&mut Moment {
         past,
         now,
@@ -211,7 +226,7 @@ fn predict(
         now,
         universe,
     };
-    compared(policy, &decision, moment, tracker, gold)
+    compared(policy, &decision, moment, tracker, executed)
 }
 
 /// A rule must always predict something; a story may meet no rule.
@@ -220,7 +235,7 @@ fn compared(
     decision: &Decision,
     moment: &mut Moment<'_>,
     tracker: &Tracker,
-    gold: &str,
+    executed: &Executed,
 ) -> Compared {
     let fallback = policy.options.fallback().unwrap_or(ACTION_LISTEN);
     let predicted = match &decision.action {
@@ -234,7 +249,8 @@ fn compared(
         None => None,
     };
     Compared {
-        gold: gold.to_owned(),
+        gold: executed.label().to_owned(),
+        place: executed.place.clone(),
         predicted,
         source,
         is_own_source: matches!(decision.source, Source::DefaultIntent(_) | Source::Loop(_)),

@@ -14,6 +14,7 @@ use crate::dialogue::SlotsShown;
 use crate::dialogue::State;
 use crate::dialogue::Tracker;
 use crate::dialogue::Universe;
+use crate::dialogue::rule::RuleFlaw;
 use crate::dialogue::slot_features;
 
 /// What an action does directly after it ran, in any rule.
@@ -23,14 +24,14 @@ struct Effects {
     loops: BTreeSet<String>,
 }
 
-/// Returns a sentence for each place where a rule is incomplete.
+/// Returns each place where a rule is incomplete.
 ///
 /// # Source
 ///
 /// Rasa 3.6 `RulePolicy._check_for_incomplete_rules`.
-pub fn messages(rules: &[&Tracker], universe: &Universe) -> Vec<String> {
+pub fn flaws(rules: &[&Tracker], universe: &Universe) -> Vec<RuleFlaw> {
     let effects = effects(rules, universe);
-    let mut messages = Vec::new();
+    let mut flaws = Vec::new();
     for rule in rules {
         let turns = rule.turns(universe, SlotsShown::All);
         for (k, state) in turns.states.iter().enumerate() {
@@ -42,13 +43,23 @@ pub fn messages(rules: &[&Tracker], universe: &Universe) -> Vec<String> {
             if action == RULE_SNIPPET || next == Some(RULE_SNIPPET) {
                 continue;
             }
-            if let Some(effects) = effects.get(action) {
-                messages.extend(missing_slots(action, rule, effects, state));
-                messages.extend(missing_loop(action, rule, effects, state));
-            }
+            let Some(effects) = effects.get(action) else {
+                continue;
+            };
+            let before = k.checked_sub(1).map(|k| turns.action(k).place.clone());
+            let missing = [
+                missing_slots(action, rule, effects, state),
+                missing_loop(action, rule, effects, state),
+            ];
+            flaws.extend(missing.into_iter().flatten().map(|message| RuleFlaw {
+                message,
+                action: action.to_owned(),
+                place: before.clone().unwrap_or_default(),
+                others: Vec::new(),
+            }));
         }
     }
-    messages
+    flaws
 }
 
 fn effects<'a>(rules: &[&'a Tracker], universe: &Universe) -> BTreeMap<&'a str, Effects> {

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::data;
+use crate::data::Place;
 use crate::dialogue::OptionError;
 use crate::dialogue::RuleOnly;
 use crate::dialogue::options::Taking;
@@ -86,26 +87,44 @@ pub enum RuleError {
         quoted(rules)
     )]
     TooManyMessages {
-        /// Their names.
-        rules: Vec<String>,
+        /// Their names, and where the first message too many stands.
+        rules: Vec<(String, Place)>,
     },
     /// Rules that leave out what their actions do in other rules.
-    #[error("rules are incomplete:\n{}", messages.join("\n"))]
+    #[error("rules are incomplete:\n{}", sentences(flaws))]
     Incomplete {
-        /// One sentence for each.
-        messages: Vec<String>,
+        /// Each of them.
+        flaws: Vec<RuleFlaw>,
     },
     /// Rules that contradict each other or stories.
-    #[error("rules and stories contradict each other:\n{}", messages.join("\n"))]
+    #[error("rules and stories contradict each other:\n{}", sentences(flaws))]
     Contradictions {
-        /// One sentence for each.
-        messages: Vec<String>,
+        /// Each of them.
+        flaws: Vec<RuleFlaw>,
     },
 }
 
-fn quoted(names: &[String]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+/// Something that is wrong with a rule, or between a rule and a story.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFlaw {
+    /// What is wrong, as one sentence.
+    pub message: String,
+    /// The action that it is about.
+    pub action: String,
+    /// Where that action stands, as far as conversations know it.
+    pub place: Place,
+    /// Rules that it contradicts, and where each says so.
+    pub others: Vec<(String, Place)>,
+}
+
+fn quoted(names: &[(String, Place)]) -> String {
+    let quoted: Vec<String> = names.iter().map(|(name, _)| format!("`{name}`")).collect();
     quoted.join(", ")
+}
+
+fn sentences(flaws: &[RuleFlaw]) -> String {
+    let messages: Vec<&str> = flaws.iter().map(|flaw| flaw.message.as_str()).collect();
+    messages.join("\n")
 }
 
 /// Rules as learned.
@@ -225,12 +244,12 @@ mod tests {
     fn a_story_that_contradicts_a_rule_is_named_with_it() {
         let story = block("other", false, vec![user("hi"), action("utter_b")]);
         let error = train(vec![rule_on_hi(), story]).unwrap_err();
-        let RuleError::Contradictions { messages } = error else {
+        let RuleError::Contradictions { flaws } = error else {
             panic!("{error}");
         };
         assert_eq!(
-            messages,
-            ["action `utter_b` in story `other` contradicts `greet`, which wants `utter_a`"]
+            sentences(&flaws),
+            "action `utter_b` in story `other` contradicts `greet`, which wants `utter_a`"
         );
     }
 
@@ -238,10 +257,10 @@ mod tests {
     fn rules_that_want_different_things_contradict_each_other() {
         let other = block("other", true, vec![user("hi"), action("utter_b")]);
         let error = train(vec![rule_on_hi(), other]).unwrap_err();
-        let RuleError::Contradictions { messages } = error else {
+        let RuleError::Contradictions { flaws } = error else {
             panic!("{error}");
         };
-        assert_eq!(messages.len(), 2);
+        assert_eq!(flaws.len(), 2);
     }
 
     #[test]
@@ -253,7 +272,7 @@ mod tests {
             action("utter_b"),
         ];
         let error = train(vec![block("long", true, events)]).unwrap_err();
-        assert!(matches!(error, RuleError::TooManyMessages { rules } if rules == ["long"]));
+        assert!(matches!(error, RuleError::TooManyMessages { rules } if rules[0].0 == "long"));
     }
 
     #[test]
@@ -266,14 +285,14 @@ mod tests {
         let short = vec![user("stop"), action("form")];
         let error =
             train(vec![block("full", true, full), block("short", true, short)]).unwrap_err();
-        let RuleError::Incomplete { messages } = error else {
+        let RuleError::Incomplete { flaws } = error else {
             panic!("{error}");
         };
-        assert_eq!(messages.len(), 1);
+        assert_eq!(flaws.len(), 1);
         assert!(
-            messages[0].contains("`active_loop: form`"),
+            flaws[0].message.contains("`active_loop: form`"),
             "{}",
-            messages[0]
+            flaws[0].message
         );
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::data::Place;
 use crate::dialogue::ACTION_LISTEN;
 use crate::dialogue::Event;
 use crate::dialogue::Example;
@@ -52,9 +53,9 @@ impl RulePolicy {
             check_messages(&rules)?;
         }
         if options.check_for_contradictions {
-            let messages = incomplete::messages(&rules, universe);
-            if !messages.is_empty() {
-                return Err(RuleError::Incomplete { messages });
+            let flaws = incomplete::flaws(&rules, universe);
+            if !flaws.is_empty() {
+                return Err(RuleError::Incomplete { flaws });
             }
         }
         let of_rules = examples(&rules, universe, SlotsShown::Set);
@@ -87,11 +88,9 @@ fn check_fallback(options: &RuleOptions, universe: &Universe) -> Result<(), Rule
 }
 
 fn check_messages(rules: &[&Tracker]) -> Result<(), RuleError> {
-    let is_message = |event: &&Arc<Event>| matches!(***event, Event::User(_));
-    let too_long: BTreeSet<String> = rules
+    let too_long: BTreeMap<String, Place> = rules
         .iter()
-        .filter(|rule| rule.events().iter().filter(is_message).count() > 1)
-        .map(|rule| rule.name.clone())
+        .filter_map(|rule| Some((rule.name.clone(), second_message(rule)?)))
         .collect();
     if too_long.is_empty() {
         return Ok(());
@@ -99,6 +98,23 @@ fn check_messages(rules: &[&Tracker]) -> Result<(), RuleError> {
     Err(RuleError::TooManyMessages {
         rules: too_long.into_iter().collect(),
     })
+}
+
+/// Returns where the second user message stands: the listening before it does.
+fn second_message(rule: &Tracker) -> Option<Place> {
+    let mut messages = 0;
+    let mut place = Place::default();
+    for event in rule.events() {
+        match event.as_ref() {
+            Event::Action(executed) => place = executed.place.clone(),
+            Event::User(_) => messages += 1,
+            _ => {}
+        }
+        if messages == 2 {
+            return Some(place);
+        }
+    }
+    None
 }
 
 fn examples(trackers: &[&Tracker], universe: &Universe, shown: SlotsShown) -> Vec<Example> {

@@ -1,0 +1,275 @@
+//! Finds stories that contradict each other: what a policy sees is the same,
+//! and one story goes on with one action, another with another.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+use rayon::prelude::*;
+
+use crate::data::Place;
+use crate::dialogue::ACTION_LISTEN;
+use crate::dialogue::ActionState;
+use crate::dialogue::RULE_SNIPPET;
+use crate::dialogue::SlotsShown;
+use crate::dialogue::State;
+use crate::dialogue::Tracker;
+use crate::dialogue::Trackers;
+use crate::dialogue::Universe;
+use crate::digest::Digest;
+
+/// A point at which stories go on in different ways.
+#[derive(Clone, Debug)]
+pub struct Conflict {
+    /// What happened last, such as ``intent `greet` ``.
+    pub after: String,
+    /// The ways to go on by action: at least two.
+    pub ways: BTreeMap<String, Way>,
+}
+
+/// One of the ways in which stories go on.
+#[derive(Clone, Debug, Default)]
+pub struct Way {
+    /// Names of the first stories that go on so, and where each does.
+    pub stories: Vec<(String, Place)>,
+    /// How many stories go on so.
+    pub count: usize,
+}
+
+/// Stories that a way names at most.
+const NAMED: usize = 3;
+
+/// A turn that can be compared with others.
+struct Moment {
+    /// What a policy sees before the action.
+    seen: Digest,
+    /// Index of the action within its story.
+    turn: usize,
+}
+
+/// Returns all conflicts between the stories of `trackers`, rules apart;
+/// `max_history` is how many turns a policy looks back, all if `None`.
+///
+/// The time is linear in the number of turns.
+///
+/// # Source
+///
+/// Rasa 3.6 `find_story_conflicts`. Differs from Rasa: stories that no policy
+/// could tell apart count as one, and the texts of end-to-end messages are
+/// compared as written, not token by token.
+pub fn conflicts(
+    trackers: &Trackers,
+    universe: &Universe,
+    max_history: Option<usize>,
+) -> Vec<Conflict> {
+    let stories: Vec<&Tracker> = trackers.stories().collect();
+    let moments: Vec<Vec<Moment>> = stories
+        .par_iter()
+        .map(|story| moments(story, universe, max_history))
+        .collect();
+    let disputed = disputed(&stories, universe, &moments);
+    if disputed.is_empty() {
+        return Vec::new();
+    }
+    let mut found: HashMap<Digest, Conflict> = HashMap::new();
+    let mut order: Vec<Digest> = Vec::new();
+    for (story, moments) in stories.iter().zip(&moments) {
+        if moments
+            .iter()
+            .all(|moment| !disputed.contains(&moment.seen))
+        {
+            continue;
+        }
+        let turns = story.turns(universe, SlotsShown::All);
+        for moment in moments.iter().filter(|m| disputed.contains(&m.seen)) {
+            let conflict = found.entry(moment.seen).or_insert_with(|| {
+                order.push(moment.seen);
+                Conflict {
+                    after: after(&turns.states[moment.turn]),
+                    ways: BTreeMap::new(),
+                }
+            });
+            let executed = turns.action(moment.turn);
+            let action = executed.label().to_owned();
+            let way = conflict.ways.entry(action).or_default();
+            way.count += 1;
+            if way.stories.len() < NAMED {
+                way.stories
+                    .push((story.name.clone(), executed.place.clone()));
+            }
+        }
+    }
+    order
+        .into_iter()
+        .filter_map(|seen| found.remove(&seen))
+        .collect()
+}
+
+/// The turns of a story that follow something: what a conversation begins with
+/// is no policy's choice.
+fn moments(story: &Tracker, universe: &Universe, max_history: Option<usize>) -> Vec<Moment> {
+    let turns = story.turns(universe, SlotsShown::All);
+    let states: Vec<Digest> = turns.states.iter().map(|state| state.digest()).collect();
+    let mut whole = Digest::of(b"");
+    let mut moments = Vec::new();
+    for turn in 0..turns.actions.len() {
+        whole = joined(&[whole, states[turn]]);
+        let executed = turns.action(turn);
+        if turns.states[turn].prev_action.is_none()
+            || executed.is_unpredictable
+            || executed.is_name(RULE_SNIPPET)
+        {
+            continue;
+        }
+        let seen = match max_history {
+            None => whole,
+            Some(count) => joined(&states[(turn + 1).saturating_sub(count)..=turn]),
+        };
+        moments.push(Moment { seen, turn });
+    }
+    moments
+}
+
+fn joined(digests: &[Digest]) -> Digest {
+    let mut bytes = Vec::with_capacity(digests.len() * 32);
+    for digest in digests {
+        bytes.extend_from_slice(digest.as_bytes());
+    }
+    Digest::of(&bytes)
+}
+
+/// What is seen where more than one action follows.
+fn disputed(stories: &[&Tracker], universe: &Universe, moments: &[Vec<Moment>]) -> HashSet<Digest> {
+    let labels: Vec<Vec<String>> = stories
+        .par_iter()
+        .zip(moments)
+        .map(|(story, moments)| {
+            let turns = story.turns(universe, SlotsShown::All);
+            let label = |moment: &Moment| turns.action(moment.turn).label().to_owned();
+            moments.iter().map(label).collect()
+        })
+        .collect();
+    let mut first: HashMap<Digest, &str> = HashMap::new();
+    let mut disputed = HashSet::new();
+    for (moment, label) in moments.iter().flatten().zip(labels.iter().flatten()) {
+        if *first.entry(moment.seen).or_insert(label) != label {
+            disputed.insert(moment.seen);
+        }
+    }
+    disputed
+}
+
+/// What happened last, for a message.
+fn after(state: &State) -> String {
+    match &state.prev_action {
+        Some(ActionState::Name(name)) if name != ACTION_LISTEN => format!("action `{name}`"),
+        Some(ActionState::Text(text)) => format!("the bot's `{text}`"),
+        _ => match (&state.user.text, &state.user.intent) {
+            (_, Some(intent)) => format!("intent `{intent}`"),
+            (Some(text), None) => format!("the user's `{text}`"),
+            (None, None) => "the start".to_owned(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Checkpoint;
+    use crate::data::Domain;
+    use crate::data::Event;
+    use crate::data::Intent;
+    use crate::data::STORY_START;
+    use crate::data::Step;
+    use crate::data::StoryGraph;
+    use crate::data::Utterance;
+    use crate::dialogue::training_trackers;
+
+    /// A story as `intent action action intent action …`; actions start with
+    /// `utter_`.
+    fn story(name: &str, words: &str) -> Step {
+        let event = |word: &str| match word.starts_with("utter_") {
+            true => Event::Action(word.to_owned()),
+            false => Event::User(Utterance {
+                intent: Some(word.to_owned()),
+                ..Utterance::default()
+            }),
+        };
+        Step {
+            block_name: name.to_owned(),
+            start_checkpoints: vec![Checkpoint {
+                name: STORY_START.to_owned(),
+                ..Checkpoint::default()
+            }],
+            events: words.split(' ').map(event).collect(),
+            ..Step::default()
+        }
+    }
+
+    fn found(stories: &[(&str, &str)], max_history: Option<usize>) -> Vec<String> {
+        let intents = ["hi", "yes", "no"].map(|name| Intent {
+            name: name.to_owned(),
+            ..Intent::default()
+        });
+        let universe = Universe::new(&Domain {
+            intents: intents.into(),
+            actions: ["utter_a", "utter_b"].map(str::to_owned).into(),
+            ..Domain::default()
+        });
+        let steps = stories.iter().map(|(name, words)| story(name, words));
+        let graph = StoryGraph {
+            steps: steps.collect(),
+        };
+        let trackers = training_trackers(&graph, &universe, 0);
+        let shown = |conflict: Conflict| {
+            let ways: BTreeMap<String, usize> = conflict
+                .ways
+                .into_iter()
+                .map(|(action, way)| (action, way.count))
+                .collect();
+            format!("{} {ways:?}", conflict.after)
+        };
+        conflicts(&trackers, &universe, max_history)
+            .into_iter()
+            .map(shown)
+            .collect()
+    }
+
+    #[test]
+    fn the_same_past_with_another_action_is_a_conflict() {
+        let stories = [("one", "hi utter_a"), ("two", "hi utter_b yes utter_a")];
+        assert_eq!(
+            found(&stories, None),
+            [r#"intent `hi` {"utter_a": 1, "utter_b": 1}"#]
+        );
+    }
+
+    #[test]
+    fn stories_that_part_at_an_intent_agree() {
+        let stories = [
+            ("one", "hi utter_a yes utter_a"),
+            ("two", "hi utter_a no utter_b"),
+        ];
+        assert!(found(&stories, None).is_empty());
+    }
+
+    #[test]
+    fn a_short_memory_sees_conflicts_that_a_long_one_does_not() {
+        let stories = [
+            ("one", "no utter_a yes utter_a"),
+            ("two", "hi utter_a yes utter_b"),
+        ];
+        assert!(found(&stories, None).is_empty());
+        assert_eq!(
+            found(&stories, Some(1)),
+            [r#"intent `yes` {"utter_a": 1, "utter_b": 1}"#]
+        );
+    }
+
+    #[test]
+    fn a_story_can_contradict_itself() {
+        let stories = [("one", "hi utter_a yes utter_a yes utter_b")];
+        assert!(found(&stories, None).is_empty());
+        assert_eq!(found(&stories, Some(1)).len(), 1);
+    }
+}
