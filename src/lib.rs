@@ -37,6 +37,8 @@ pub mod nn;
 pub mod nlu;
 // Stories to trackers; policies; the ensemble.
 pub mod dialogue;
+// What parts of a project say against each other.
+pub mod check;
 // The model as one file, same bytes every time; safe reading.
 pub mod archive;
 // Digest to bytes, key to result: SQLite, verified.

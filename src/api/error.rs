@@ -135,7 +135,18 @@ fn mistakes(findings: &Findings) -> String {
         .iter()
         .filter(|diagnostic| diagnostic.severity == Severity::Error)
         .count();
+    let warnings = findings
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Warning)
+        .count();
     match errors {
+        0 if warnings == 1 => {
+            "1 warning in the project's files, and none is allowed; nothing was done".to_owned()
+        }
+        0 => format!(
+            "{warnings} warnings in the project's files, and none is allowed; nothing was done"
+        ),
         1 => "1 mistake in the project's files; nothing was done".to_owned(),
         _ => format!("{errors} mistakes in the project's files; nothing was done"),
     }

@@ -13,8 +13,13 @@ use crate::api::Findings;
 use crate::api::Notice;
 use crate::api::Observer;
 use crate::api::TrainError;
+use crate::api::Validation;
+use crate::api::checks;
+use crate::check::check_test_messages;
+use crate::check::check_test_stories;
 use crate::data::Annotation;
 use crate::data::Example;
+use crate::diagnostic::arrange;
 use crate::diagnostic::has_errors;
 use crate::dialogue;
 use crate::dialogue::Outcome;
@@ -123,6 +128,8 @@ pub fn test_nlu(
     observer: &Observer,
 ) -> Result<NluScores, TrainError> {
     let mut imported = import_nlu_files(root, files)?;
+    let said = check_test_messages(&imported.project.nlu.examples);
+    imported.diagnostics.extend(said);
     told(&mut imported, observer)?;
     let examples = &imported.project.nlu.examples;
     if examples.is_empty() {
@@ -245,6 +252,8 @@ pub fn test_core(
 ) -> Result<CoreScores, TrainError> {
     let core = assistant.core()?;
     let mut imported = import_test_stories(root, stories, &core.domain)?;
+    let said = check_test_stories(&core.domain, &imported.project.stories);
+    imported.diagnostics.extend(said);
     told(&mut imported, observer)?;
     if imported.project.stories.steps.is_empty() {
         return Err(TrainError::NoStories);
@@ -324,10 +333,13 @@ fn parsed(parse: Parse) -> Parsed {
 
 /// Tells findings, and fails if there is an error among them.
 fn told(imported: &mut Imported, observer: &Observer) -> Result<(), TrainError> {
-    let findings = Arc::new(Findings {
-        diagnostics: std::mem::take(&mut imported.diagnostics),
+    let mut diagnostics = std::mem::take(&mut imported.diagnostics);
+    arrange(&mut diagnostics);
+    let findings = Findings {
+        diagnostics,
         sources: imported.sources.clone(),
-    });
+    };
+    let findings = checks::told(&findings, &Validation::default());
     if !findings.diagnostics.is_empty() {
         observer.tell(Notice::Diagnosed(Arc::clone(&findings)));
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::api::Observer;
+use crate::api::Validation;
 use crate::engine::CancelFlag;
 use crate::store::CacheLimits;
 
@@ -38,6 +39,8 @@ pub struct TrainOptions {
     pub model_to_finetune: Option<PathBuf>,
     /// The part of the epochs that finetuning would run.
     pub finetuning_epoch_fraction: f64,
+    /// How the project is checked before anything trains.
+    pub validation: Validation,
     /// Tabella's own: folder, cache, threads.
     pub run: RunSettings,
 }
@@ -57,6 +60,7 @@ impl Default for TrainOptions {
             nlu_additional_arguments: NluArguments::default(),
             model_to_finetune: None,
             finetuning_epoch_fraction: 1.0,
+            validation: Validation::default(),
             run: RunSettings::default(),
         }
     }
@@ -87,6 +91,8 @@ pub struct TrainCoreOptions {
     pub dry_run: bool,
     /// Tabella's own: runs every task again.
     pub force_training: bool,
+    /// How the project is checked before anything trains.
+    pub validation: Validation,
     /// Tabella's own: folder, cache, threads.
     pub run: RunSettings,
 }
@@ -106,6 +112,7 @@ impl Default for TrainCoreOptions {
             finetuning_epoch_fraction: 1.0,
             dry_run: false,
             force_training: false,
+            validation: Validation::default(),
             run: RunSettings::default(),
         }
     }
@@ -138,6 +145,8 @@ pub struct TrainNluOptions {
     pub dry_run: bool,
     /// Tabella's own: runs every task again.
     pub force_training: bool,
+    /// How the project is checked before anything trains.
+    pub validation: Validation,
     /// Tabella's own: folder, cache, threads.
     pub run: RunSettings,
 }
@@ -158,6 +167,7 @@ impl Default for TrainNluOptions {
             finetuning_epoch_fraction: 1.0,
             dry_run: false,
             force_training: false,
+            validation: Validation::default(),
             run: RunSettings::default(),
         }
     }

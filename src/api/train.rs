@@ -92,6 +92,7 @@ pub fn train_core_result(options: &TrainCoreOptions) -> Result<TrainingResult, T
         dry_run: options.dry_run,
         force: options.force_training,
         finetune: options.model_to_finetune.as_deref(),
+        validation: &options.validation,
         run: &options.run,
     }
     .run()
@@ -145,6 +146,7 @@ pub fn train_nlu_result(options: &TrainNluOptions) -> Result<TrainingResult, Tra
         dry_run: options.dry_run,
         force: options.force_training,
         finetune: options.model_to_finetune.as_deref(),
+        validation: &options.validation,
         run: &options.run,
     }
     .run()
@@ -196,6 +198,7 @@ pub fn training(options: &TrainOptions, want: Want) -> Training<'_> {
         dry_run: options.dry_run,
         force: options.force_training,
         finetune: options.model_to_finetune.as_deref(),
+        validation: &options.validation,
         run: &options.run,
     }
 }

@@ -15,6 +15,8 @@ use crate::api::Notice;
 use crate::api::RunSettings;
 use crate::api::TrainError;
 use crate::api::TrainingResult;
+use crate::api::Validation;
+use crate::api::checks;
 use crate::api::situation::Situation;
 use crate::api::situation::situation;
 use crate::archive::Packed;
@@ -24,7 +26,9 @@ use crate::archive::holds;
 use crate::archive::latest_model;
 use crate::archive::place;
 use crate::archive::read_model;
-use crate::diagnostic::has_errors;
+use crate::check::check_conversations;
+use crate::diagnostic::SourceMap;
+use crate::diagnostic::arrange;
 use crate::digest::Digest;
 use crate::engine::CancelFlag;
 use crate::engine::Event;
@@ -95,6 +99,8 @@ pub struct Training<'a> {
     pub force: bool,
     /// A model to finetune, which is refused.
     pub finetune: Option<&'a Path>,
+    /// How the project is checked before.
+    pub validation: &'a Validation,
     /// Folder, cache, threads, observer.
     pub run: &'a RunSettings,
 }
@@ -117,9 +123,10 @@ impl Training<'_> {
                 model: model.to_owned(),
             });
         }
-        let (recipe, training_type) = self.graph()?;
+        let (recipe, training_type, sources) = self.graph_and_texts()?;
         let store = self.store();
         let plan = plan(&recipe.graph, &store, PlanSettings { force: self.force });
+        self.check_conversations(&recipe, &plan, sources)?;
         Ok(Prepared {
             recipe,
             plan,
@@ -130,6 +137,11 @@ impl Training<'_> {
 
     /// Reads the project and makes its graph; looks at no result.
     pub fn graph(&self) -> Result<(Recipe, TrainingType), TrainError> {
+        let (recipe, training_type, _) = self.graph_and_texts()?;
+        Ok((recipe, training_type))
+    }
+
+    fn graph_and_texts(&self) -> Result<(Recipe, TrainingType, SourceMap), TrainError> {
         let imported = self.import()?;
         let Situation {
             training_type,
@@ -138,8 +150,9 @@ impl Training<'_> {
         if let Some(warning) = warning {
             self.run.observer.tell(Notice::Warning(warning.to_owned()));
         }
+        let sources = imported.sources.clone();
         let recipe = self.recipe(imported, training_type)?;
-        Ok((recipe, training_type))
+        Ok((recipe, training_type, sources))
     }
 
     /// Reads the project; tells what is remarkable, refuses what is wrong.
@@ -155,26 +168,47 @@ impl Training<'_> {
             environment: self.run.environment.clone(),
         })?;
         let findings = Findings {
-            diagnostics: std::mem::take(&mut imported.diagnostics),
+            diagnostics: checks::findings(&mut imported, self.validation),
             sources: imported.sources.clone(),
         };
         self.tell(findings)?;
         Ok(imported)
     }
 
-    /// Tells findings, and fails if there is an error among them.
+    /// Tells findings, and fails if one of them keeps the project from being
+    /// trained.
     fn tell(&self, findings: Findings) -> Result<(), TrainError> {
         if findings.diagnostics.is_empty() {
             return Ok(());
         }
-        let findings = Arc::new(findings);
-        self.run
-            .observer
-            .tell(Notice::Diagnosed(Arc::clone(&findings)));
-        if has_errors(&findings.diagnostics) {
-            return Err(TrainError::Mistakes(findings));
+        let told = checks::told(&findings, self.validation);
+        let observer = &self.run.observer;
+        observer.tell(Notice::Diagnosed(Arc::clone(&told)));
+        match checks::must_stop(&findings, self.validation) {
+            true => Err(TrainError::Mistakes(told)),
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Compares stories and rules with each other, if a policy is to learn from
+    /// them. Those that a policy learned from before were compared then.
+    fn check_conversations(
+        &self,
+        recipe: &Recipe,
+        plan: &Plan,
+        sources: SourceMap,
+    ) -> Result<(), TrainError> {
+        let is_core = |id| recipe.graph.task(id).name.starts_with("core.");
+        let mut stale = plan.stale().filter(|task| is_core(task.id));
+        if self.validation.skip || stale.next().is_none() {
+            return Ok(());
+        }
+        let mut diagnostics = check_conversations(&recipe.project, self.validation.max_history);
+        arrange(&mut diagnostics);
+        self.tell(Findings {
+            diagnostics,
+            sources,
+        })
     }
 
     /// Makes the graph.

@@ -2,13 +2,44 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use rayon::ThreadPoolBuilder;
+
+use crate::api::DEFAULT_AUGMENTATION;
 use crate::api::Findings;
 use crate::api::TrainError;
+use crate::api::Validation;
+use crate::api::checks;
+use crate::api::situation::situation;
+use crate::api::training::must_be_folder;
 use crate::api::training::there_or_named;
+use crate::check::check_conversations;
+use crate::data::Project;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Severity;
+use crate::diagnostic::arrange;
+use crate::diagnostic::has_errors;
+use crate::import::Imported;
 use crate::import::Sources;
 use crate::import::Want;
 use crate::import::import_project;
+use crate::recipe::Order;
+use crate::recipe::recipe;
+
+/// Warnings of a training that Rasa's validator always fails for: names in
+/// stories, rules and examples that the domain does not have.
+const FAILING: [&str; 4] = ["W309", "W404", "W405", "W415"];
+
+/// What to look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Subject {
+    /// The whole project.
+    #[default]
+    Project,
+    /// Stories and rules alone, as `rasa data validate stories`.
+    Stories,
+}
 
 /// Arguments of [`validate`], with the defaults of `rasa data validate`.
 #[derive(Clone, Debug)]
@@ -22,6 +53,10 @@ pub struct ValidateOptions {
     pub config: PathBuf,
     /// Files and folders with NLU data, stories and rules.
     pub data: Vec<PathBuf>,
+    /// What to look at.
+    pub subject: Subject,
+    /// How many turns stories are compared over; all if `None`.
+    pub max_history: Option<usize>,
     /// The environment that `${NAME}` in the project's files is looked up in.
     pub environment: BTreeMap<String, String>,
 }
@@ -33,6 +68,8 @@ impl Default for ValidateOptions {
             domain: vec!["domain.yml".into()],
             config: "config.yml".into(),
             data: vec!["data".into()],
+            subject: Subject::Project,
+            max_history: None,
             environment: BTreeMap::new(),
         }
     }
@@ -41,14 +78,26 @@ impl Default for ValidateOptions {
 /// Returns all that is wrong or remarkable in a project's files. Nothing is
 /// trained or written.
 ///
+/// It is what [`train`](crate::api::train) finds, with two differences: remarks
+/// on style are told one by one, and names that the domain does not have are
+/// errors.
+///
 /// # Errors
 ///
-/// Only if a file or folder that exists cannot be read.
+/// If a file or folder that exists cannot be read, or there is nothing to check.
+///
+/// # Source
+///
+/// Rasa 3.6 `rasa data validate`. Differs from Rasa: unknown actions and forms
+/// are errors like unknown intents; contradicting rules, which Rasa finds while
+/// it trains, are found here; and nothing is left out because something else
+/// was found first, as long as all files can be read.
 pub fn validate(options: &ValidateOptions) -> Result<Findings, TrainError> {
     let project = options.project.as_path();
-    crate::api::training::must_be_folder(project)?;
+    must_be_folder(project)?;
     let config = there_or_named(project, std::slice::from_ref(&options.config), "config.yml");
-    let imported = import_project(&Sources {
+    let has_config = !config.is_empty();
+    let mut imported = import_project(&Sources {
         root: project.to_owned(),
         config: config.into_iter().next().unwrap_or_default(),
         domain: there_or_named(project, &options.domain, "domain.yml"),
@@ -56,8 +105,49 @@ pub fn validate(options: &ValidateOptions) -> Result<Findings, TrainError> {
         want: Want::All,
         environment: options.environment.clone(),
     })?;
+    let mut diagnostics = checks::findings(&mut imported, &Validation::default());
+    if !has_errors(&diagnostics) {
+        let Imported { project, .. } = &mut imported;
+        let project = Arc::new(std::mem::take(project));
+        diagnostics.extend(trainers(&project, has_config)?);
+        diagnostics.extend(check_conversations(&project, options.max_history));
+    }
+    if options.subject == Subject::Stories {
+        let is_kept = |one: &Diagnostic| one.severity == Severity::Error || is_of_stories(one);
+        diagnostics.retain(is_kept);
+    }
+    for diagnostic in &mut diagnostics {
+        if FAILING.contains(&diagnostic.code) {
+            diagnostic.severity = Severity::Error;
+        }
+    }
+    arrange(&mut diagnostics);
     Ok(Findings {
-        diagnostics: imported.diagnostics,
+        diagnostics,
         sources: imported.sources,
+    })
+}
+
+fn is_of_stories(diagnostic: &Diagnostic) -> bool {
+    diagnostic.code.as_bytes().get(1) == Some(&b'4')
+}
+
+/// What the trainers say about the configuration, before they train.
+fn trainers(project: &Arc<Project>, has_config: bool) -> Result<Vec<Diagnostic>, TrainError> {
+    let training_type = situation(project, Want::All)?.training_type;
+    if !has_config {
+        return Ok(Vec::new());
+    }
+    let order = Order {
+        training_type,
+        augmentation: DEFAULT_AUGMENTATION,
+        persist_nlu_data: false,
+        project_name: "".into(),
+    };
+    let pool = ThreadPoolBuilder::new().num_threads(1).build();
+    let pool = Arc::new(pool.map_err(TrainError::Threads)?);
+    Ok(match recipe(project, &order, pool) {
+        Ok(recipe) => recipe.warnings,
+        Err(diagnostics) => diagnostics,
     })
 }

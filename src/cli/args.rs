@@ -13,6 +13,7 @@ use crate::cli::amounts::size;
 use crate::cli::cache::CacheArguments;
 use crate::cli::data::DataArguments;
 use crate::cli::explain::ExplainArguments;
+use crate::cli::explain_code::ExplainCodeArguments;
 use crate::cli::key::KeyArguments;
 use crate::cli::status::StatusArguments;
 use crate::cli::verify::VerifyArguments;
@@ -64,6 +65,8 @@ pub enum Command {
     Cache(Box<CacheArguments>),
     /// Check a project's files, without training
     Data(DataArguments),
+    /// Say more about a code such as W404, or list all codes
+    ExplainCode(ExplainCodeArguments),
 }
 
 /// Where the project is and where results are kept.
@@ -142,9 +145,26 @@ pub struct TrainFlags {
     /// The part of the epochs that finetuning runs
     #[arg(long, value_name = "F", default_value_t = 1.0)]
     pub epoch_fraction: f64,
+    /// How the project is checked before.
+    #[command(flatten)]
+    pub validation: ValidationFlags,
     /// Where the archive goes.
     #[command(flatten)]
     pub output: OutputFlags,
+}
+
+/// How a project is checked before it is trained.
+#[derive(Debug, Args)]
+pub struct ValidationFlags {
+    /// Check only what cannot be trained at all
+    #[arg(long)]
+    pub skip_validation: bool,
+    /// Train nothing when there is a warning
+    #[arg(long, conflicts_with = "skip_validation")]
+    pub fail_on_validation_warnings: bool,
+    /// Turns over which stories are compared with each other [default: all]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub validation_max_history: Option<usize>,
 }
 
 /// Where an archive goes and what it is called.
@@ -308,7 +328,8 @@ pub struct InspectArguments {
     pub json: bool,
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+/// Reads a whole number of at least 1.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err(format!(
             "a whole number of at least 1 is needed, not `{text}`"

@@ -115,8 +115,9 @@ fn all_is_missing(findings: &Findings) -> bool {
     let mut errors = findings
         .diagnostics
         .iter()
-        .filter(|diagnostic| diagnostic.severity == Severity::Error);
-    errors.all(|diagnostic| diagnostic.code == "E003")
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .peekable();
+    errors.peek().is_some() && errors.all(|diagnostic| diagnostic.code == "E003")
 }
 
 /// The kind of the system's error that caused `error`, if one did.

@@ -14,6 +14,7 @@ mod data;
 mod environment;
 mod exit;
 mod explain;
+mod explain_code;
 mod inspect;
 mod key;
 mod output;
@@ -58,6 +59,7 @@ pub fn run() -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Cache(arguments) => cache::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),
+        Command::ExplainCode(arguments) => explain_code::run(&arguments),
     });
     exit.into()
 }

@@ -16,6 +16,7 @@ use crate::api::TrainCoreOptions;
 use crate::api::TrainNluOptions;
 use crate::api::TrainOptions;
 use crate::api::TrainingResult;
+use crate::api::Validation;
 use crate::cli::args::Half;
 use crate::cli::args::PlaceArguments;
 use crate::cli::args::TrainArguments;
@@ -91,6 +92,11 @@ fn both(flags: &TrainFlags, run: RunSettings) -> TrainOptions {
         },
         model_to_finetune: flags.finetune.clone(),
         finetuning_epoch_fraction: flags.epoch_fraction,
+        validation: Validation {
+            skip: flags.validation.skip_validation,
+            fail_on_warnings: flags.validation.fail_on_validation_warnings,
+            max_history: flags.validation.validation_max_history,
+        },
         run,
     }
 }

@@ -4,8 +4,8 @@
 /// Every code with one line that says what it is about.
 ///
 /// `E` is an error, `W` a warning, `N` a note. The first digit is the subject:
-/// 0 files and YAML, 1 config, 2 domain, 3 NLU data, 4 stories and rules,
-/// 6 conversion, 7 the workspace file.
+/// 0 files and YAML, 1 config, 2 domain, 3 NLU data, 4 stories and rules, 5 the
+/// project as a whole, 6 conversion, 7 the workspace file.
 pub const CODES: &[(&str, &str)] = &[
     ("E001", "a file is not UTF-8"),
     ("E002", "a file holds a NUL character"),
@@ -40,6 +40,13 @@ pub const CODES: &[(&str, &str)] = &[
     ("W024", "a file that was named holds no training data"),
     ("W025", "a key stands twice in a map of JSON"),
     (
+        "W040",
+        "a word is true or false in YAML 1.1 and text in YAML 1.2",
+    ),
+    ("N041", "a value is text here and true or false in YAML 1.1"),
+    ("W042", "a name holds a character that cannot be seen"),
+    ("W043", "a name mixes letters that look alike"),
+    (
         "E101",
         "an entry of `pipeline` or `policies` is not a component",
     ),
@@ -65,6 +72,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("W120", "`imports` without the importer that reads them"),
     ("W121", "a section of an imported file is not read"),
     ("N122", "an importer need not be named"),
+    ("N130", "`assistant_id` is missing"),
+    ("N132", "`language` is missing"),
     ("E201", "something is listed twice in a domain file"),
     ("E202", "a slot type is unknown"),
     ("E204", "a slot mapping is wrong"),
@@ -100,6 +109,31 @@ pub const CODES: &[(&str, &str)] = &[
         "options of an intent or entity are not below its name",
     ),
     ("N229", "two domain files list the same"),
+    ("W240", "an intent of the domain has no examples"),
+    ("W241", "an intent is used in no story, rule or form"),
+    ("W242", "a response is sent by no story, rule or form"),
+    ("W243", "an action is run by no story, rule or form"),
+    ("W244", "a slot is read by nothing"),
+    ("W245", "a form is started by no story or rule"),
+    ("W246", "an entity is annotated in no example"),
+    ("W247", "a response names a slot that is not defined"),
+    (
+        "W248",
+        "a button sends an intent or entity that is not defined",
+    ),
+    (
+        "W249",
+        "a condition of a response names a slot that is not defined",
+    ),
+    ("W250", "a form has no question for one of its slots"),
+    ("W251", "two names differ in upper and lower case alone"),
+    ("W252", "a name holds a character that ends names"),
+    ("W253", "a response does not start with `utter_`"),
+    (
+        "W259",
+        "the values of a categorical slot are missing or repeated",
+    ),
+    ("W260", "a listed `utter_` action has no response"),
     (
         "E301",
         "an entry of `nlu` is none of intent, synonym, regex, lookup",
@@ -118,7 +152,24 @@ pub const CODES: &[(&str, &str)] = &[
     ("W313", "a response is defined twice"),
     ("E314", "an entry of `nlu` has an unknown key"),
     ("E315", "an example of a list is not a map"),
-    ("E401", "a step is none that is known"),
+    ("W340", "a text is an example of two intents"),
+    ("N341", "an example is written twice"),
+    ("W342", "an entity does not start or end where a word does"),
+    ("W343", "two entities lie over each other"),
+    ("W344", "an intent has one example only"),
+    ("E345", "a regular expression cannot be used"),
+    ("W346", "a regular expression matches the empty text"),
+    ("W347", "a lookup table has no phrases"),
+    ("W348", "examples lack the `|` before them"),
+    ("W349", "an example starts with two dashes"),
+    ("N350", "an example has no blank after its dash"),
+    ("W351", "Markdown stands in a YAML file"),
+    ("W352", "an entity annotation is left as text"),
+    ("W354", "a text is annotated in two ways"),
+    ("W355", "an entity has one example only"),
+    ("W356", "a role or group is not listed in the domain"),
+    ("N357", "a lookup table repeats phrases"),
+    ("W358", "an example starts with a tab"),
     (
         "E320",
         "a section of Markdown NLU data is of an unknown kind",
@@ -142,6 +193,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W334", "an entity ends behind its text"),
     ("W335", "a response text in Markdown belongs to no intent"),
     ("W336", "an entry of `entity_synonyms` says nothing"),
+    ("E401", "a step is none that is known"),
     ("W402", "a story or rule has no steps"),
     ("E403", "an entry of `stories` or `rules` is none"),
     ("W404", "an intent of a story is not in the domain"),
@@ -184,6 +236,27 @@ pub const CODES: &[(&str, &str)] = &[
     ("W427", "a comment in Markdown stories never ends"),
     ("W428", "a message of a Markdown story has no intent"),
     ("W429", "a test story lies among training stories"),
+    ("W450", "two stories or two rules have the same name"),
+    ("W451", "stories contradict each other"),
+    ("E452", "a rule contradicts another rule or a story"),
+    (
+        "E453",
+        "a rule leaves out what its action does in other rules",
+    ),
+    ("E454", "a rule has more than one user message"),
+    ("W455", "a value is none of a categorical slot"),
+    ("W456", "a value does not fit the type of its slot"),
+    (
+        "W457",
+        "`requested_slot` names a slot that no form asks for",
+    ),
+    (
+        "E459",
+        "the fallback action of `RulePolicy` is not in the domain",
+    ),
+    ("W462", "no story goes on from a checkpoint"),
+    ("N463", "two stories or rules say the same"),
+    ("N500", "remarks on style were counted and not shown"),
     ("E701", "`version` of a workspace is missing or not 1"),
     ("E702", "a path of a workspace does not exist"),
     ("W703", "a pattern of folders finds no assistant"),
@@ -194,6 +267,25 @@ pub const CODES: &[(&str, &str)] = &[
     ("E708", "a workspace has no assistants"),
 ];
 
+/// Codes of remarks on style: nothing is wrong with the model that is trained.
+/// `train` counts them, `data validate` shows them.
+const LINTS: &[&str] = &[
+    "N041", "N130", "N132", "W240", "W241", "W242", "W243", "W244", "W245", "W246", "W250", "W251",
+    "W252", "W253", "W259", "N341", "W344", "W347", "N350", "W354", "W355", "W356", "N357", "W450",
+    "W462", "N463",
+];
+
+/// Returns whether a code is a remark on style, which a training only counts.
+pub fn is_lint(code: &str) -> bool {
+    LINTS.contains(&code)
+}
+
+/// Returns the line that says what a code is about.
+pub fn title(code: &str) -> Option<&'static str> {
+    let entry = CODES.iter().find(|(known, _)| *known == code);
+    entry.map(|(_, title)| *title)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,5 +295,13 @@ mod tests {
     fn no_number_is_given_twice() {
         let numbers: BTreeSet<&str> = CODES.iter().map(|(code, _)| &code[1..]).collect();
         assert_eq!(numbers.len(), CODES.len());
+    }
+
+    #[test]
+    fn remarks_on_style_are_codes_and_no_errors() {
+        for code in LINTS {
+            assert!(title(code).is_some(), "{code}");
+            assert!(!code.starts_with('E'), "{code}");
+        }
     }
 }

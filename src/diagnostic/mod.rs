@@ -10,6 +10,7 @@
 //! becomes text by [`render`] or JSON by `serde`.
 
 mod codes;
+mod pages;
 mod render;
 mod sources;
 mod suggest;
@@ -23,8 +24,13 @@ use serde::ser::SerializeStruct;
 use crate::data::Place;
 
 pub use codes::CODES;
+pub use codes::is_lint;
+pub use codes::title;
+pub use pages::Page;
+pub use pages::page;
 pub use render::Paint;
 pub use render::render;
+pub use render::visible;
 pub use sources::SourceMap;
 pub use suggest::did_you_mean;
 

@@ -127,7 +127,7 @@ fn cut(line: &str, column: u32, length: u32) -> (String, usize, usize) {
 }
 
 /// Replaces control characters, so that a file cannot steer the terminal.
-fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\t' => ' ',

@@ -31,6 +31,8 @@ mod retrieval;
 mod check;
 mod names;
 mod workspace;
+mod repeats;
+mod written;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -61,6 +63,7 @@ use crate::import::stories::Purpose;
 pub use dialect::Dialect;
 pub use names::DEFAULT_ACTIONS;
 pub use names::DEFAULT_INTENTS;
+pub use names::DEFAULT_SLOTS;
 pub use workspace::ImportedWorkspace;
 pub use workspace::import_workspace;
 
@@ -255,6 +258,7 @@ pub fn import_test_stories(
     }
     let environment = BTreeMap::new();
     let mut reader = Reader::open(candidates, Shelf::Disk, &environment)?;
+    reader.look_for_traps(Want::Core);
     let stories = reader.stories(domain, check::HasDomain::Yes, Purpose::Test);
     // What is odd about the model's domain was said when it was trained.
     let mut said = check::check(
@@ -302,6 +306,7 @@ impl<'s> Reader<'s> {
 
     /// Brings all parts of a project together.
     fn project(mut self, root: &Path, want: Want) -> Result<Imported, ImportError> {
+        self.look_for_traps(want);
         let config = self.config();
         let (mut domain, dialect) = self.domain();
         let has_domain = self.has_domain();
@@ -346,6 +351,15 @@ impl<'s> Reader<'s> {
                 file.examples = None;
             }
         });
+    }
+
+    /// Says what hardly means what it looks like, in the files that are read.
+    fn look_for_traps(&mut self, want: Want) {
+        let mut kinds = vec![FileKind::Nlu];
+        if want != Want::Nlu {
+            kinds.extend([FileKind::Domain, FileKind::Stories, FileKind::TestStories]);
+        }
+        self.each(&kinds, written::read);
     }
 
     fn say(&mut self, diagnostics: Vec<Diagnostic>) {
@@ -435,6 +449,7 @@ impl<'s> Reader<'s> {
             Format::Markdown(_) => Some(markdown::read_nlu(&file.text, reading)),
             Format::Broken => None,
         });
+        self.diagnostics.extend(repeats::repeated(&parts));
         let (mut nlu, diagnostics) = nlu::merge(parts);
         self.diagnostics.extend(diagnostics);
         let (files, diagnostics) = nlu::read_lookup_files(&mut nlu, root, self.shelf)?;

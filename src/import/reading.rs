@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::data::Place;
 use crate::diagnostic::Diagnostic;
+use crate::import::written::old_boolean;
 use crate::import::yaml::Mistake;
 use crate::import::yaml::Node;
 use crate::import::yaml::Scalar;
@@ -143,6 +144,10 @@ impl Reading {
         let flag = node.to_json().as_bool();
         if flag.is_none() {
             self.wrong(node, what, "true or false");
+            let meant = node.text().and_then(old_boolean);
+            if let (Some(meant), Some(last)) = (meant, self.diagnostics.last_mut()) {
+                last.help = Some(format!("write `{meant}`: in YAML 1.2 this is text"));
+            }
         }
         flag
     }

@@ -81,6 +81,8 @@ pub struct Recipe {
     pub parts: BTreeSet<Part>,
     /// What the user may want to change in the configuration.
     pub warnings: Vec<Diagnostic>,
+    /// The project that it was made of.
+    pub project: Arc<Project>,
 }
 
 /// Returns the graph of a project. Numeric work runs in `pool`.
@@ -120,5 +122,6 @@ pub fn recipe(
         package,
         parts: Part::of(order.training_type),
         warnings: diagnostics,
+        project: Arc::clone(project),
     })
 }

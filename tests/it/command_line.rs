@@ -367,13 +367,23 @@ fn a_contradiction_between_rules_and_stories_names_both() {
         .ends(65)
         .says("`hello and goodbye`")
         .says("`goodbye`");
-    assert_eq!(
-        run.err.matches("contradict each other").count(),
-        1,
-        "{}",
-        run.err
-    );
+    assert_eq!(run.err.matches("E452").count(), 1, "{}", run.err);
+    assert!(!run.err.contains("run    "), "{}", run.err);
     assert!(place.models().is_empty());
+}
+
+#[test]
+fn a_task_finds_the_contradiction_that_nobody_looked_for() {
+    let place = Place::new();
+    place.replace(
+        "data/stories.yml",
+        "  - intent: bye\n  - action: utter_bye\nrules",
+        "  - intent: bye\n  - action: utter_greet\nrules",
+    );
+    let run = place.run(&["train", "--jobs", "1", "--skip-validation"]);
+    let run = run.ends(65).says("`hello and goodbye`");
+    let said = run.err.matches("contradict each other").count();
+    assert_eq!(said, 1, "{}", run.err);
 }
 
 #[test]

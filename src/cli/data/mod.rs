@@ -3,6 +3,8 @@
 //! One file a subcommand, with its arguments beside its code.
 
 mod validate;
+mod findings;
+mod sarif;
 
 use clap::Args;
 use clap::Subcommand;

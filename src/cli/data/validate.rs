@@ -3,45 +3,71 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::json;
+use clap::Subcommand;
 
 use crate::api;
 use crate::api::Findings;
+use crate::api::Subject;
 use crate::api::ValidateOptions;
+use crate::cli::args::at_least_one;
+use crate::cli::data::findings::Count;
+use crate::cli::data::findings::as_json;
+use crate::cli::data::findings::as_text;
+use crate::cli::data::sarif;
 use crate::cli::environment::environment;
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::output::fail;
 use crate::cli::output::paint_of_output;
 use crate::cli::output::print;
-use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Severity;
-use crate::diagnostic::render;
 
 /// `tabella data validate`.
 #[derive(Debug, Args)]
 pub struct ValidateArguments {
+    /// What to look at, if not everything
+    #[command(subcommand)]
+    part: Option<ValidatePart>,
     /// Files and folders with NLU data, stories and rules
-    #[arg(long, value_name = "PATH", num_args = 1.., default_value = "data")]
+    #[arg(long, value_name = "PATH", num_args = 1.., default_value = "data", global = true)]
     data: Vec<PathBuf>,
     /// The configuration file
-    #[arg(long, short, value_name = "FILE", default_value = "config.yml")]
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        default_value = "config.yml",
+        global = true
+    )]
     config: PathBuf,
     /// Domain file or folder
-    #[arg(long, short, value_name = "PATH", num_args = 1.., default_value = "domain.yml")]
+    #[arg(long, short, value_name = "PATH", num_args = 1.., default_value = "domain.yml", global = true)]
     domain: Vec<PathBuf>,
     /// End with 65 when there are warnings, too
-    #[arg(long)]
+    #[arg(long, global = true)]
     fail_on_warnings: bool,
+    /// Turns over which stories are compared with each other [default: all]
+    #[arg(long, value_name = "N", value_parser = at_least_one, global = true)]
+    max_history: Option<usize>,
     /// The project's folder; relative paths start here
-    #[arg(long, value_name = "DIR", default_value = ".")]
+    #[arg(long, value_name = "DIR", default_value = ".", global = true)]
     project: PathBuf,
     /// Write one JSON object to standard output
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
+    /// Write SARIF 2.1.0 to standard output, for editors and code hosts
+    #[arg(long, conflicts_with = "json", global = true)]
+    sarif: bool,
     /// Show errors only
-    #[arg(long, short)]
+    #[arg(long, short, global = true)]
     quiet: bool,
+}
+
+/// Parts of a project that can be checked alone.
+#[derive(Debug, Subcommand)]
+pub enum ValidatePart {
+    /// Look at stories and rules alone: do they contradict each other?
+    Stories,
 }
 
 /// Runs the command.
@@ -51,83 +77,34 @@ pub fn run(arguments: &ValidateArguments) -> Exit {
         domain: arguments.domain.clone(),
         config: arguments.config.clone(),
         data: arguments.data.clone(),
+        subject: match arguments.part {
+            Some(ValidatePart::Stories) => Subject::Stories,
+            None => Subject::Project,
+        },
+        max_history: arguments.max_history,
         environment: environment(),
     };
     match api::validate(&options) {
-        Ok(findings) => tell(arguments, &findings),
+        Ok(findings) => tell(arguments, findings),
         Err(error) => fail(Format::of(arguments.json), &error),
     }
 }
 
 /// Shows the findings on standard output.
-fn tell(arguments: &ValidateArguments, findings: &Findings) -> Exit {
+fn tell(arguments: &ValidateArguments, mut findings: Findings) -> Exit {
     let count = Count::of(&findings.diagnostics);
     let failed = count.errors > 0 || arguments.fail_on_warnings && count.warnings > 0;
     let exit = if failed { Exit::BadInput } else { Exit::Done };
+    if arguments.quiet {
+        let is_error = |severity| severity == Severity::Error;
+        findings.diagnostics.retain(|one| is_error(one.severity));
+    }
     let text = if arguments.json {
-        let object = json!({
-            "errors": count.errors,
-            "warnings": count.warnings,
-            "notes": count.notes,
-            "diagnostics": findings.diagnostics,
-        });
-        object.to_string()
+        as_json(&findings.diagnostics, &count)
+    } else if arguments.sarif {
+        sarif::log(&findings.diagnostics, &arguments.project)
     } else {
-        let is_shown = |one: &&Diagnostic| !arguments.quiet || one.severity == Severity::Error;
-        let shown: Vec<Diagnostic> = findings
-            .diagnostics
-            .iter()
-            .filter(is_shown)
-            .cloned()
-            .collect();
-        let mut text = render(&shown, &findings.sources, paint_of_output());
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        text + &count.sentence()
+        as_text(&findings, &count, paint_of_output())
     };
     print(&text, exit)
-}
-
-/// How many diagnostics there are of each severity.
-struct Count {
-    errors: usize,
-    warnings: usize,
-    notes: usize,
-}
-
-impl Count {
-    fn of(diagnostics: &[Diagnostic]) -> Self {
-        let of = |severity| {
-            diagnostics
-                .iter()
-                .filter(|d| d.severity == severity)
-                .count()
-        };
-        Self {
-            errors: of(Severity::Error),
-            warnings: of(Severity::Warning),
-            notes: of(Severity::Note),
-        }
-    }
-
-    /// Returns the last line of the output.
-    fn sentence(&self) -> String {
-        let parts: Vec<String> = [
-            (self.errors, "error"),
-            (self.warnings, "warning"),
-            (self.notes, "note"),
-        ]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| match count {
-            1 => format!("1 {what}"),
-            _ => format!("{count} {what}s"),
-        })
-        .collect();
-        match parts.is_empty() {
-            true => "nothing to complain about".to_owned(),
-            false => parts.join(", "),
-        }
-    }
 }

@@ -1,0 +1,87 @@
+//! Stories and rules as blocks: names that stand twice, stories that say the
+//! same, checkpoints that lead nowhere.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+use crate::check::about;
+use crate::data::Step;
+use crate::data::StoryGraph;
+use crate::diagnostic::Diagnostic;
+use crate::digest::Digest;
+
+/// Checkpoints that an `or` made.
+const GENERATED: &str = "GENR_";
+
+/// Says what is odd about blocks.
+pub fn check(stories: &StoryGraph, said: &mut Vec<Diagnostic>) {
+    let steps = &stories.steps;
+    repeated_names(steps, said);
+    repeated_content(steps, said);
+    loose_ends(steps, said);
+}
+
+fn kind(step: &Step) -> &'static str {
+    if step.is_rule { "rule" } else { "story" }
+}
+
+/// Whether two steps were cut from the same block.
+fn same_block(one: &Step, other: &Step) -> bool {
+    let (a, b) = (&one.place, &other.place);
+    a.file == b.file && a.line == b.line && a.column == b.column
+}
+
+fn repeated_names(steps: &[Step], said: &mut Vec<Diagnostic>) {
+    let mut first: HashMap<(&str, bool), &Step> = HashMap::new();
+    let mut told: HashSet<(&str, u32, u32)> = HashSet::new();
+    let mut sorted: Vec<&Step> = steps.iter().collect();
+    sorted.sort_by_key(|step| (&step.place.file, step.place.line, step.place.column));
+    for step in sorted {
+        let name = step.block_name.as_str();
+        let other = *first.entry((name, step.is_rule)).or_insert(step);
+        let place = &step.place;
+        if name.is_empty()
+            || same_block(step, other)
+            || !told.insert((&place.file, place.line, place.column))
+        {
+            continue;
+        }
+        let message = format!("{} `{name}` has the name of another one", kind(step));
+        let about = about("W450", place, name, message);
+        said.push(about.note(format!("the other one is at {}", other.place)));
+    }
+}
+
+fn repeated_content(steps: &[Step], said: &mut Vec<Diagnostic>) {
+    let mut first: HashMap<Digest, &Step> = HashMap::new();
+    for step in steps {
+        let content = serde_json::to_vec(step).expect("steps are plain values");
+        let other = *first.entry(Digest::of(&content)).or_insert(step);
+        if !same_block(step, other) {
+            let kind = kind(step);
+            let name = &step.block_name;
+            let message = format!("{kind} `{name}` says what `{}` says", other.block_name);
+            let about = about("N463", &step.place, name, message);
+            said.push(about.note(format!("`{}` is at {}", other.block_name, other.place)));
+        }
+    }
+}
+
+fn loose_ends(steps: &[Step], said: &mut Vec<Diagnostic>) {
+    let starts: HashSet<&str> = steps
+        .iter()
+        .flat_map(|step| &step.start_checkpoints)
+        .map(|checkpoint| checkpoint.name.as_str())
+        .collect();
+    let mut told: HashSet<&str> = HashSet::new();
+    for step in steps {
+        for end in &step.end_checkpoints {
+            let name = end.name.as_str();
+            if !starts.contains(name) && !name.starts_with(GENERATED) && told.insert(name) {
+                let message = format!("no story goes on from checkpoint `{name}`");
+                let about = about("W462", &step.place, &step.block_name, message);
+                said.push(about.suggest(name, starts.iter().copied()));
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Compares the parts of a project with each other and with what trainers can
+//! use: one set of rules for `validate`, `train` and `test`.
+//!
+//! ```text
+//!   import ──▶ data::Project ──▶ [check] ──▶ Diagnostics ──▶ api
+//! ```
+//!
+//! What is wrong with one file, and names that do not exist, is said by
+//! `import`. Here is what shows only when all is read: what nothing uses, what
+//! contradicts itself, what cannot be learned. Every check is linear in the
+//! size of the project.
+
+mod uses;
+mod unused;
+mod names;
+mod responses;
+mod examples;
+mod annotations;
+mod patterns;
+mod blocks;
+mod slot_values;
+mod conversations;
+mod config;
+
+use crate::data::Domain;
+use crate::data::Example;
+use crate::data::Place;
+use crate::data::Project;
+use crate::data::StoryGraph;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::SourceMap;
+
+pub use conversations::check_conversations;
+
+/// Returns what is odd about a project, conversations apart. `texts` are those
+/// that the project was read from, for exact places.
+pub fn check_project(project: &Project, texts: &SourceMap) -> Vec<Diagnostic> {
+    let mut said = Vec::new();
+    let uses = uses::Uses::of(project);
+    config::check(project, &mut said);
+    examples::check(project, &mut said);
+    annotations::check(project, texts, &mut said);
+    patterns::check(project, &mut said);
+    names::check(project, &uses, &mut said);
+    if has_domain(project) {
+        unused::check(project, &uses, &mut said);
+        responses::check(project, &uses, &mut said);
+        slot_values::check_domain(&project.domain, &mut said);
+        slot_values::check_stories(&project.domain, &project.stories, &mut said);
+    }
+    blocks::check(&project.stories, &mut said);
+    said
+}
+
+/// Returns what is odd about test stories for a model with this domain.
+pub fn check_test_stories(domain: &Domain, stories: &StoryGraph) -> Vec<Diagnostic> {
+    let mut said = Vec::new();
+    slot_values::check_stories(domain, stories, &mut said);
+    blocks::check(stories, &mut said);
+    said
+}
+
+/// Returns what is odd about messages that a model is tested with.
+pub fn check_test_messages(examples: &[Example]) -> Vec<Diagnostic> {
+    let mut said = Vec::new();
+    examples::check_labels(examples, &mut said);
+    said
+}
+
+/// Whether there is a domain to compare with; without one only NLU is trained.
+fn has_domain(project: &Project) -> bool {
+    let domain = &project.domain;
+    !(domain.intents.is_empty()
+        && domain.entities.is_empty()
+        && domain.slots.is_empty()
+        && domain.responses.is_empty()
+        && domain.actions.is_empty()
+        && domain.forms.is_empty())
+}
+
+/// Returns a diagnostic that underlines a name.
+fn about(code: &'static str, place: &Place, name: &str, message: String) -> Diagnostic {
+    Diagnostic::new(code, place.clone(), message).length(name.chars().count() as u32)
+}

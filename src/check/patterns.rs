@@ -1,0 +1,83 @@
+//! Regular expressions that cannot be used or match nothing at all, and lookup
+//! tables without use.
+
+use std::collections::HashSet;
+
+use rayon::prelude::*;
+
+use crate::check::about;
+use crate::data::Lookup;
+use crate::data::Pattern;
+use crate::data::Project;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Severity;
+use crate::tokenize::CaseSensitivity;
+use crate::tokenize::PythonRegex;
+
+/// Components that use regular expressions and lookup tables.
+const USERS: [&str; 2] = ["RegexFeaturizer", "RegexEntityExtractor"];
+
+/// Says what is odd about patterns.
+pub fn check(project: &Project, said: &mut Vec<Diagnostic>) {
+    let pipeline = &project.config.pipeline;
+    let is_used = pipeline
+        .iter()
+        .any(|one| USERS.contains(&one.name.as_str()));
+    let found: Vec<Option<Diagnostic>> = project
+        .nlu
+        .patterns
+        .par_iter()
+        .map(|pattern| regex(pattern, is_used))
+        .collect();
+    said.extend(found.into_iter().flatten());
+    let tables: Vec<Vec<Diagnostic>> = project.nlu.lookups.par_iter().map(table).collect();
+    said.extend(tables.into_iter().flatten());
+}
+
+fn regex(pattern: &Pattern, is_used: bool) -> Option<Diagnostic> {
+    let Pattern {
+        name,
+        pattern,
+        place,
+    } = pattern;
+    match PythonRegex::new(pattern, CaseSensitivity::Sensitive) {
+        Err(error) => {
+            let message = format!("regex `{name}` cannot be used: {error}");
+            let mut diagnostic = about("E345", place, pattern, message);
+            if !is_used {
+                // No component of the pipeline will trip over it.
+                diagnostic.severity = Severity::Warning;
+            }
+            Some(diagnostic)
+        }
+        Ok(regex) if regex.is_match("") => {
+            let message = format!("regex `{name}` matches everywhere: it fits the empty text");
+            let help = "make it need at least one character, such as `+` in place of `*`";
+            Some(about("W346", place, pattern, message).help(help))
+        }
+        Ok(_) => None,
+    }
+}
+
+fn table(table: &Lookup) -> Vec<Diagnostic> {
+    let name = &table.name;
+    let mut said = Vec::new();
+    if table.elements.iter().all(|phrase| phrase.is_empty()) {
+        let message = format!("lookup table `{name}` has no phrases");
+        said.push(about("W347", &table.place, name, message));
+    }
+    let mut seen: HashSet<&str> = HashSet::with_capacity(table.elements.len());
+    let repeated = table
+        .elements
+        .iter()
+        .filter(|phrase| !seen.insert(phrase))
+        .collect::<Vec<_>>();
+    if let Some(first) = repeated.first() {
+        let message = match repeated.len() {
+            1 => format!("lookup table `{name}` lists `{first}` twice"),
+            count => format!("lookup table `{name}` repeats {count} phrases, such as `{first}`"),
+        };
+        said.push(about("N357", &table.place, name, message));
+    }
+    said
+}
