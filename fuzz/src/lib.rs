@@ -1,8 +1,8 @@
 //! What every target does with its input: reads it as files of a project, from
 //! memory, and uses whatever came of it.
 
+use tabella::data::Project;
 use tabella::diagnostic::Paint;
-use tabella::diagnostic::has_errors;
 use tabella::diagnostic::render;
 use tabella::digest::Digest;
 use tabella::import::Imported;
@@ -35,11 +35,8 @@ pub fn read(files: &[(&str, &[u8])]) {
     assert!(shown.is_empty() == imported.diagnostics.is_empty());
     let digest = Digest::of_value(&imported.project);
     let json = serde_json::to_string(&imported.project).expect("a project is plain values");
-    if !has_errors(&imported.diagnostics) {
-        let again = serde_json::from_str(&json).expect("what was written can be read");
-        assert!(imported.project == again, "{json}");
-        assert_eq!(digest, Digest::of_value(&again));
-    }
+    let again: Project = serde_json::from_str(&json).expect("what was written can be read");
+    assert_eq!(digest, Digest::of_value(&again), "{json}");
 }
 
 fn check_places(imported: &Imported) {

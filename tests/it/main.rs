@@ -8,6 +8,7 @@ mod json_schema;
 mod rooms;
 mod import_reads;
 mod hostile;
+mod import_properties;
 mod rasa_reads;
 mod featurizer_goldens;
 mod dialogue_goldens;
