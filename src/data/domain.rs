@@ -5,6 +5,7 @@
 //! `dialogue::Universe` adds them where indices are made.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -202,10 +203,17 @@ pub struct Form {
 }
 
 /// One variation of a response: the map as written (`text`, `buttons`,
-/// `image`, `custom`, `channel`, `condition`, …).
+/// `image`, `custom`, `channel`, `condition`, …). A clone shares it: several
+/// parts of a project hold the same responses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Response(pub BTreeMap<String, Value>);
+pub struct Response(pub Arc<BTreeMap<String, Value>>);
+
+impl From<BTreeMap<String, Value>> for Response {
+    fn from(map: BTreeMap<String, Value>) -> Self {
+        Self(Arc::new(map))
+    }
+}
 
 /// `session_config`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -94,7 +94,7 @@ fn variations(entry: &Entry, allowed: Variations, reading: &mut Reading) -> Vec<
         match item.text() {
             Some(text) if allowed == Variations::MapsAndTexts => {
                 let text = Value::String(text.to_owned());
-                variations.push(Response(BTreeMap::from([("text".to_owned(), text)])));
+                variations.push(Response::from(BTreeMap::from([("text".to_owned(), text)])));
             }
             _ => variations.extend(variation(item, &what, reading)),
         }
@@ -125,7 +125,7 @@ fn variation(item: &Node, what: &str, reading: &mut Reading) -> Option<Response>
     }
     let entries = item.entries().iter();
     let map = entries.map(|entry| (entry.key.to_string(), entry.value.to_json()));
-    Some(Response(map.collect()))
+    Some(Response::from(map.collect::<BTreeMap<_, _>>()))
 }
 
 /// Checks one key of a variation and its value.

@@ -129,7 +129,7 @@ pub fn patterns(nlu: &NluData) -> Items {
     let lookups = nlu.lookups.iter().map(|lookup| {
         let label = format!("lookup `{}`", lookup.name);
         let phrases = lookup.elements.iter();
-        piece(label, lookup, &lookup.place)
+        piece(label, &(&lookup.name, &lookup.elements), &lookup.place)
             .with_parts(phrases.map(|phrase| format!("phrase: {phrase}")).collect())
     });
     Items(regexes.chain(lookups).collect())

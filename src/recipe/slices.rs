@@ -165,7 +165,9 @@ fn patterns(project: &Project) -> Leaf {
         ..NluData::default()
     });
     let regexes = value.patterns.iter().map(Digest::of_value);
-    let lookups = value.lookups.iter().map(Digest::of_value);
+    let lookups = value.lookups.iter();
+    // A list goes to the hasher as it comes, a map is held back.
+    let lookups = lookups.map(|table| Digest::of_value(&(&table.name, &table.elements)));
     let leaf = of_digests(regexes.chain(lookups), Arc::clone(&value));
     leaf.with_items(move || pieces::patterns(&value))
 }
@@ -251,7 +253,7 @@ fn domain_leaf(domain: Domain) -> Leaf {
 }
 
 fn stories(project: &Arc<Project>) -> Leaf {
-    let digest = Digest::of_value(&project.stories);
+    let digest = Digest::of_value(&project.stories.steps);
     let leaf = Leaf::with_digest(digest, Arc::new(Stories(Arc::clone(project))));
     let project = Arc::clone(project);
     leaf.with_items(move || pieces::stories(&project.stories))

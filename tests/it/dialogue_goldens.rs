@@ -517,7 +517,7 @@ fn read_domain(domain: &Value, slot_order: &[String], extra_actions: &[&str]) ->
             .collect(),
         responses: map("responses")
             .keys()
-            .map(|name| (name.clone(), vec![Response(BTreeMap::new())]))
+            .map(|name| (name.clone(), vec![Response::from(BTreeMap::new())]))
             .collect(),
         actions,
         forms: map("forms")

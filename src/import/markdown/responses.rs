@@ -95,7 +95,7 @@ fn named(intent: &str, place: crate::data::Place) -> NamedResponse {
 
 fn variation(text: &str) -> Response {
     let text = Value::String(text.replace("\\n", "\n"));
-    Response(BTreeMap::from([("text".to_owned(), text)]))
+    Response::from(BTreeMap::from([("text".to_owned(), text)]))
 }
 
 #[cfg(test)]

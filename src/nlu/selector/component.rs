@@ -206,7 +206,7 @@ impl Selector {
 }
 
 fn text_response(text: &str) -> Response {
-    Response(BTreeMap::from([("text".to_owned(), text.into())]))
+    Response::from(BTreeMap::from([("text".to_owned(), text.into())]))
 }
 
 #[cfg(test)]
