@@ -149,6 +149,12 @@ fn delimiters(kind: &str, name: &str, place: &Place, said: &mut Vec<Diagnostic>)
     let Some(c) = name.chars().find(|c| breaks.contains(c)) else {
         return;
     };
+    if name.contains(" - ") {
+        let message = format!("{kind} `{name}` looks like two entries of a list");
+        let help = "the second line is indented further than the first, so it goes on with it";
+        said.push(about("W252", place, name, message).help(help));
+        return;
+    }
     let where_it_ends = match kind {
         "intent" => "messages such as `/intent{\"entity\": \"value\"}`",
         "entity" => "annotations such as `[text](entity:value)`",

@@ -52,7 +52,11 @@ pub fn run(arguments: &TrainArguments) -> Exit {
             }
             tell(&arguments.place, &result, since, screen.waiting_warnings())
         }
-        Err(error) => fail(Format::of(arguments.place.json), &error),
+        Err(error) => {
+            // Warnings wait for something to happen: that they stop the run does.
+            screen.show_notes();
+            fail(Format::of(arguments.place.json), &error)
+        }
     }
 }
 

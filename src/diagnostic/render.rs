@@ -126,11 +126,20 @@ fn cut(line: &str, column: u32, length: u32) -> (String, usize, usize) {
     (text, before, under)
 }
 
-/// Replaces control characters, so that a file cannot steer the terminal.
+/// Replaces control characters, so that a file cannot steer the terminal, and
+/// those that hide: what turns the direction of writing or has no width. Joiners
+/// stay, which scripts and emoji need.
 pub fn visible(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\t' => ' ',
+            '\u{ad}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' => '\u{fffd}',
             c if c.is_control() => '\u{fffd}',
             c => c,
         })
@@ -201,5 +210,11 @@ mod tests {
         let mut sources = SourceMap::default();
         sources.insert("data/stories.yml".into(), "\u{1b}[2J".into());
         assert!(!render(&[diagnostic], &sources, Paint::Plain).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_file_cannot_hide_or_turn_what_it_says() {
+        assert_eq!(visible("or\u{200b}der\u{202e}"), "or\u{fffd}der\u{fffd}");
+        assert_eq!(visible("👩\u{200d}🚀"), "👩\u{200d}🚀");
     }
 }

@@ -28,4 +28,5 @@ mod situations;
 mod seed_dry_run;
 mod bots;
 mod command_line;
+mod validate;
 mod determinism;

@@ -1,0 +1,991 @@
+//! What `data validate` says to a person who made a mistake, and to programs.
+
+#![allow(clippy::unwrap_used)] // clippy sees tests only in functions marked so
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Stdio;
+
+use expect_test::Expect;
+use expect_test::expect;
+use serde_json::Value;
+use tabella::api;
+use tabella::api::ValidateOptions;
+use tabella::diagnostic::CODES;
+use tempfile::TempDir;
+
+use crate::json_schema::Schema;
+use crate::json_schema::folder;
+use crate::shared::shared;
+
+const CONFIG: &str = "\
+recipe: default.v1
+assistant_id: pizza
+language: en
+pipeline:
+- name: WhitespaceTokenizer
+- name: RegexFeaturizer
+- name: CountVectorsFeaturizer
+- name: DIETClassifier
+  epochs: 1
+policies:
+- name: MemoizationPolicy
+- name: RulePolicy
+";
+
+const DOMAIN: &str = "\
+version: \"3.1\"
+intents:
+- greet
+- order
+- inform
+- bye
+entities:
+- dish
+slots:
+  dish:
+    type: categorical
+    values: [pizza, pasta]
+    mappings:
+    - type: from_entity
+      entity: dish
+  member:
+    type: bool
+    mappings:
+    - type: custom
+  price:
+    type: float
+    max_value: 100
+    mappings:
+    - type: custom
+forms:
+  order_form:
+    required_slots: [dish]
+responses:
+  utter_greet:
+  - text: Hello!
+    buttons:
+    - title: I am hungry
+      payload: /order
+  utter_bye:
+  - text: Good bye!
+  utter_ask_dish:
+  - text: What would you like?
+  utter_ordered:
+  - text: Your {dish} is on its way.
+";
+
+const NLU: &str = "\
+version: \"3.1\"
+nlu:
+- intent: greet
+  examples: |
+    - hello
+    - good day
+- intent: order
+  examples: |
+    - I am hungry
+    - bring me something
+- intent: inform
+  examples: |
+    - a [pizza](dish) please
+    - [pasta](dish), and quickly
+- intent: bye
+  examples: |
+    - good bye
+    - see you
+";
+
+const STORIES: &str = "\
+version: \"3.1\"
+stories:
+- story: a member comes in
+  steps:
+  - slot_was_set:
+    - member: true
+  - intent: greet
+  - action: utter_greet
+- story: somebody is hungry
+  steps:
+  - intent: order
+  - action: order_form
+  - active_loop: order_form
+  - slot_was_set:
+    - dish: pizza
+  - active_loop: null
+  - action: utter_ordered
+rules:
+- rule: say good bye
+  steps:
+  - intent: bye
+  - action: utter_bye
+";
+
+/// A project without a fault, in a folder of its own.
+struct Project {
+    folder: TempDir,
+}
+
+impl Project {
+    fn new() -> Self {
+        let project = Self {
+            folder: TempDir::new().unwrap(),
+        };
+        project.write("config.yml", CONFIG);
+        project.write("domain.yml", DOMAIN);
+        project.write("data/nlu.yml", NLU);
+        project.write("data/stories.yml", STORIES);
+        project
+    }
+
+    /// A project with some text of a file replaced by another.
+    fn with(path: &str, old: &str, new: &str) -> Self {
+        Self::new().and(path, old, new)
+    }
+
+    fn and(self, path: &str, old: &str, new: &str) -> Self {
+        let text = fs::read_to_string(self.path(path)).unwrap();
+        assert!(text.contains(old), "`{old}` in {text}");
+        self.write(path, &text.replacen(old, new, 1));
+        self
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Runs the program; returns its exit code and standard output.
+    fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_tabella"))
+            .args(arguments)
+            .env_clear()
+            .env("TABELLA_CACHE_DIR", self.path("cache"))
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        (output.status.code().unwrap(), out)
+    }
+
+    /// Compares what `data validate` prints, and how it ends.
+    #[track_caller]
+    fn shows(&self, want: Expect) {
+        let (code, out) = self.run(&["data", "validate"]);
+        want.assert_eq(&format!("{out}exit {code}\n"));
+    }
+
+    fn json(&self, arguments: &[&str]) -> (i32, Value) {
+        let (code, out) = self.run(arguments);
+        (code, serde_json::from_str(&out).unwrap())
+    }
+
+    /// The codes that are found, sorted, each once.
+    fn codes(&self) -> Vec<String> {
+        let options = ValidateOptions {
+            project: self.folder.path().to_owned(),
+            ..ValidateOptions::default()
+        };
+        let found = api::validate(&options).unwrap().diagnostics;
+        let mut codes: Vec<String> = found.iter().map(|one| one.code.to_owned()).collect();
+        codes.sort();
+        codes.dedup();
+        codes
+    }
+}
+
+#[test]
+fn a_project_without_a_fault_is_one_line() {
+    Project::new().shows(expect![[r#"
+        nothing to complain about
+        exit 0
+    "#]]);
+}
+
+#[test]
+fn a_typo_in_the_intent_of_a_story_names_the_one_that_was_meant() {
+    Project::with("data/stories.yml", "intent: order", "intent: odrer").shows(expect![[r#"
+        error[W404]: intent `odrer` is not in the domain
+           ──▶ data/stories.yml:11:13
+            │
+         11 │   - intent: odrer
+            │             ^^^^^
+            = help: did you mean `order`?
+
+        warning[W241]: no story, rule or form says what to do after intent `order`
+          ──▶ domain.yml:4:3
+           │
+         4 │ - order
+           │   ^^^^^
+
+        1 error, 1 warning; `tabella explain-code CODE` says more
+        exit 65
+    "#]]);
+}
+
+#[test]
+fn a_typo_in_the_intent_of_examples_shows_at_both_ends() {
+    Project::with("data/nlu.yml", "intent: inform", "intent: infrom").shows(expect![[r#"
+        error[W309]: intent `infrom` is not in the domain
+           ──▶ data/nlu.yml:13:7
+            │
+         13 │     - a [pizza](dish) please
+            │       ^^^^^^
+            = help: did you mean `inform`?
+
+        warning[W240]: intent `inform` has no examples: no message is ever taken for it
+          ──▶ domain.yml:5:3
+           │
+         5 │ - inform
+           │   ^^^^^^
+           = help: did you mean `infrom`?
+
+        1 error, 1 warning; `tabella explain-code CODE` says more
+        exit 65
+    "#]]);
+}
+
+#[test]
+fn a_typo_in_an_action_and_a_form_names_those_that_were_meant() {
+    Project::with("data/stories.yml", "utter_greet", "utter_gret")
+        .and(
+            "data/stories.yml",
+            "active_loop: order_form",
+            "active_loop: order_from",
+        )
+        .shows(expect![[r#"
+            error[W405]: action `utter_gret` is not in the domain
+              ──▶ data/stories.yml:8:13
+               │
+             8 │   - action: utter_gret
+               │             ^^^^^^^^^^
+               = help: did you mean `utter_greet`?
+
+            error[W415]: form `order_from` is not in the domain
+               ──▶ data/stories.yml:13:18
+                │
+             13 │   - active_loop: order_from
+                │                  ^^^^^^^^^^
+                = help: did you mean `order_form`?
+
+            warning[W242]: no story, rule or form sends response `utter_greet`
+               ──▶ domain.yml:29:3
+                │
+             29 │   utter_greet:
+                │   ^^^^^^^^^^^
+
+            2 errors, 1 warning; `tabella explain-code CODE` says more
+            exit 65
+        "#]]);
+}
+
+#[test]
+fn a_typo_in_a_slot_type_lists_the_types() {
+    Project::with("domain.yml", "type: bool", "type: boolean").shows(expect![[r#"
+        error[E406]: slot `member` is not in the domain
+          ──▶ data/stories.yml:6:7
+           │
+         6 │     - member: true
+           │       ^^^^^^
+           = help: define it under `slots` of the domain
+
+        error[E202]: unknown slot type `boolean`
+           ──▶ domain.yml:17:11
+            │
+         17 │     type: boolean
+            │           ^^^^^^^
+            = help: one of text, bool, list, float, categorical, any
+
+        2 errors; `tabella explain-code CODE` says more
+        exit 65
+    "#]]);
+}
+
+#[test]
+fn wrong_indentation_shows_where_reading_stopped() {
+    Project::with("domain.yml", "- order\n", " - order\n").shows(expect![[r#"
+        error[W309]: intent `greet` is not in the domain
+          ──▶ data/nlu.yml:6:7
+           │
+         6 │     - good day
+           │       ^^^^^
+
+        error[W309]: intent `order` is not in the domain
+          ──▶ data/nlu.yml:9:7
+           │
+         9 │     - I am hungry
+           │       ^^^^^
+
+        error[W404]: intent `greet` is not in the domain
+          ──▶ data/stories.yml:7:13
+           │
+         7 │   - intent: greet
+           │             ^^^^^
+
+        error[W404]: intent `order` is not in the domain
+           ──▶ data/stories.yml:11:13
+            │
+         11 │   - intent: order
+            │             ^^^^^
+
+        warning[W240]: intent `greet - order` has no examples: no message is ever taken for it
+          ──▶ domain.yml:3:3
+           │
+         3 │ - greet
+           │   ^^^^^
+
+        warning[W252]: intent `greet - order` looks like two entries of a list
+          ──▶ domain.yml:3:3
+           │
+         3 │ - greet
+           │   ^^^^^
+           = help: the second line is indented further than the first, so it goes on with it
+
+        warning[W248]: a button of `utter_greet` sends intent `order`, which is not defined
+           ──▶ domain.yml:29:3
+            │
+         29 │   utter_greet:
+            │   ^^^^^^^^^^^
+
+        4 errors, 3 warnings; `tabella explain-code CODE` says more
+        exit 65
+    "#]]);
+}
+
+#[test]
+fn a_broken_annotation_shows_what_is_wrong_with_it() {
+    Project::with("data/nlu.yml", "[pizza](dish)", "[pizza] (dish)")
+        .and("data/nlu.yml", "[pasta](dish)", "[pasta]{\"entity\": dish}")
+        .shows(expect![[r#"
+            error[E306]: `{"entity": dish}` is not a JSON map: expected value
+               ──▶ data/nlu.yml:14:7
+                │
+             14 │     - [pasta]{"entity": dish}, and quickly
+                │       ^
+                = help: write `[text]{"entity": "type", "value": "…"}`; the map ends at its first `}`
+
+            1 error; `tabella explain-code CODE` says more
+            exit 65
+        "#]]);
+}
+
+#[test]
+fn an_annotation_that_cuts_a_word_shows_the_words() {
+    Project::with("data/nlu.yml", "[pasta](dish)", "[past](dish)a").shows(expect![[r#"
+        warning[W342]: entity `dish` marks `past`, which does not end where a word ends: it is not learned
+           ──▶ data/nlu.yml:14:8
+            │
+         14 │     - [past](dish)a, and quickly
+            │        ^^^^
+            = help: mark whole words; here they are `pasta`
+
+        1 warning; `tabella explain-code CODE` says more
+        exit 0
+    "#]]);
+}
+
+#[test]
+fn a_text_under_two_intents_names_both_places() {
+    Project::with("data/nlu.yml", "- bring me something", "- hello").shows(expect![[r#"
+        warning[W340]: `hello` is an example of both `greet` and `order`
+           ──▶ data/nlu.yml:10:7
+            │
+         10 │     - hello
+            │       ^^^^^
+            = note: `greet` has it at data/nlu.yml:5:7
+            = help: keep it under the intent that it means, or join the two intents
+
+        1 warning; `tabella explain-code CODE` says more
+        exit 0
+    "#]]);
+}
+
+#[test]
+fn stories_that_contradict_each_other_name_both_places() {
+    let project = Project::new();
+    project.write(
+        "data/more.yml",
+        "stories:\n- story: another member\n  steps:\n  - slot_was_set:\n    - member: true\n  \
+         - intent: greet\n  - action: utter_ordered\n",
+    );
+    project.shows(expect![[r#"
+        warning[W451]: after intent `greet`, story `a member comes in` goes on with `utter_greet`, and others go on otherwise
+          ──▶ data/stories.yml:8:13
+           │
+         8 │   - action: utter_greet
+           │             ^^^^^^^^^^^
+           = note: story `another member` goes on with `utter_ordered` at data/more.yml:7:13
+           = help: let them differ before that point (an intent, a slot), or do the same there
+
+        1 warning; `tabella explain-code CODE` says more
+        exit 0
+    "#]]);
+    let (code, out) = project.run(&["data", "validate", "stories", "--max-history", "1"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("W451"), "{out}");
+}
+
+#[test]
+fn a_rule_that_contradicts_a_story_names_both_places() {
+    let project = Project::new();
+    project.write(
+        "data/rules.yml",
+        "rules:\n- rule: greet everybody\n  steps:\n  - intent: greet\n  - action: utter_ordered\n",
+    );
+    project.shows(expect![[r#"
+        error[E452]: action `utter_greet` in story `a member comes in` contradicts `greet everybody`, which wants `utter_ordered`
+          ──▶ data/stories.yml:8:13
+           │
+         8 │   - action: utter_greet
+           │             ^^^^^^^^^^^
+           = note: rule `greet everybody` is at data/rules.yml:5:13
+           = help: do the same in both, or give the rule a condition that keeps it out of there
+
+        1 error; `tabella explain-code CODE` says more
+        exit 65
+    "#]]);
+}
+
+#[test]
+fn words_that_are_booleans_in_yaml_1_1_are_told() {
+    Project::with("data/stories.yml", "member: true", "member: yes")
+        .and(
+            "domain.yml",
+            "values: [pizza, pasta]",
+            "values: [pizza, no]",
+        )
+        .shows(expect![[r#"
+            warning[W040]: slot `member` gets the text `yes`: only YAML 1.1 takes it for true
+              ──▶ data/stories.yml:6:7
+               │
+             6 │     - member: yes
+               │       ^^^^^^
+               = help: write `true`
+
+            note[N041]: `no` is text here; tools that read YAML 1.1 take it for false
+               ──▶ domain.yml:12:21
+                │
+             12 │     values: [pizza, no]
+                │                     ^^
+                = help: write `"no"`
+
+            1 warning, 1 note; `tabella explain-code CODE` says more
+            exit 0
+        "#]]);
+    Project::with(
+        "domain.yml",
+        "type: float\n",
+        "type: float\n    influence_conversation: off\n",
+    )
+    .shows(expect![[r#"
+        error[E010]: `influence_conversation` must be true or false, not text
+           ──▶ domain.yml:22:29
+            │
+         22 │     influence_conversation: off
+            │                             ^^^
+            = help: write `false`: in YAML 1.2 this is text
+
+        1 error; `tabella explain-code CODE` says more
+        exit 65
+    "#]]);
+}
+
+#[test]
+fn values_that_do_not_fit_their_slot_are_told() {
+    Project::with("data/stories.yml", "dish: pizza", "dish: pizzza")
+        .and(
+            "data/stories.yml",
+            "- member: true",
+            "- member: true\n    - price: cheap",
+        )
+        .shows(expect![[r#"
+            warning[W456]: slot `price` gets `cheap`, but its type needs a number
+              ──▶ data/stories.yml:7:7
+               │
+             7 │     - price: cheap
+               │       ^^^^^
+
+            warning[W455]: `pizzza` is none of the values of slot `dish`
+               ──▶ data/stories.yml:16:7
+                │
+             16 │     - dish: pizzza
+                │       ^^^^
+                = help: did you mean `pizza`?
+
+            2 warnings; `tabella explain-code CODE` says more
+            exit 0
+        "#]]);
+}
+
+#[test]
+fn dashes_and_tabs_that_become_part_of_examples_are_told() {
+    Project::with("data/nlu.yml", "- hello", "- - hello")
+        .and("data/nlu.yml", "- good day", "-good day")
+        .and("data/nlu.yml", "- I am hungry", "-\tI am hungry")
+        .and("data/nlu.yml", "- bring me something", "bring me something")
+        .shows(expect![[r#"
+            warning[W349]: two dashes: the second one is part of the example
+              ──▶ data/nlu.yml:5:5
+               │
+             5 │     - - hello
+               │     ^^^^^^^^^
+               = help: take one dash away
+
+            note[N350]: no blank between dash and example
+              ──▶ data/nlu.yml:6:5
+               │
+             6 │     -good day
+               │     ^^
+               = help: write `- `
+
+            warning[W358]: a tab after the dash is part of the example
+              ──▶ data/nlu.yml:9:5
+               │
+             9 │     - I am hungry
+               │     ^^
+               = help: put a blank in its place
+
+            warning[W344]: intent `order` has one example only
+              ──▶ data/nlu.yml:9:6
+               │
+             9 │     - I am hungry
+               │      ^
+               = help: add more: a model learns from what examples have in common
+
+            warning[W304]: a line without a dash is left out
+               ──▶ data/nlu.yml:10:5
+                │
+             10 │     bring me something
+                │     ^^^^^^^^^^^^^^^^^^
+                = help: start each example with `- ` in the first column of the block
+
+            4 warnings, 1 note; `tabella explain-code CODE` says more
+            exit 0
+        "#]]);
+}
+
+#[test]
+fn examples_without_a_bar_are_told() {
+    let text = NLU.replacen("examples: |", "examples: >", 1);
+    let project = Project::new();
+    project.write("data/nlu.yml", &text);
+    project.shows(expect![[r#"
+        warning[W348]: all examples are read as one
+          ──▶ data/nlu.yml:5:5
+           │
+         5 │     - hello
+           │     ^
+           = help: write `examples: |`, and below it one `- ` line for each
+
+        warning[W344]: intent `greet` has one example only
+          ──▶ data/nlu.yml:5:7
+           │
+         5 │     - hello
+           │       ^
+           = help: add more: a model learns from what examples have in common
+
+        2 warnings; `tabella explain-code CODE` says more
+        exit 0
+    "#]]);
+}
+
+#[test]
+fn markdown_within_yaml_is_told_once() {
+    Project::with(
+        "data/nlu.yml",
+        "    - hello\n",
+        "    ## intent:greet\n    - hello\n",
+    )
+    .shows(expect![[r#"
+        warning[W304]: a line without a dash is left out
+          ──▶ data/nlu.yml:5:5
+           │
+         5 │     ## intent:greet
+           │     ^^^^^^^^^^^^^^^
+           = help: start each example with `- ` in the first column of the block
+
+        warning[W351]: this is Markdown, and the file is YAML
+          ──▶ data/nlu.yml:5:5
+           │
+         5 │     ## intent:greet
+           │     ^^^^^^^^^^^^^^^
+           = help: each intent is an entry `- intent: name` of `nlu`, each example a `- ` line
+
+        2 warnings; `tabella explain-code CODE` says more
+        exit 0
+    "#]]);
+}
+
+#[test]
+fn responses_with_unknown_slots_buttons_and_conditions_are_told() {
+    Project::with("domain.yml", "{dish}", "{dihs}")
+        .and("domain.yml", "/order", "'/ordre{\"dihs\": \"pizza\"}'")
+        .and(
+            "domain.yml",
+            "- text: What would you like?",
+            "- text: What would you like?\n    condition:\n    - type: slot\n      name: membr\n      value: true",
+        )
+        .shows(expect![[r#"
+            warning[W248]: a button of `utter_greet` sends entity `dihs`, which is not defined
+               ──▶ domain.yml:29:3
+                │
+             29 │   utter_greet:
+                │   ^^^^^^^^^^^
+                = help: did you mean `dish`?
+
+            warning[W248]: a button of `utter_greet` sends intent `ordre`, which is not defined
+               ──▶ domain.yml:29:3
+                │
+             29 │   utter_greet:
+                │   ^^^^^^^^^^^
+                = help: did you mean `order`?
+
+            warning[W249]: a condition of `utter_ask_dish` names slot `membr`, which is not defined
+               ──▶ domain.yml:36:3
+                │
+             36 │   utter_ask_dish:
+                │   ^^^^^^^^^^^^^^
+                = help: did you mean `member`?
+
+            warning[W247]: response `utter_ordered` names slot `dihs`, which is not defined
+               ──▶ domain.yml:42:3
+                │
+             42 │   utter_ordered:
+                │   ^^^^^^^^^^^^^
+                = help: did you mean `dish`?
+
+            4 warnings; `tabella explain-code CODE` says more
+            exit 0
+        "#]]);
+}
+
+#[test]
+fn names_with_characters_that_nobody_sees_or_that_look_alike_are_told() {
+    Project::with("data/stories.yml", "intent: greet", "intent: gr\u{435}et")
+        .and(
+            "data/stories.yml",
+            "intent: order",
+            "intent: \"order\u{200b}\"",
+        )
+        .shows(expect![[r#"
+            error[W404]: intent `grеet` is not in the domain
+              ──▶ data/stories.yml:7:13
+               │
+             7 │   - intent: grеet
+               │             ^^^^^
+               = help: did you mean `greet`?
+
+            warning[W043]: intent `grеet` mixes Latin and Cyrillic letters: `е` is Cyrillic
+              ──▶ data/stories.yml:7:13
+               │
+             7 │   - intent: grеet
+               │             ^^^^^
+
+            error[W404]: intent `order�` is not in the domain
+               ──▶ data/stories.yml:11:13
+                │
+             11 │   - intent: "order�"
+                │             ^^^^^^
+                = help: did you mean `order`?
+
+            warning[W042]: intent `order�` holds the invisible character U+200B
+               ──▶ data/stories.yml:11:13
+                │
+             11 │   - intent: "order�"
+                │             ^^^^^^
+                = help: type the name anew: the character came in by copying
+
+            warning[W241]: no story, rule or form says what to do after intent `greet`
+              ──▶ domain.yml:3:3
+               │
+             3 │ - greet
+               │   ^^^^^
+
+            warning[W241]: no story, rule or form says what to do after intent `order`
+              ──▶ domain.yml:4:3
+               │
+             4 │ - order
+               │   ^^^^^
+
+            2 errors, 4 warnings; `tabella explain-code CODE` says more
+            exit 65
+        "#]]);
+}
+
+#[test]
+fn what_nothing_uses_is_told_in_lists() {
+    let lots: String = (0..4)
+        .map(|n| format!("  utter_{n}:\n  - text: x\n"))
+        .collect();
+    let project = Project::new().and("domain.yml", "- dish\n", "- dish\n- drink\n");
+    project.write(
+        "domain.yml",
+        &(fs::read_to_string(project.path("domain.yml")).unwrap() + &lots),
+    );
+    project.shows(expect![[r#"
+        warning[W242]: a response is sent by no story, rule or form (4 times)
+          domain.yml:41:3  no story, rule or form sends response `utter_0`
+          domain.yml:43:3  no story, rule or form sends response `utter_1`
+          domain.yml:45:3  no story, rule or form sends response `utter_2`
+          domain.yml:47:3  no story, rule or form sends response `utter_3`
+
+        warning[W246]: entity `drink` is annotated in no example: it is never recognised
+          ──▶ domain.yml:9:3
+           │
+         9 │ - drink
+           │   ^^^^^
+
+        5 warnings; `tabella explain-code CODE` says more
+        exit 0
+    "#]]);
+}
+
+#[test]
+fn each_trap_is_found_by_its_code() {
+    let found = |path: &str, old: &str, new: &str| Project::with(path, old, new).codes();
+    let (nlu, domain, stories) = ("data/nlu.yml", "domain.yml", "data/stories.yml");
+    assert_eq!(found("config.yml", "assistant_id: pizza\n", ""), ["N130"]);
+    assert_eq!(found("config.yml", "language: en\n", ""), ["N132"]);
+    assert_eq!(
+        found("config.yml", "- name: RulePolicy\n", ""),
+        ["E112", "W111"]
+    );
+    assert_eq!(
+        found(domain, "- inform\n", "- inform\n- Inform\n"),
+        ["W240", "W251"]
+    );
+    assert_eq!(
+        found(domain, "utter_ask_dish", "utter_ask_dihs"),
+        ["W242", "W250"]
+    );
+    assert_eq!(
+        found(domain, "[pizza, pasta]", "[pizza, pasta, pizza]"),
+        ["W259"]
+    );
+    assert_eq!(found(nlu, "- good day", "- hello"), ["N341", "W344"]);
+    assert_eq!(
+        found(nlu, "- bring me something", "bring me something"),
+        ["W304", "W344"]
+    );
+    let regex = |pattern: &str| format!("nlu:\n- regex: zip\n  examples: |\n    - {pattern}\n");
+    assert_eq!(found(nlu, "nlu:\n", &regex("[0-9{5}")), ["E345"]);
+    assert_eq!(found(nlu, "nlu:\n", &regex("[0-9]*")), ["W346"]);
+    let table = "nlu:\n- lookup: dish\n  examples: |\n    - pizza\n    - pizza\n";
+    assert_eq!(found(nlu, "nlu:\n", table), ["N357"]);
+    assert_eq!(
+        found(
+            nlu,
+            "[pizza](dish)",
+            "[pizza]{\"entity\": \"dish\", \"role\": \"main\"}"
+        ),
+        ["W356"]
+    );
+    assert_eq!(
+        found(stories, "somebody is hungry", "a member comes in"),
+        ["W450"]
+    );
+    assert_eq!(
+        found(stories, "action: utter_ordered", "checkpoint: done"),
+        ["W242", "W462"]
+    );
+    assert_eq!(
+        found(stories, "dish: pizza", "requested_slot: dihs"),
+        ["W457"]
+    );
+}
+
+#[test]
+fn rules_that_cannot_be_followed_are_told_at_their_line() {
+    let project = Project::new();
+    project.write(
+        "data/rules.yml",
+        "rules:\n- rule: two messages\n  steps:\n  - intent: greet\n  - action: utter_greet\n  \
+         - intent: inform\n  - action: utter_ordered\n",
+    );
+    project.shows(expect![[r#"
+        error[E454]: rule `two messages` has more than one user message
+          ──▶ data/rules.yml:6:13
+           │
+         6 │   - intent: inform
+           │             ^
+           = help: write a story, or set `restrict_rules: false` of `RulePolicy`
+
+        1 error; `tabella explain-code CODE` says more
+        exit 65
+    "#]]);
+}
+
+#[test]
+fn warnings_fail_only_when_asked_to() {
+    let project = Project::with("data/nlu.yml", "- bring me something", "- hello");
+    assert_eq!(project.run(&["data", "validate"]).0, 0);
+    assert_eq!(
+        project.run(&["data", "validate", "--fail-on-warnings"]).0,
+        65
+    );
+    let (code, out) = project.run(&["data", "validate", "--quiet"]);
+    assert_eq!((code, out.lines().count()), (0, 1), "{out}");
+}
+
+#[test]
+fn a_training_tells_the_same_before_anything_trains() {
+    let project = Project::with("data/nlu.yml", "- bring me something", "- hello").and(
+        "domain.yml",
+        "- dish\n",
+        "- dish\n- drink\n",
+    );
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tabella"))
+            .args(arguments)
+            .env_clear()
+            .env("TABELLA_CACHE_DIR", project.path("cache"))
+            .current_dir(project.folder.path())
+            .output()
+            .unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), err)
+    };
+    let (code, err) = run(&["train", "--dry-run"]);
+    assert_eq!(code, 7, "{err}");
+    assert!(
+        err.contains("W340") && err.contains("1 more remark"),
+        "{err}"
+    );
+    let (code, err) = run(&["train", "--dry-run", "--skip-validation"]);
+    assert_eq!(code, 7, "{err}");
+    assert!(!err.contains("W340"), "{err}");
+    for more in [&[][..], &["--dry-run"]] {
+        let arguments = [&["train", "--fail-on-validation-warnings"], more].concat();
+        let (code, err) = run(&arguments);
+        assert_eq!(code, 65, "{err}");
+        assert!(
+            err.contains("W340") && err.contains("none is allowed"),
+            "{err}"
+        );
+    }
+    assert!(!project.path("models").exists());
+}
+
+/// A project with an error, a warning, a note, and a file of an odd name.
+fn mixed() -> Project {
+    let project = Project::with("data/nlu.yml", "- good day", "- hello").and(
+        "data/stories.yml",
+        "intent: order",
+        "intent: odrer",
+    );
+    project.write(
+        "data/more of #1.yml",
+        "nlu:\n- intent: greet\n  examples: |\n    - - hi\n",
+    );
+    project
+}
+
+#[test]
+fn the_report_is_as_its_schema_says() {
+    let schema = Schema::open("validation.schema.json");
+    for project in [Project::new(), mixed()] {
+        let (_, report) = project.json(&["data", "validate", "--json"]);
+        assert_eq!(schema.refusal(&report), None);
+    }
+    let (code, report) = mixed().json(&["data", "validate", "--json"]);
+    assert_eq!(code, 65);
+    assert_eq!(report["errors"], 1);
+    for (kind, want) in [("valid", true), ("invalid", false)] {
+        for entry in fs::read_dir(folder().join("samples/validation").join(kind)).unwrap() {
+            let path = entry.unwrap().path();
+            let sample: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            let refusal = schema.refusal(&sample);
+            assert_eq!(refusal.is_none(), want, "{}: {refusal:?}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_sarif_log_has_what_the_format_requires() {
+    let (code, log) = mixed().json(&["data", "validate", "--sarif"]);
+    assert_eq!(code, 65);
+    assert_eq!(log["version"], "2.1.0");
+    let run = &log["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    assert_eq!(run["tool"]["driver"]["name"], "tabella");
+    assert_eq!(run["columnKind"], "unicodeCodePoints");
+    let results = run["results"].as_array().unwrap();
+    assert!(results.len() >= 3);
+    for result in results {
+        let index = result["ruleIndex"].as_u64().unwrap() as usize;
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+        assert!(["error", "warning", "note"].contains(&result["level"].as_str().unwrap()));
+        assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+        let physical = &result["locations"][0]["physicalLocation"];
+        let region = &physical["region"];
+        let number = |key: &str| region[key].as_u64().unwrap();
+        assert!(number("startLine") >= 1 && number("startColumn") >= 1);
+        assert!(number("endColumn") > number("startColumn"));
+        let uri = physical["artifactLocation"]["uri"].as_str().unwrap();
+        assert!(
+            uri.chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-._~/%".contains(c)),
+            "{uri}"
+        );
+    }
+    for rule in rules {
+        for key in ["shortDescription", "fullDescription", "help"] {
+            assert!(!rule[key]["text"].as_str().unwrap().is_empty());
+        }
+    }
+    let text = log.to_string();
+    assert!(text.contains("data/more%20of%20%231.yml"), "{text}");
+}
+
+#[test]
+fn every_code_can_be_explained() {
+    let project = Project::new();
+    let (code, out) = project.run(&["explain-code", "w404"]);
+    assert_eq!(code, 0);
+    expect![[r#"
+        W404: an intent of a story is not in the domain
+
+        A story or rule names an intent that the domain does not have: it never happens, so the story is never told. `tabella data validate` takes it for an error, as Rasa's validator does.
+
+        For example:
+
+            - story: book
+              steps:
+              - intent: book_tabel
+              - action: utter_booked
+
+        What to do: Correct the name, or list the intent in the domain.
+    "#]].assert_eq(&out);
+    let (code, list) = project.run(&["explain-code"]);
+    assert_eq!((code, list.lines().count()), (0, CODES.len()));
+    let (_, pages) = project.json(&["explain-code", "--json"]);
+    assert_eq!(pages.as_array().unwrap().len(), CODES.len());
+    let (code, _) = project.run(&["explain-code", "E404"]);
+    assert_eq!(code, 64);
+}
+
+#[test]
+fn correct_bots_of_other_people_get_few_remarks() {
+    let Some(bots) = shared("bots") else { return };
+    for (bot, most) in [
+        ("rasa2-moodbot", 1),
+        ("rasa3-e2ebot", 0),
+        ("rasa3-responseselectorbot", 2),
+    ] {
+        let options = ValidateOptions {
+            project: bots.join(bot),
+            ..ValidateOptions::default()
+        };
+        let mut found = api::validate(&options).unwrap().diagnostics;
+        // Components that are not built in are another matter.
+        found.retain(|one| one.code.as_bytes()[1] != b'1');
+        assert!(found.len() <= most, "{bot}: {found:#?}");
+    }
+}
