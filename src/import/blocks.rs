@@ -80,7 +80,7 @@ fn expand(block: Block) -> Vec<Step> {
     for item in block.items {
         match item {
             Item::Event(event, place) => cutter.event(&event, &place),
-            Item::Or(mut events, place) => cutter.or(&mut events, &place),
+            Item::Or(mut events, _) => cutter.or(&mut events),
             Item::Checkpoint(name) => cutter.end(&name),
         }
     }
@@ -122,16 +122,16 @@ impl Cutter {
 
     /// Copies the open steps for each alternative. Alternatives are sorted by
     /// content: their order in the file has no meaning.
-    fn or(&mut self, events: &mut [Event], place: &Place) {
+    fn or(&mut self, events: &mut [(Event, Place)]) {
         self.go_on();
-        events.sort_by_cached_key(|event| {
+        events.sort_by_cached_key(|(event, _)| {
             serde_json::to_string(event).expect("events are plain values")
         });
         let name = format!("{GENERATED}{}", self.or_count);
         self.or_count += 1;
         let mut copies = Vec::with_capacity(self.open.len() * events.len());
         for step in &self.open {
-            for event in events.iter() {
+            for (event, place) in events.iter() {
                 let mut copy = step.clone();
                 copy.events.push(event.clone());
                 copy.event_places.push(place.clone());
@@ -189,7 +189,10 @@ fn one_step(block: Block) -> Step {
     for item in block.items {
         let (event, place) = match item {
             Item::Event(event, place) => (event, place),
-            Item::Or(events, place) => (Event::Or(events), place),
+            Item::Or(events, place) => {
+                let events = events.into_iter().map(|(event, _)| event);
+                (Event::Or(events.collect()), place)
+            }
             Item::Checkpoint(name) => {
                 step.end_checkpoints.push(checkpoint(&name));
                 continue;

@@ -61,6 +61,9 @@ pub struct Other {
 pub fn recognise(path: &Path, bytes: &[u8], reading: &mut Reading) -> Option<Other> {
     let suffix = path.extension()?.to_str()?;
     let is_yaml = matches!(suffix, "yml" | "yaml");
+    if !is_yaml && !matches!(suffix, "json" | "md") {
+        return None;
+    }
     let looks_like_json = starts_like_json(bytes);
     if is_yaml && !looks_like_json {
         return None;
@@ -158,6 +161,7 @@ mod tests {
         check("a.json", br#"{"utterances": "#, None);
         check("README.md", b"# Bot\n\n## Use\n- run it\n", None);
         check("a.md", b"\xff\xfe#\0", None);
+        check("a.txt", b"## intent:a\n- b\n", None);
     }
 
     #[test]

@@ -480,7 +480,8 @@ impl<'s> Reader<'s> {
                     self.files.len() - 1
                 }
                 None => {
-                    let about = json::no_examples(file.input.shown.clone(), path, kind, language);
+                    let shown = file.input.shown.clone();
+                    let about = json::no_examples(shown, path, kind, language, known.keys());
                     self.diagnostics.push(about);
                     continue;
                 }

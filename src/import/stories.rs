@@ -50,8 +50,8 @@ pub struct Block {
 pub enum Item {
     /// Something happens.
     Event(Event, Place),
-    /// One of several things happens.
-    Or(Vec<Event>, Place),
+    /// One of several things happens; each stands at a place of its own.
+    Or(Vec<(Event, Place)>, Place),
     /// A checkpoint after the start.
     Checkpoint(String),
 }
@@ -446,11 +446,12 @@ impl BlockReader<'_, '_> {
         for item in self.reading.list(node, "`or`") {
             if item.get("intent").is_some() {
                 self.check_step_keys(item, "intent");
-                events.extend(self.utterance(item).map(Event::User));
+                let place = self.step_place(item, &["intent"]);
+                let utterance = self.utterance(item).map(Event::User);
+                events.extend(utterance.map(|event| (event, place)));
             } else if item.get("slot_was_set").is_some() {
                 self.check_step_keys(item, "slot_was_set");
-                let slots = self.slot_events(item);
-                events.extend(slots.into_iter().map(|(event, _)| event));
+                events.extend(self.slot_events(item));
             } else {
                 self.not_in_or(item);
                 return;
@@ -461,7 +462,7 @@ impl BlockReader<'_, '_> {
             0 => {}
             1 => block
                 .items
-                .extend(events.pop().map(|event| Item::Event(event, place))),
+                .extend(events.pop().map(|(event, place)| Item::Event(event, place))),
             _ => block.items.push(Item::Or(events, place)),
         }
     }

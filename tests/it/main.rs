@@ -10,6 +10,7 @@ mod import_reads;
 mod hostile;
 mod import_properties;
 mod rasa_reads;
+mod old_formats;
 mod featurizer_goldens;
 mod dialogue_goldens;
 mod network_goldens;

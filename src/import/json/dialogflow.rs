@@ -1,7 +1,6 @@
 //! Reads what Dialogflow exports: an intent or entity type in one file, and its
 //! examples or entries for each language in files beside it.
 
-use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,39 +38,40 @@ pub fn examples_path(path: &Path, kind: Kind, language: &str) -> Option<PathBuf>
     Some(path.with_file_name(format!("{stem}_{}_{language}.json", infix(kind)?)))
 }
 
-/// Returns what to say about a file without examples or entries in a language.
-pub fn no_examples(file: Arc<str>, path: &Path, kind: Kind, language: &str) -> Diagnostic {
+/// Returns what to say about a file without examples or entries in a language;
+/// `files` are those of the project.
+pub fn no_examples<'f>(
+    file: Arc<str>,
+    path: &Path,
+    kind: Kind,
+    language: &str,
+    files: impl Iterator<Item = &'f PathBuf>,
+) -> Diagnostic {
     let place = Place {
         file,
         ..Place::default()
     };
     let what = format!("there are no examples in language `{language}` for this file");
     let about = Diagnostic::new("W329", place, what);
-    match languages(path, kind).first() {
-        Some(other) => about.help(format!(
-            "those in `{other}` are read with `language: {other}` in the config"
-        )),
-        None => about.help("export them from Dialogflow together with it"),
-    }
+    let other = files
+        .filter_map(|other| language_of(other, path, kind))
+        .min();
+    about.help(match other {
+        Some(other) => {
+            format!("those in `{other}` are read with `language: {other}` in the config")
+        }
+        None => "export them from Dialogflow together with it".to_owned(),
+    })
 }
 
-/// Returns the languages in which there are examples or entries, sorted.
-fn languages(path: &Path, kind: Kind) -> Vec<String> {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let start = format!("{stem}_{}_", infix(kind).unwrap_or_default());
-    let folder = path.parent().map(fs::read_dir);
-    let Some(Ok(entries)) = folder else {
-        return Vec::new();
-    };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let mut languages: Vec<String> = names
-        .filter_map(|name| {
-            let language = name.strip_prefix(&start)?.strip_suffix(".json")?;
-            Some(language.to_owned())
-        })
-        .collect();
-    languages.sort();
-    languages
+/// Returns the language of a file of examples or entries, if it belongs to the
+/// file at `path`.
+fn language_of(other: &Path, path: &Path, kind: Kind) -> Option<String> {
+    let stem = path.file_stem()?.to_str()?;
+    let start = format!("{stem}_{}_", infix(kind)?);
+    let name = other.file_name()?.to_str()?;
+    let language = name.strip_prefix(&start)?.strip_suffix(".json")?;
+    (other.parent() == path.parent()).then(|| language.to_owned())
 }
 
 /// Runs a reader on the examples, with diagnostics that name their file.

@@ -4,17 +4,19 @@ use serde_json::Value;
 
 use crate::data::Annotation;
 use crate::data::Example;
+use crate::diagnostic::did_you_mean;
 use crate::import::nlu;
 use crate::import::nlu::NluPart;
 use crate::import::reading::Reading;
 use crate::import::yaml::Node;
 use crate::import::yaml::Yaml;
 
-/// Adds an example with a text; `label` may have a response key.
+/// Adds an example with a text; `label` may have a response key. Its entities
+/// are put into the order of the text, in which the other formats write them.
 pub fn add_example(
     text: (&str, &Node),
     label: Option<(&str, &Node)>,
-    entities: Vec<Annotation>,
+    mut entities: Vec<Annotation>,
     part: &mut NluPart,
     reading: &mut Reading,
 ) {
@@ -22,6 +24,7 @@ pub fn add_example(
     if text.trim().is_empty() {
         return reading.say("W305", node, "an example without text is left out");
     }
+    entities.sort_by_key(|entity| (entity.start, entity.end));
     let mut example = Example {
         text: text.to_owned(),
         entities,
@@ -159,7 +162,12 @@ pub fn required<'n>(map: &'n Node, key: &str, reading: &mut Reading) -> Option<&
     }
     let value = map.get(key);
     if value.is_none() {
-        reading.say("E326", map, format!("`{key}` is missing here"));
+        let mut about = reading.about("E326", map, format!("`{key}` is missing here"));
+        let keys = map.entries().iter().map(|entry| &*entry.key);
+        if let Some(near) = did_you_mean(key, keys) {
+            about = about.help(format!("is it what `{near}` is meant to be?"));
+        }
+        reading.diagnostics.push(about);
     }
     value
 }

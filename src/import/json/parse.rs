@@ -165,6 +165,7 @@ impl<'t> Parser<'t> {
             return Ok(Yaml::List(items));
         }
         loop {
+            self.no_end_after_comma(b']')?;
             items.push(self.value(depth + 1)?);
             self.skip_blanks();
             if self.takes(b']') {
@@ -184,7 +185,7 @@ impl<'t> Parser<'t> {
             return Ok(Yaml::Map(map.entries));
         }
         loop {
-            self.skip_blanks();
+            self.no_end_after_comma(b'}')?;
             if self.peek() != Some(b'"') {
                 return Err(self.wrong("a key in double quotes"));
             }
@@ -203,6 +204,16 @@ impl<'t> Parser<'t> {
                 return Err(self.wrong("`,` or `}`"));
             }
         }
+    }
+
+    /// Refuses the end of a list or map where an item must stand.
+    fn no_end_after_comma(&mut self, end: u8) -> Result<(), Mistake> {
+        self.skip_blanks();
+        if self.peek() != Some(end) {
+            return Ok(());
+        }
+        let what = "not valid JSON: nothing stands after the last comma".to_owned();
+        Err(self.mistake(what).help("take that comma away"))
     }
 
     /// Moves over a byte if it is next.
@@ -386,6 +397,8 @@ mod tests {
         assert_eq!(shown("[1, 02]"), (1, 5));
         assert_eq!(shown("[1] 2"), (1, 5));
         assert_eq!(shown("{a: 1}"), (1, 2));
+        assert_eq!(shown("{\"a\": 1, }"), (1, 10));
+        assert_eq!(shown("[1,]"), (1, 4));
         assert_eq!(shown("[\"\\ud83c\"]"), (1, 3));
         assert_eq!(shown("[\"\\x\"]"), (1, 3));
         assert_eq!(shown("\"a\nb\""), (1, 3));

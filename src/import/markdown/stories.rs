@@ -395,12 +395,14 @@ impl Reader<'_, '_> {
             };
             from += text.len() + " OR ".len();
             let alternative = alternative.after(0);
-            events.extend(self.utterance(alternative).map(Event::User));
+            let place = alternative.place(self.reading);
+            let utterance = self.utterance(alternative).map(Event::User);
+            events.extend(utterance.map(|event| (event, place)));
         }
-        let place = part.place(self.reading);
         if events.len() > 1 {
+            let place = part.place(self.reading);
             self.push(part, Item::Or(events, place));
-        } else if let Some(event) = events.pop() {
+        } else if let Some((event, place)) = events.pop() {
             self.push(part, Item::Event(event, place));
         }
     }

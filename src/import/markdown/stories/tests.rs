@@ -35,7 +35,10 @@ fn items(block: &Block) -> Vec<String> {
     };
     let item = |item: &Item| match item {
         Item::Event(it, place) => format!("{}:{} {}", place.line, place.column, event(it)),
-        Item::Or(events, _) => events.iter().map(event).collect::<Vec<_>>().join(" | "),
+        Item::Or(events, _) => {
+            let events = events.iter().map(|(it, _)| event(it));
+            events.collect::<Vec<_>>().join(" | ")
+        }
         Item::Checkpoint(name) => format!("> {name}"),
     };
     block.items.iter().map(item).collect()
