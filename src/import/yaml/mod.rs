@@ -26,5 +26,6 @@ pub use node::Node;
 pub use node::Scalar;
 pub use node::Style;
 pub use node::Yaml;
+pub use parse::mended;
 pub use parse::parse;
 pub use slice::Slice;

@@ -1,5 +1,6 @@
 //! Parses a file's text into a tree.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::import::yaml::Environment;
@@ -22,13 +23,26 @@ pub fn parse(text: &Arc<str>, environment: &mut Environment<'_>) -> Result<Node,
     lenient::parse(text, |text| full::parse(text, environment))
 }
 
+/// Returns a text of the same value that every YAML parser takes, if we take the
+/// text only because we are lenient.
+pub fn mended(text: &str) -> String {
+    let mut last = text.to_owned();
+    let values = BTreeMap::new();
+    let mut environment = Environment::new(&values);
+    // What else may be wrong with it, others say.
+    let _ = lenient::parse(text, |mended| {
+        mended.clone_into(&mut last);
+        full::parse(mended, &mut environment)
+    });
+    last
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::import::yaml::Style;
     use crate::import::yaml::Yaml;
     use serde_json::Value;
-    use std::collections::BTreeMap;
 
     fn read(text: &str) -> Result<Node, Vec<Mistake>> {
         let values = BTreeMap::new();
