@@ -25,6 +25,8 @@ pub mod data;
 pub mod diagnostic;
 // Files to `data`, all mistakes at once.
 pub mod import;
+// Data files to data files: older formats to YAML 3.1, training data in two.
+pub mod convert;
 // Text to spans.
 pub mod tokenize;
 // Dense and sparse matrices, products, reductions.

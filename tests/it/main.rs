@@ -22,6 +22,7 @@ mod archive_safety;
 mod schemas;
 mod project_schemas;
 mod workspace;
+mod convert;
 mod incremental;
 mod explain;
 mod equivalence;
