@@ -23,6 +23,8 @@ mod schemas;
 mod project_schemas;
 mod workspace;
 mod convert;
+mod data_split;
+mod data_commands;
 mod incremental;
 mod explain;
 mod equivalence;

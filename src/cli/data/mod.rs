@@ -2,9 +2,12 @@
 //!
 //! One file a subcommand, with its arguments beside its code.
 
+mod convert;
+mod split;
 mod validate;
 mod findings;
 mod sarif;
+mod write;
 
 use clap::Args;
 use clap::Subcommand;
@@ -24,11 +27,20 @@ pub struct DataArguments {
 pub enum DataCommand {
     /// Say what is wrong or remarkable in a project's files
     Validate(validate::ValidateArguments),
+    /// Bring older formats into the form of YAML 3.1
+    Convert(convert::ConvertArguments),
+    /// Cut training data in two: to learn from and to test with
+    Split(split::SplitArguments),
+    /// Bring a domain of version 2.0 into the form of 3.1
+    Migrate(convert::MigrateArguments),
 }
 
 /// Runs the command.
 pub fn run(arguments: &DataArguments) -> Exit {
     match &arguments.command {
         DataCommand::Validate(arguments) => validate::run(arguments),
+        DataCommand::Convert(arguments) => convert::run(arguments),
+        DataCommand::Split(arguments) => split::run(arguments),
+        DataCommand::Migrate(arguments) => convert::migrate(arguments),
     }
 }
