@@ -992,6 +992,7 @@ fn yaml_that_is_none_is_named_and_the_rest_still_read() {
                │
              2 │ slots: {}
                │      ^
+               = help: a comma or a closing bracket is missing, here or above; text with brackets is put into quotes
         "#]],
     );
 }

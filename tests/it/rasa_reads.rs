@@ -5,6 +5,9 @@
 //! with the version that reads most of it: 3.6.21 where it reads everything,
 //! else 2.8.12 (which reads Markdown and older domains, and skips files of 3.x).
 
+mod fixtures;
+mod series;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt::Write;

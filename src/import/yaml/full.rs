@@ -11,6 +11,7 @@ use crate::import::yaml::Mistake;
 use crate::import::yaml::Node;
 use crate::import::yaml::Slice;
 use crate::import::yaml::Style;
+use crate::import::yaml::hint::hint;
 use crate::import::yaml::tree;
 use crate::import::yaml::tree::At;
 use crate::import::yaml::tree::Shape;
@@ -43,7 +44,11 @@ pub fn parse(text: &str, environment: &mut Environment<'_>) -> Result<Node, Vec<
                 Err(match error.info() {
                     // Brackets, of which the parser looks at many in advance.
                     "recursion limit exceeded" => tree::too_deep(at),
-                    info => at.mistake("E004", format!("not valid YAML: {info}")),
+                    info => {
+                        let mut mistake = at.mistake("E004", format!("not valid YAML: {info}"));
+                        mistake.help = hint(info).map(str::to_owned);
+                        mistake
+                    }
                 })
             }
         };

@@ -14,6 +14,7 @@ pub mod node;
 pub mod environment;
 mod slice;
 mod tree;
+mod hint;
 mod full;
 mod quick;
 mod lenient;
