@@ -181,7 +181,7 @@ fn every_file_of_rasas_own_tests_is_read_as_rasa_reads_it() {
 #[test]
 fn no_file_of_rasas_own_tests_stops_the_readers() {
     let folders = [
-        ("fixtures-rasa1", 0),
+        ("fixtures-rasa1", 50),
         ("fixtures-rasa2", 500),
         ("fixtures-rasa3", 500),
     ];

@@ -111,10 +111,9 @@ fn line(step: &str, imported: &Imported) -> String {
         said.filter(|d| d.severity == severity).count()
     };
     let mut line = format!(
-        "{step:<14} {} errors, {} warnings, {} notes; {} examples, {} steps, {} slots, {} responses\n",
+        "{step:<14} {} errors, {} warnings; {} examples, {} steps, {} slots, {} responses\n",
         count(Severity::Error),
         count(Severity::Warning),
-        count(Severity::Note),
         project.nlu.examples.len(),
         project.stories.steps.len(),
         project.domain.slots.len(),
@@ -153,7 +152,7 @@ fn check(name: &str, steps: Expect, warnings: Expect) {
         let imported = import(root.path());
         table += &line(step, &imported);
         for about in &imported.diagnostics {
-            if about.severity == Severity::Error {
+            if about.severity != Severity::Warning {
                 continue;
             }
             let text = format!("{} {}: {}", about.code, about.place.file, about.message);
@@ -177,57 +176,54 @@ fn every_step_of_repair_strategies_bot_is_read() {
     check(
         "repair-strategies-bot",
         expect![[r#"
-            base           0 errors, 12 warnings, 2 notes; 2275 examples, 135 steps, 30 slots, 84 responses
-            01-59a16e2b    0 errors, 12 warnings, 2 notes; 2278 examples, 136 steps, 30 slots, 84 responses
-            02-f7c63114    0 errors, 12 warnings, 2 notes; 2278 examples, 136 steps, 30 slots, 84 responses
-            03-5568206f    0 errors, 12 warnings, 2 notes; 2254 examples, 134 steps, 30 slots, 83 responses
-            04-b8c2a55e    0 errors, 12 warnings, 2 notes; 2256 examples, 134 steps, 30 slots, 83 responses
-            05-29066852    0 errors, 12 warnings, 2 notes; 2256 examples, 134 steps, 30 slots, 82 responses
-            06-4cf1f9ea    0 errors, 12 warnings, 2 notes; 2256 examples, 134 steps, 30 slots, 82 responses
-            07-62675748    0 errors, 12 warnings, 2 notes; 2256 examples, 134 steps, 30 slots, 82 responses
-            08-7a48b362    0 errors, 12 warnings, 2 notes; 2256 examples, 134 steps, 30 slots, 82 responses
-            09-53e6dbb8    0 errors, 12 warnings, 2 notes; 2256 examples, 134 steps, 30 slots, 82 responses
-            10-2963c1fd    0 errors, 12 warnings, 2 notes; 2256 examples, 144 steps, 30 slots, 82 responses
-            11-93882b66    0 errors, 12 warnings, 2 notes; 2256 examples, 134 steps, 30 slots, 82 responses
-            12-01ac1f2f    0 errors, 12 warnings, 2 notes; 2256 examples, 134 steps, 30 slots, 82 responses
-            13-b22d1e72    0 errors, 12 warnings, 2 notes; 2256 examples, 134 steps, 30 slots, 82 responses
-            14-a9f13453    0 errors, 12 warnings, 2 notes; 2261 examples, 133 steps, 29 slots, 81 responses
-            15-18bc516b    0 errors, 12 warnings, 2 notes; 2257 examples, 136 steps, 29 slots, 81 responses
-            16-6ab8da26    1 errors, 0 warnings, 0 notes; 2257 examples, 138 steps, 0 slots, 0 responses
+            base           0 errors, 12 warnings; 2275 examples, 135 steps, 30 slots, 84 responses
+            01-59a16e2b    0 errors, 12 warnings; 2278 examples, 136 steps, 30 slots, 84 responses
+            02-f7c63114    0 errors, 12 warnings; 2278 examples, 136 steps, 30 slots, 84 responses
+            03-5568206f    0 errors, 12 warnings; 2254 examples, 134 steps, 30 slots, 83 responses
+            04-b8c2a55e    0 errors, 12 warnings; 2256 examples, 134 steps, 30 slots, 83 responses
+            05-29066852    0 errors, 12 warnings; 2256 examples, 134 steps, 30 slots, 82 responses
+            06-4cf1f9ea    0 errors, 12 warnings; 2256 examples, 134 steps, 30 slots, 82 responses
+            07-62675748    0 errors, 12 warnings; 2256 examples, 134 steps, 30 slots, 82 responses
+            08-7a48b362    0 errors, 12 warnings; 2256 examples, 134 steps, 30 slots, 82 responses
+            09-53e6dbb8    0 errors, 12 warnings; 2256 examples, 134 steps, 30 slots, 82 responses
+            10-2963c1fd    0 errors, 12 warnings; 2256 examples, 144 steps, 30 slots, 82 responses
+            11-93882b66    0 errors, 12 warnings; 2256 examples, 134 steps, 30 slots, 82 responses
+            12-01ac1f2f    0 errors, 12 warnings; 2256 examples, 134 steps, 30 slots, 82 responses
+            13-b22d1e72    0 errors, 12 warnings; 2256 examples, 134 steps, 30 slots, 82 responses
+            14-a9f13453    0 errors, 12 warnings; 2261 examples, 133 steps, 29 slots, 81 responses
+            15-18bc516b    0 errors, 12 warnings; 2257 examples, 136 steps, 29 slots, 81 responses
+            16-6ab8da26    1 errors, 0 warnings; 2257 examples, 138 steps, 0 slots, 0 responses
                 E004 domain.yml:248:24: not valid YAML: invalid trailing content after double-quoted scalar (a quote inside a quoted text is written `\"`; or put the text into single quotes)
-            17-14a595e8    0 errors, 12 warnings, 2 notes; 2257 examples, 139 steps, 29 slots, 81 responses
-            18-7bcf596e    0 errors, 12 warnings, 2 notes; 2257 examples, 104 steps, 29 slots, 81 responses
-            19-9f2a775f    0 errors, 12 warnings, 2 notes; 2250 examples, 104 steps, 29 slots, 81 responses
-            20-86f2b694    0 errors, 12 warnings, 2 notes; 2258 examples, 104 steps, 29 slots, 81 responses
-            21-1652cc0b    1 errors, 12 warnings, 2 notes; 0 examples, 105 steps, 29 slots, 82 responses
+            17-14a595e8    0 errors, 12 warnings; 2257 examples, 139 steps, 29 slots, 81 responses
+            18-7bcf596e    0 errors, 12 warnings; 2257 examples, 104 steps, 29 slots, 81 responses
+            19-9f2a775f    0 errors, 12 warnings; 2250 examples, 104 steps, 29 slots, 81 responses
+            20-86f2b694    0 errors, 12 warnings; 2258 examples, 104 steps, 29 slots, 81 responses
+            21-1652cc0b    1 errors, 12 warnings; 0 examples, 105 steps, 29 slots, 82 responses
                 E004 data/nlu/nlu.yml:139:5: not valid YAML: while parsing a block mapping, did not find expected key (this line starts in another column than those it belongs to: compare it with the lines above)
-            22-19103f69    0 errors, 12 warnings, 2 notes; 2271 examples, 105 steps, 29 slots, 82 responses
-            23-f178281c    0 errors, 12 warnings, 2 notes; 2271 examples, 105 steps, 29 slots, 82 responses
-            24-e51aea9e    0 errors, 12 warnings, 2 notes; 2273 examples, 105 steps, 29 slots, 82 responses
-            25-1e149df7    0 errors, 12 warnings, 2 notes; 2278 examples, 105 steps, 29 slots, 82 responses
-            26-8e396948    0 errors, 12 warnings, 2 notes; 2278 examples, 105 steps, 29 slots, 82 responses
-            27-cc51f095    0 errors, 12 warnings, 2 notes; 2279 examples, 105 steps, 29 slots, 82 responses
-            28-11b20235    0 errors, 12 warnings, 2 notes; 2279 examples, 105 steps, 29 slots, 82 responses
-            29-dbfffd56    0 errors, 12 warnings, 2 notes; 2277 examples, 105 steps, 29 slots, 82 responses
-            30-e22a2bc1    0 errors, 12 warnings, 2 notes; 2277 examples, 105 steps, 29 slots, 82 responses
+            22-19103f69    0 errors, 12 warnings; 2271 examples, 105 steps, 29 slots, 82 responses
+            23-f178281c    0 errors, 12 warnings; 2271 examples, 105 steps, 29 slots, 82 responses
+            24-e51aea9e    0 errors, 12 warnings; 2273 examples, 105 steps, 29 slots, 82 responses
+            25-1e149df7    0 errors, 12 warnings; 2278 examples, 105 steps, 29 slots, 82 responses
+            26-8e396948    0 errors, 12 warnings; 2278 examples, 105 steps, 29 slots, 82 responses
+            27-cc51f095    0 errors, 12 warnings; 2279 examples, 105 steps, 29 slots, 82 responses
+            28-11b20235    0 errors, 12 warnings; 2279 examples, 105 steps, 29 slots, 82 responses
+            29-dbfffd56    0 errors, 12 warnings; 2277 examples, 105 steps, 29 slots, 82 responses
+            30-e22a2bc1    0 errors, 12 warnings; 2277 examples, 105 steps, 29 slots, 82 responses
         "#]],
         expect![[r#"
-        base: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `cc_payment_form`, which is not in the domain (-)
-        base: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `transaction_search_form`, which is not in the domain (-)
-        base: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
-        base: N221 domain.yml: 30 slots have no `mappings` (add `mappings` to each, as Rasa 3 wants: `[{type: from_entity, entity: …}]`, or `[{type: custom}]` if only actions set it)
-        base: W215 domain.yml: a mapping of slot `PERSON` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
-        base: W215 domain.yml: a mapping of slot `amount-of-money` names intent `cc_payment_form`, which is not in the domain (-)
-        base: W215 domain.yml: a mapping of slot `amount-of-money` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
-        base: W215 domain.yml: a mapping of slot `credit_card` names intent `cc_payment_form`, which is not in the domain (-)
-        base: W215 domain.yml: a mapping of slot `time` names intent `cc_payment_form`, which is not in the domain (-)
-        base: W215 domain.yml: a mapping of slot `time` names intent `transaction_search_form`, which is not in the domain (-)
-        base: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `cc_payment_form`, which is not in the domain (-)
-        base: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `transaction_search_form`, which is not in the domain (-)
-        base: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
-        base: N223 domain.yml: 3 forms hold slot mappings, as in Rasa 2 (list the slots' names under `required_slots`, and put their `mappings` under `slots`)
-        14-a9f13453: N221 domain.yml: 29 slots have no `mappings` (add `mappings` to each, as Rasa 3 wants: `[{type: from_entity, entity: …}]`, or `[{type: custom}]` if only actions set it)
-    "#]],
+            base: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `cc_payment_form`, which is not in the domain (-)
+            base: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `transaction_search_form`, which is not in the domain (-)
+            base: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
+            base: W215 domain.yml: a mapping of slot `PERSON` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
+            base: W215 domain.yml: a mapping of slot `amount-of-money` names intent `cc_payment_form`, which is not in the domain (-)
+            base: W215 domain.yml: a mapping of slot `amount-of-money` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
+            base: W215 domain.yml: a mapping of slot `credit_card` names intent `cc_payment_form`, which is not in the domain (-)
+            base: W215 domain.yml: a mapping of slot `time` names intent `cc_payment_form`, which is not in the domain (-)
+            base: W215 domain.yml: a mapping of slot `time` names intent `transaction_search_form`, which is not in the domain (-)
+            base: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `cc_payment_form`, which is not in the domain (-)
+            base: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `transaction_search_form`, which is not in the domain (-)
+            base: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
+        "#]],
     );
 }
 
@@ -236,97 +232,54 @@ fn every_step_of_financial_demo_is_read() {
     check(
         "financial-demo",
         expect![[r#"
-            base           2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 20 slots, 39 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            01-7b178439    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 20 slots, 39 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            02-667d99cd    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 23 slots, 39 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            03-e5debfb1    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 23 slots, 39 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            04-556b0626    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 23 slots, 39 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            05-77709c3c    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 23 slots, 39 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            06-f8e33979    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 23 slots, 39 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            07-32a3c0a6    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 23 slots, 39 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            08-9a891a51    3 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 24 slots, 45 responses
-                E014 data/nlu/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/handoff.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            09-e4bbe511    3 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 24 slots, 45 responses
-                E014 data/nlu/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/handoff.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            10-9935c934    3 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 24 slots, 45 responses
-                E014 data/nlu/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/handoff.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            11-b879245c    3 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 24 slots, 45 responses
-                E014 data/nlu/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/handoff.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            12-d05bbcb7    3 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 24 slots, 45 responses
-                E014 data/nlu/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/handoff.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            13-db56715b    3 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 24 slots, 45 responses
-                E014 data/nlu/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/handoff.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            14-9e6e6f8b    3 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 24 slots, 45 responses
-                E014 data/nlu/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/handoff.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            15-1818041e    0 errors, 12 warnings, 2 notes; 372 examples, 66 steps, 24 slots, 50 responses
-            16-46d7cf8c    0 errors, 12 warnings, 2 notes; 413 examples, 66 steps, 24 slots, 50 responses
-            17-149252a4    0 errors, 12 warnings, 2 notes; 413 examples, 66 steps, 24 slots, 50 responses
-            18-caea6f80    0 errors, 12 warnings, 2 notes; 447 examples, 66 steps, 24 slots, 50 responses
-            19-2352457b    0 errors, 12 warnings, 2 notes; 554 examples, 66 steps, 24 slots, 50 responses
-            20-5e850c5c    0 errors, 12 warnings, 2 notes; 574 examples, 67 steps, 24 slots, 51 responses
-            21-7ff7a511    0 errors, 12 warnings, 2 notes; 574 examples, 67 steps, 24 slots, 51 responses
-            22-d38538ab    0 errors, 12 warnings, 2 notes; 574 examples, 67 steps, 24 slots, 51 responses
-            23-b1c1247d    0 errors, 12 warnings, 2 notes; 574 examples, 67 steps, 24 slots, 51 responses
-            24-27cc9e17    0 errors, 12 warnings, 2 notes; 574 examples, 67 steps, 24 slots, 51 responses
-            25-1cddbdcc    0 errors, 12 warnings, 2 notes; 574 examples, 67 steps, 24 slots, 51 responses
-            26-c1ae226e    0 errors, 12 warnings, 2 notes; 574 examples, 67 steps, 24 slots, 51 responses
-            27-8ff56837    0 errors, 12 warnings, 2 notes; 574 examples, 67 steps, 24 slots, 51 responses
-            28-dd456d99    0 errors, 12 warnings, 0 notes; 574 examples, 67 steps, 24 slots, 51 responses
-            29-5109230b    0 errors, 12 warnings, 0 notes; 574 examples, 67 steps, 24 slots, 51 responses
-            30-7627cebe    0 errors, 12 warnings, 0 notes; 574 examples, 67 steps, 24 slots, 51 responses
+            base           0 errors, 0 warnings; 219 examples, 34 steps, 20 slots, 39 responses
+            01-7b178439    0 errors, 0 warnings; 219 examples, 34 steps, 20 slots, 39 responses
+            02-667d99cd    0 errors, 0 warnings; 219 examples, 34 steps, 23 slots, 39 responses
+            03-e5debfb1    0 errors, 1 warnings; 219 examples, 35 steps, 23 slots, 39 responses
+            04-556b0626    0 errors, 0 warnings; 220 examples, 35 steps, 23 slots, 39 responses
+            05-77709c3c    0 errors, 0 warnings; 221 examples, 43 steps, 23 slots, 39 responses
+            06-f8e33979    0 errors, 0 warnings; 220 examples, 43 steps, 23 slots, 39 responses
+            07-32a3c0a6    0 errors, 0 warnings; 228 examples, 43 steps, 23 slots, 39 responses
+            08-9a891a51    0 errors, 0 warnings; 243 examples, 46 steps, 24 slots, 45 responses
+            09-e4bbe511    0 errors, 0 warnings; 244 examples, 46 steps, 24 slots, 45 responses
+            10-9935c934    0 errors, 1 warnings; 353 examples, 46 steps, 24 slots, 45 responses
+            11-b879245c    0 errors, 0 warnings; 337 examples, 46 steps, 24 slots, 45 responses
+            12-d05bbcb7    0 errors, 0 warnings; 337 examples, 49 steps, 24 slots, 45 responses
+            13-db56715b    0 errors, 0 warnings; 337 examples, 49 steps, 24 slots, 45 responses
+            14-9e6e6f8b    0 errors, 0 warnings; 337 examples, 49 steps, 24 slots, 45 responses
+            15-1818041e    0 errors, 12 warnings; 372 examples, 66 steps, 24 slots, 50 responses
+            16-46d7cf8c    0 errors, 12 warnings; 413 examples, 66 steps, 24 slots, 50 responses
+            17-149252a4    0 errors, 12 warnings; 413 examples, 66 steps, 24 slots, 50 responses
+            18-caea6f80    0 errors, 12 warnings; 447 examples, 66 steps, 24 slots, 50 responses
+            19-2352457b    0 errors, 12 warnings; 554 examples, 66 steps, 24 slots, 50 responses
+            20-5e850c5c    0 errors, 12 warnings; 574 examples, 67 steps, 24 slots, 51 responses
+            21-7ff7a511    0 errors, 12 warnings; 574 examples, 67 steps, 24 slots, 51 responses
+            22-d38538ab    0 errors, 12 warnings; 574 examples, 67 steps, 24 slots, 51 responses
+            23-b1c1247d    0 errors, 12 warnings; 574 examples, 67 steps, 24 slots, 51 responses
+            24-27cc9e17    0 errors, 12 warnings; 574 examples, 67 steps, 24 slots, 51 responses
+            25-1cddbdcc    0 errors, 12 warnings; 574 examples, 67 steps, 24 slots, 51 responses
+            26-c1ae226e    0 errors, 12 warnings; 574 examples, 67 steps, 24 slots, 51 responses
+            27-8ff56837    0 errors, 12 warnings; 574 examples, 67 steps, 24 slots, 51 responses
+            28-dd456d99    0 errors, 12 warnings; 574 examples, 67 steps, 24 slots, 51 responses
+            29-5109230b    0 errors, 12 warnings; 574 examples, 67 steps, 24 slots, 51 responses
+            30-7627cebe    0 errors, 12 warnings; 574 examples, 67 steps, 24 slots, 51 responses
         "#]],
         expect![[r#"
-        base: N221 domain.yml: 20 slots have no `mappings` (add `mappings` to each, as Rasa 3 wants: `[{type: from_entity, entity: …}]`, or `[{type: custom}]` if only actions set it)
-        base: N224 domain.yml: type `unfeaturized` is read as `any` (20 slots) (write `any`, or `text` with `influence_conversation: false`)
-        base: N222 domain.yml: 3 forms are listed by their names, as in Rasa 1 (write `forms: {name: {required_slots: […]}}`)
-        02-667d99cd: N221 domain.yml: 23 slots have no `mappings` (add `mappings` to each, as Rasa 3 wants: `[{type: from_entity, entity: …}]`, or `[{type: custom}]` if only actions set it)
-        02-667d99cd: N224 domain.yml: type `unfeaturized` is read as `any` (23 slots) (write `any`, or `text` with `influence_conversation: false`)
-        08-9a891a51: N221 domain.yml: 24 slots have no `mappings` (add `mappings` to each, as Rasa 3 wants: `[{type: from_entity, entity: …}]`, or `[{type: custom}]` if only actions set it)
-        08-9a891a51: N224 domain.yml: type `unfeaturized` is read as `any` (24 slots) (write `any`, or `text` with `influence_conversation: false`)
-        15-1818041e: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `cc_payment_form`, which is not in the domain (-)
-        15-1818041e: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `transaction_search_form`, which is not in the domain (-)
-        15-1818041e: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
-        15-1818041e: W215 domain.yml: a mapping of slot `PERSON` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
-        15-1818041e: W215 domain.yml: a mapping of slot `amount-of-money` names intent `cc_payment_form`, which is not in the domain (-)
-        15-1818041e: W215 domain.yml: a mapping of slot `amount-of-money` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
-        15-1818041e: W215 domain.yml: a mapping of slot `credit_card` names intent `cc_payment_form`, which is not in the domain (-)
-        15-1818041e: W215 domain.yml: a mapping of slot `time` names intent `cc_payment_form`, which is not in the domain (-)
-        15-1818041e: W215 domain.yml: a mapping of slot `time` names intent `transaction_search_form`, which is not in the domain (-)
-        15-1818041e: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `cc_payment_form`, which is not in the domain (-)
-        15-1818041e: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `transaction_search_form`, which is not in the domain (-)
-        15-1818041e: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
-        15-1818041e: N223 domain.yml: 3 forms hold slot mappings, as in Rasa 2 (list the slots' names under `required_slots`, and put their `mappings` under `slots`)
-    "#]],
+            03-e5debfb1: W321 data/nlu.md: what stands before the first heading is left out (write a heading above it: `## intent:name`)
+            10-9935c934: W309 data/nlu/nlu.md: intent `out_of_scope_domain` is not in the domain (-)
+            15-1818041e: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `cc_payment_form`, which is not in the domain (-)
+            15-1818041e: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `transaction_search_form`, which is not in the domain (-)
+            15-1818041e: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
+            15-1818041e: W215 domain.yml: a mapping of slot `PERSON` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
+            15-1818041e: W215 domain.yml: a mapping of slot `amount-of-money` names intent `cc_payment_form`, which is not in the domain (-)
+            15-1818041e: W215 domain.yml: a mapping of slot `amount-of-money` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
+            15-1818041e: W215 domain.yml: a mapping of slot `credit_card` names intent `cc_payment_form`, which is not in the domain (-)
+            15-1818041e: W215 domain.yml: a mapping of slot `time` names intent `cc_payment_form`, which is not in the domain (-)
+            15-1818041e: W215 domain.yml: a mapping of slot `time` names intent `transaction_search_form`, which is not in the domain (-)
+            15-1818041e: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `cc_payment_form`, which is not in the domain (-)
+            15-1818041e: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `transaction_search_form`, which is not in the domain (-)
+            15-1818041e: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
+        "#]],
     );
 }
 
@@ -335,76 +288,33 @@ fn every_step_of_helpdesk_assistant_is_read() {
     check(
         "helpdesk-assistant",
         expect![[r#"
-            base           2 errors, 0 warnings, 4 notes; 0 examples, 0 steps, 5 slots, 13 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            01-f1125e91    2 errors, 0 warnings, 4 notes; 0 examples, 0 steps, 5 slots, 13 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            02-40f7f92b    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 5 slots, 13 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            03-be00b6ac    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 5 slots, 10 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            04-a70075f7    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 5 slots, 10 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            05-91f9c23b    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 5 slots, 10 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            06-81232073    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 5 slots, 10 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            07-df8f9b82    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 5 slots, 11 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            08-c2245aef    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 5 slots, 11 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            09-9e89e104    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 5 slots, 11 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            10-d16a4f38    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 5 slots, 12 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            11-4c698f86    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 5 slots, 13 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            12-5f37fdab    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 5 slots, 13 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            13-41aa0a98    2 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 8 slots, 16 responses
-                E014 data/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            14-5f4e2d15    3 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 9 slots, 21 responses
-                E014 data/nlu/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/handoff.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            15-d6c838b1    3 errors, 0 warnings, 3 notes; 0 examples, 0 steps, 9 slots, 21 responses
-                E014 data/nlu/nlu.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/handoff.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-                E014 data/stories/stories.md:0:0: Markdown training data is not read yet (convert it with `rasa data convert` of Rasa 2, or move it out of the data folder)
-            16-8a1ab24c    0 errors, 0 warnings, 2 notes; 132 examples, 36 steps, 9 slots, 21 responses
-            17-3a07e6ca    0 errors, 0 warnings, 2 notes; 133 examples, 36 steps, 9 slots, 21 responses
-            18-80e1eb8c    0 errors, 0 warnings, 2 notes; 133 examples, 36 steps, 9 slots, 21 responses
-            19-b185dbaf    0 errors, 0 warnings, 2 notes; 175 examples, 36 steps, 9 slots, 21 responses
-            20-7541291c    0 errors, 0 warnings, 2 notes; 438 examples, 36 steps, 9 slots, 21 responses
-            21-4c6d31cf    0 errors, 0 warnings, 2 notes; 438 examples, 36 steps, 9 slots, 21 responses
-            22-2e9f2258    0 errors, 0 warnings, 0 notes; 438 examples, 36 steps, 9 slots, 21 responses
+            base           0 errors, 2 warnings; 72 examples, 7 steps, 5 slots, 13 responses
+            01-f1125e91    0 errors, 2 warnings; 72 examples, 7 steps, 5 slots, 13 responses
+            02-40f7f92b    0 errors, 1 warnings; 72 examples, 7 steps, 5 slots, 13 responses
+            03-be00b6ac    0 errors, 1 warnings; 54 examples, 5 steps, 5 slots, 10 responses
+            04-a70075f7    0 errors, 1 warnings; 54 examples, 5 steps, 5 slots, 10 responses
+            05-91f9c23b    0 errors, 1 warnings; 54 examples, 5 steps, 5 slots, 10 responses
+            06-81232073    0 errors, 0 warnings; 54 examples, 5 steps, 5 slots, 10 responses
+            07-df8f9b82    0 errors, 0 warnings; 56 examples, 5 steps, 5 slots, 11 responses
+            08-c2245aef    0 errors, 0 warnings; 56 examples, 5 steps, 5 slots, 11 responses
+            09-9e89e104    0 errors, 0 warnings; 74 examples, 8 steps, 5 slots, 11 responses
+            10-d16a4f38    0 errors, 0 warnings; 85 examples, 18 steps, 5 slots, 12 responses
+            11-4c698f86    0 errors, 0 warnings; 88 examples, 18 steps, 5 slots, 13 responses
+            12-5f37fdab    0 errors, 0 warnings; 88 examples, 18 steps, 5 slots, 13 responses
+            13-41aa0a98    0 errors, 0 warnings; 125 examples, 29 steps, 8 slots, 16 responses
+            14-5f4e2d15    0 errors, 0 warnings; 132 examples, 32 steps, 9 slots, 21 responses
+            15-d6c838b1    0 errors, 0 warnings; 132 examples, 32 steps, 9 slots, 21 responses
+            16-8a1ab24c    0 errors, 0 warnings; 132 examples, 36 steps, 9 slots, 21 responses
+            17-3a07e6ca    0 errors, 0 warnings; 133 examples, 36 steps, 9 slots, 21 responses
+            18-80e1eb8c    0 errors, 0 warnings; 133 examples, 36 steps, 9 slots, 21 responses
+            19-b185dbaf    0 errors, 0 warnings; 175 examples, 36 steps, 9 slots, 21 responses
+            20-7541291c    0 errors, 0 warnings; 438 examples, 36 steps, 9 slots, 21 responses
+            21-4c6d31cf    0 errors, 0 warnings; 438 examples, 36 steps, 9 slots, 21 responses
+            22-2e9f2258    0 errors, 0 warnings; 438 examples, 36 steps, 9 slots, 21 responses
         "#]],
         expect![[r#"
-        base: N221 domain.yml: 5 slots have no `mappings` (add `mappings` to each, as Rasa 3 wants: `[{type: from_entity, entity: …}]`, or `[{type: custom}]` if only actions set it)
-        base: N224 domain.yml: type `unfeaturized` is read as `any` (4 slots) (write `any`, or `text` with `influence_conversation: false`)
-        base: N211 domain.yml: `templates` is read as `responses`, its name since Rasa 2 (rename the section to `responses`: Rasa 2 and 3 overlook `templates`)
-        base: N222 domain.yml: a form is listed by its name, as in Rasa 1 (write `forms: {name: {required_slots: […]}}`)
-        07-df8f9b82: N224 domain.yml: type `unfeaturized` is read as `any` (5 slots) (write `any`, or `text` with `influence_conversation: false`)
-        13-41aa0a98: N221 domain.yml: 8 slots have no `mappings` (add `mappings` to each, as Rasa 3 wants: `[{type: from_entity, entity: …}]`, or `[{type: custom}]` if only actions set it)
-        13-41aa0a98: N224 domain.yml: type `unfeaturized` is read as `any` (8 slots) (write `any`, or `text` with `influence_conversation: false`)
-        13-41aa0a98: N222 domain.yml: 2 forms are listed by their names, as in Rasa 1 (write `forms: {name: {required_slots: […]}}`)
-        14-5f4e2d15: N221 domain.yml: 9 slots have no `mappings` (add `mappings` to each, as Rasa 3 wants: `[{type: from_entity, entity: …}]`, or `[{type: custom}]` if only actions set it)
-        14-5f4e2d15: N224 domain.yml: type `unfeaturized` is read as `any` (9 slots) (write `any`, or `text` with `influence_conversation: false`)
-        16-8a1ab24c: N223 domain.yml: 2 forms hold slot mappings, as in Rasa 2 (list the slots' names under `required_slots`, and put their `mappings` under `slots`)
-    "#]],
+            base: W415 data/stories.md: form `open_incident_form` is not in the domain (-)
+            base: W413 data/stories.md: `action_deactivate_form` is now `action_deactivate_loop` (-)
+        "#]],
     );
 }
