@@ -41,16 +41,11 @@ pub fn check(project: &Project, texts: &SourceMap, said: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The project's tokenizer, if it is one whose words are known here. Without a
-/// pipeline it is the default's.
+/// The project's tokenizer, if it is one whose words are known here.
 fn tokenizer(pipeline: &[Component]) -> Option<Tokenizer> {
     let found = pipeline.iter().find(|one| one.name.ends_with("Tokenizer"));
-    match found {
-        Some(one) if one.name == "WhitespaceTokenizer" => Tokenizer::new(&one.options).ok(),
-        Some(_) => None,
-        None if pipeline.is_empty() => Tokenizer::new(&Default::default()).ok(),
-        None => None,
-    }
+    let known = found.filter(|one| one.name == "WhitespaceTokenizer");
+    known.and_then(|one| Tokenizer::new(&one.options).ok())
 }
 
 /// Returns the piece of a text that an annotation marks.

@@ -14,6 +14,7 @@ mod uses;
 mod unused;
 mod names;
 mod responses;
+mod forms;
 mod examples;
 mod annotations;
 mod patterns;
@@ -45,6 +46,7 @@ pub fn check_project(project: &Project, texts: &SourceMap) -> Vec<Diagnostic> {
     if has_domain(project) {
         unused::check(project, &uses, &mut said);
         responses::check(project, &uses, &mut said);
+        forms::check(&project.domain, &mut said);
         slot_values::check_domain(&project.domain, &mut said);
         slot_values::check_stories(&project.domain, &project.stories, &mut said);
     }

@@ -13,6 +13,7 @@ use crate::data::Place;
 use crate::data::Project;
 use crate::data::Response;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Severity;
 use crate::import::DEFAULT_ACTIONS;
 use crate::import::DEFAULT_INTENTS;
 use crate::import::DEFAULT_SLOTS;
@@ -40,7 +41,12 @@ pub fn check(project: &Project, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
         if !name.starts_with("utter_") {
             let message = format!("response `{name}` does not start with `utter_`");
             let help = "no story can name it: only `utter_…` is taken for a response";
-            said.push(about("W253", &place, name, message).help(help));
+            let mut diagnostic = about("W253", &place, name, message).help(help);
+            if has_custom {
+                // A custom action may send it by this name.
+                diagnostic.severity = Severity::Note;
+            }
+            said.push(diagnostic);
         }
         // A custom action may fill placeholders with values of its own.
         let is_filled_by_slots = uses.is_run(name) || !has_custom;

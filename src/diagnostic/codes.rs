@@ -130,6 +130,13 @@ pub const CODES: &[(&str, &str)] = &[
     ("W252", "a name holds a character that ends names"),
     ("W253", "a response does not start with `utter_`"),
     (
+        "W254",
+        "a mapping applies in a form that does not ask for the slot",
+    ),
+    ("W255", "an intent has `triggers`, which nothing follows"),
+    ("W257", "a slot mapping names an unknown action"),
+    ("W258", "a form ignores an unknown intent"),
+    (
         "W259",
         "the values of a categorical slot are missing or repeated",
     ),

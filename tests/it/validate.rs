@@ -769,6 +769,36 @@ fn each_trap_is_found_by_its_code() {
         found(domain, "[pizza, pasta]", "[pizza, pasta, pizza]"),
         ["W259"]
     );
+    let form = |line: &str| {
+        found(
+            domain,
+            "    required_slots",
+            &format!("    {line}\n    required_slots"),
+        )
+    };
+    assert_eq!(form("ignored_intents: grete"), ["W258"]);
+    let mapping = "      entity: dish\n";
+    let condition = "      conditions: [{active_loop: order_form}]\n";
+    assert_eq!(
+        found(domain, mapping, &format!("{mapping}{condition}")),
+        [""; 0]
+    );
+    let other = Project::with(domain, mapping, &format!("{mapping}{condition}"));
+    let other = other.and(domain, "required_slots: [dish]", "required_slots: [price]");
+    assert!(other.codes().contains(&"W254".to_owned()));
+    let custom = "- type: custom\n";
+    assert_eq!(
+        found(
+            domain,
+            custom,
+            "- type: custom\n      action: action_find\n"
+        ),
+        ["W257"]
+    );
+    assert_eq!(
+        found(domain, "- bye\n", "- bye: {triggers: utter_bye}\n"),
+        ["W255"]
+    );
     assert_eq!(found(nlu, "- good day", "- hello"), ["N341", "W344"]);
     assert_eq!(
         found(nlu, "- bring me something", "bring me something"),

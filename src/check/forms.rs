@@ -1,0 +1,102 @@
+//! What forms and slot mappings name beyond entities, which `import` compares:
+//! conditions, actions, ignored intents; and intents that start actions.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+use crate::check::about;
+use crate::data::Domain;
+use crate::data::Form;
+use crate::data::MappingKind;
+use crate::data::Slot;
+use crate::diagnostic::Diagnostic;
+use crate::import::DEFAULT_INTENTS;
+
+/// Says what names nothing, or has no effect.
+pub fn check(domain: &Domain, said: &mut Vec<Diagnostic>) {
+    let forms: HashMap<&str, &Form> = domain
+        .forms
+        .iter()
+        .map(|form| (form.name.as_str(), form))
+        .collect();
+    let actions: HashSet<&str> = domain.actions.iter().map(String::as_str).collect();
+    for slot in &domain.slots {
+        conditions(slot, &forms, said);
+        actions_of(slot, &actions, said);
+    }
+    ignored_intents(domain, said);
+    triggers(domain, said);
+}
+
+/// Rasa 3.6: a mapping with the condition that a form is active is for a slot
+/// of that form, unless an intent that starts the form fills it.
+fn conditions(slot: &Slot, forms: &HashMap<&str, &Form>, said: &mut Vec<Diagnostic>) {
+    for mapping in &slot.mappings {
+        if matches!(mapping.kind, MappingKind::FromTriggerIntent { .. }) {
+            continue;
+        }
+        for condition in &mapping.conditions {
+            let form = condition.active_loop.as_deref();
+            let Some(form) = form.and_then(|name| forms.get(name)) else {
+                continue;
+            };
+            // A form may ask for slots that only its action knows.
+            if form.required_slots.is_empty() || form.required_slots.contains(&slot.name) {
+                continue;
+            }
+            let message = format!(
+                "a mapping of slot `{}` applies in form `{}`, which does not ask for the slot",
+                slot.name, form.name
+            );
+            let help = "list it under `required_slots` of the form, or drop the condition";
+            said.push(about("W254", &slot.place, &slot.name, message).help(help));
+        }
+    }
+}
+
+fn actions_of(slot: &Slot, actions: &HashSet<&str>, said: &mut Vec<Diagnostic>) {
+    for mapping in &slot.mappings {
+        let MappingKind::Custom { action: Some(name) } = &mapping.kind else {
+            continue;
+        };
+        if !actions.contains(name.as_str()) {
+            let message = format!(
+                "a mapping of slot `{}` names action `{name}`, which is not in the domain",
+                slot.name
+            );
+            let about = about("W257", &slot.place, &slot.name, message);
+            said.push(about.suggest(name, actions.iter().copied()));
+        }
+    }
+}
+
+fn ignored_intents(domain: &Domain, said: &mut Vec<Diagnostic>) {
+    let intents = domain.intents.iter().map(|intent| intent.name.as_str());
+    let intents: HashSet<&str> = intents.chain(DEFAULT_INTENTS.iter().copied()).collect();
+    for form in &domain.forms {
+        for name in &form.ignored_intents {
+            if !intents.contains(name.as_str()) {
+                let message = format!(
+                    "form `{}` ignores intent `{name}`, which is not in the domain",
+                    form.name
+                );
+                let about = about("W258", &form.place, &form.name, message);
+                said.push(about.suggest(name, intents.iter().copied()));
+            }
+        }
+    }
+}
+
+/// Rasa 3.6 refuses `triggers`; the policy that followed them is gone.
+fn triggers(domain: &Domain, said: &mut Vec<Diagnostic>) {
+    for intent in &domain.intents {
+        if let Some(action) = &intent.triggers {
+            let message = format!(
+                "intent `{}` has `triggers: {action}`, which no policy follows any more",
+                intent.name
+            );
+            let help = "write a rule: the intent, then the action";
+            said.push(about("W255", &intent.place, &intent.name, message).help(help));
+        }
+    }
+}
