@@ -128,7 +128,7 @@ fn mistakes_are_named_where_they_stand() {
         &["W422 3:3", "W410 4:4"],
     );
     check(">> a\n> c\n* b\n", &["E411 2:3"]);
-    check("## a\n* faq/b OR  OR c\n", &["W409 2:3", "W428 2:13"]);
+    check("## a\n* faq/b OR  OR c\n", &["W409 2:3", "W428 2:12"]);
 }
 
 #[test]
