@@ -35,6 +35,10 @@ pub const CODES: &[(&str, &str)] = &[
         "E031",
         "a pipe, device or socket stands where a file is needed",
     ),
+    (
+        "E032",
+        "a story's `or`s and checkpoints make too much of it",
+    ),
     ("N022", "a file is in an older format of Rasa"),
     ("E023", "a file of training data is not valid JSON"),
     ("W024", "a file that was named holds no training data"),

@@ -7,6 +7,8 @@
 //! two stories never meet by accident.
 
 use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::ops::Range;
 
 use crate::data::Checkpoint;
 use crate::data::Event;
@@ -14,6 +16,7 @@ use crate::data::Place;
 use crate::data::STORY_START;
 use crate::data::Step;
 use crate::data::StoryGraph;
+use crate::diagnostic::Diagnostic;
 use crate::digest::Digest;
 use crate::import::stories::Block;
 use crate::import::stories::Item;
@@ -21,21 +24,32 @@ use crate::import::stories::Item;
 /// How generated checkpoints of an `or` start; Rasa's start so too.
 const GENERATED: &str = "GENR_OR_";
 
-/// Returns the steps of all blocks, blocks sorted by content.
+/// Events that copies of one block's steps may have together. Each `or` and each
+/// checkpoint but the first copies what stands before it, so a file could ask
+/// for a number of events that is the square of its size.
+const COPY_LIMIT: usize = 1 << 20;
+
+/// Returns the steps of all blocks, blocks sorted by content, and what is said
+/// about blocks that become too much.
 ///
-/// Test stories have their `or` as one event.
-pub fn graph(blocks: Vec<Block>, or: Or) -> StoryGraph {
+/// Test stories have their `or` as one event: `Item::Or` of utterances in
+/// blocks that were read for a test.
+pub fn graph(blocks: Vec<Block>, or: Or) -> (StoryGraph, Vec<Diagnostic>) {
+    let mut said = Vec::new();
     let mut expanded: Vec<(String, Vec<Step>)> = blocks
         .into_iter()
         .map(|block| match or {
-            Or::Copies => named_by_content(expand(block)),
+            Or::Copies => {
+                let (steps, diagnostic) = expand(block);
+                said.extend(diagnostic);
+                named_by_content(steps)
+            }
             Or::OneEvent => with_content(vec![one_step(block)]),
         })
         .collect();
     expanded.sort_by(|a, b| a.0.cmp(&b.0));
-    StoryGraph {
-        steps: expanded.into_iter().flat_map(|(_, steps)| steps).collect(),
-    }
+    let steps = expanded.into_iter().flat_map(|(_, steps)| steps).collect();
+    (StoryGraph { steps }, said)
 }
 
 /// What becomes of an `or`.
@@ -53,13 +67,18 @@ struct Cutter {
     done: Vec<Step>,
     open: Vec<Step>,
     or_count: usize,
+    /// Checkpoints since the last event, and how many steps were open before.
+    row: HashSet<String>,
+    kind_count: usize,
+    /// Events that may still be copied; none once it was too much.
+    copies_left: Option<usize>,
 }
 
 /// Cuts a block. The `n`th generated checkpoint is named `GENR_OR_n` for now.
 ///
 /// Rasa 3.6: a step that ends in several checkpoints becomes a copy for each;
 /// the next step starts from any of them.
-fn expand(block: Block) -> Vec<Step> {
+fn expand(block: Block) -> (Vec<Step>, Option<Diagnostic>) {
     let starts = match block.starts.is_empty() {
         true => vec![checkpoint(STORY_START)],
         false => block.starts,
@@ -76,6 +95,9 @@ fn expand(block: Block) -> Vec<Step> {
         done: Vec::new(),
         open: Vec::new(),
         or_count: 0,
+        row: HashSet::new(),
+        kind_count: 0,
+        copies_left: Some(COPY_LIMIT),
     };
     for item in block.items {
         match item {
@@ -85,12 +107,27 @@ fn expand(block: Block) -> Vec<Step> {
         }
     }
     cutter.done.append(&mut cutter.open);
-    cutter.done
+    let said = cutter
+        .copies_left
+        .is_none()
+        .then(|| too_much(&cutter.template));
+    (cutter.done, said)
+}
+
+fn too_much(block: &Step) -> Diagnostic {
+    let what = format!(
+        "`or` and checkpoints make more than {COPY_LIMIT} events of `{}`",
+        block.block_name
+    );
+    Diagnostic::new("E032", block.place.clone(), what)
+        .length(block.block_name.chars().count() as u32)
+        .help("split it into stories that are joined by checkpoints")
 }
 
 impl Cutter {
     /// Sees to it that there is a step that goes on.
     fn go_on(&mut self) {
+        self.row.clear();
         let open = std::mem::take(&mut self.open);
         let (ended, going): (Vec<Step>, Vec<Step>) = open
             .into_iter()
@@ -112,6 +149,14 @@ impl Cutter {
         self.done.extend(ended);
     }
 
+    /// Returns whether these of the open steps may be copied so many times.
+    fn may_copy(&mut self, steps: Range<usize>, times: usize) -> bool {
+        let events = self.open[steps].iter().map(|step| step.events.len() + 1);
+        let wanted = events.sum::<usize>().saturating_mul(times);
+        self.copies_left = self.copies_left.and_then(|left| left.checked_sub(wanted));
+        self.copies_left.is_some()
+    }
+
     fn event(&mut self, event: &Event, place: &Place) {
         self.go_on();
         for step in &mut self.open {
@@ -127,6 +172,9 @@ impl Cutter {
         events.sort_by_cached_key(|(event, _)| {
             serde_json::to_string(event).expect("events are plain values")
         });
+        if !self.may_copy(0..self.open.len(), events.len()) {
+            return;
+        }
         let name = format!("{GENERATED}{}", self.or_count);
         self.or_count += 1;
         let mut copies = Vec::with_capacity(self.open.len() * events.len());
@@ -149,19 +197,23 @@ impl Cutter {
     /// third once and not twice, or `n` checkpoints in a row would make `2ⁿ`
     /// steps. Equal steps lead to the same conversations.
     fn end(&mut self, name: &str) {
-        let mut copies: Vec<Step> = Vec::new();
-        for step in &mut self.open {
-            if step.end_checkpoints.is_empty() {
-                step.end_checkpoints = vec![checkpoint(name)];
-            } else {
-                let mut copy = step.clone();
-                copy.end_checkpoints = vec![checkpoint(name)];
-                copies.push(copy);
-            }
+        if self.row.is_empty() {
+            self.kind_count = self.open.len();
         }
-        for copy in copies {
-            if !self.open.contains(&copy) {
-                self.open.push(copy);
+        if !self.row.insert(name.to_owned()) {
+            return;
+        }
+        let ends = vec![checkpoint(name)];
+        if self.open.iter().all(|step| step.end_checkpoints.is_empty()) {
+            for step in &mut self.open {
+                step.end_checkpoints = ends.clone();
+            }
+        } else if self.may_copy(0..self.kind_count, 1) {
+            for index in 0..self.kind_count {
+                self.open.push(Step {
+                    end_checkpoints: ends.clone(),
+                    ..self.open[index].clone()
+                });
             }
         }
     }
@@ -248,7 +300,7 @@ mod tests {
             starts: Vec::new(),
             items,
         };
-        let steps = graph(vec![block], Or::Copies).steps;
+        let steps = graph(vec![block], Or::Copies).0.steps;
         assert_eq!(steps.len(), 13);
         assert_eq!(steps[12].start_checkpoints.len(), 12);
     }

@@ -514,7 +514,9 @@ impl<'s> Reader<'s> {
             Purpose::Training => blocks::Or::Copies,
             Purpose::Test => blocks::Or::OneEvent,
         };
-        blocks::graph(parts.into_iter().flatten().collect(), or)
+        let (graph, diagnostics) = blocks::graph(parts.into_iter().flatten().collect(), or);
+        self.diagnostics.extend(diagnostics);
+        graph
     }
 
     fn finish(self, project: Project) -> Imported {

@@ -200,6 +200,21 @@ fn annotations_that_never_close_are_text() {
 }
 
 #[test]
+fn stories_do_not_multiply_without_end() {
+    let actions = "  - action: x\n".repeat(5_000);
+    let checkpoints: String = (0..5_000)
+        .map(|n| format!("  - checkpoint: c{n}\n"))
+        .collect();
+    let story = format!("stories:\n- story: s\n  steps:\n{actions}{checkpoints}");
+    let many = said(vec![("data/stories.yml", story.into())]);
+    assert!(many.contains(&"E032 2:10".to_owned()), "{:?}", many.first());
+    let intents = "    - intent: a\n".repeat(5_000);
+    let story = format!("stories:\n- story: s\n  steps:\n{actions}  - or:\n{intents}");
+    let many = said(vec![("data/stories.yml", story.into())]);
+    assert!(many.contains(&"E032 2:10".to_owned()), "{:?}", many.first());
+}
+
+#[test]
 fn alternatives_do_not_multiply_without_end() {
     let or = "  - or:\n    - intent: a\n    - intent: b\n";
     let story = format!(
