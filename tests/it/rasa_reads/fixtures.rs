@@ -217,3 +217,38 @@ fn no_file_of_rasas_own_tests_stops_the_readers() {
         assert!(imported.project.nlu.examples.len() >= examples, "{folder}");
     }
 }
+
+/// Returns counts of a project that imports others, with nothing named but its
+/// config.
+fn imported_counts(part: &str) -> Option<String> {
+    let root = shared(&format!("bots/fixtures-rasa3/{part}"))?;
+    let imported = import_project(&Sources {
+        root,
+        config: "config.yml".into(),
+        ..Sources::default()
+    })
+    .unwrap();
+    let project = &imported.project;
+    let domain = &project.domain;
+    let names: Vec<&str> = domain.intents.iter().map(|i| i.name.as_str()).collect();
+    Some(format!(
+        "{}; {} responses, {} examples, {} steps",
+        names.join(" "),
+        domain.responses.len(),
+        project.nlu.examples.len(),
+        project.stories.steps.len(),
+    ))
+}
+
+/// The counts are sums of those that Rasa reads of the files one by one.
+#[test]
+fn projects_of_rasas_own_tests_are_brought_in_with_those_that_they_import() {
+    let Some(two) = imported_counts("test_multiproject") else {
+        return;
+    };
+    expect!["bot_challenge goodbye greet tell_joke; 4 responses, 32 examples, 4 steps"]
+        .assert_eq(&two);
+    let chained = imported_counts("test_multi_domain").unwrap();
+    expect!["affirm deny goodbye greet mood_great mood_unhappy; 5 responses, 53 examples, 4 steps"]
+        .assert_eq(&chained);
+}
