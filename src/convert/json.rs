@@ -8,6 +8,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::convert::annotated::annotated;
+use crate::convert::emit::Tree;
 use crate::convert::notes::Notes;
 use crate::convert::written::Entry;
 use crate::convert::written::Kind;
@@ -31,17 +32,15 @@ pub fn nlu(root: &Path, path: &Path, notes: &mut Notes) -> Result<NluFile, Impor
 /// Returns NLU data as they are written.
 fn file(data: &NluData, notes: &mut Notes) -> NluFile {
     let mut entries: BTreeMap<(Kind, String), Vec<Line>> = BTreeMap::new();
-    let mut add = |kind: Kind, name: &str, text: String, notes: &mut Notes, line: u32| {
-        let is_kept = text == text.trim_matches([' ', '\r', '\n']) && !text.is_empty();
+    let mut add = |kind: Kind, name: &str, written: Line, notes: &mut Notes, line: u32| {
+        let text = &written.text;
+        let is_kept = *text == text.trim_matches([' ', '\r', '\n']) && !text.is_empty();
         let is_line = kind == Kind::Intent || !text.contains('\n');
         match is_kept && is_line {
             true => entries
                 .entry((kind, name.to_owned()))
                 .or_default()
-                .push(Line {
-                    text,
-                    metadata: None,
-                }),
+                .push(written),
             false => {
                 let what = format!("{} {text:?} of `{name}` cannot be kept", kind.key());
                 notes.say("W601", line, what);
@@ -53,8 +52,11 @@ fn file(data: &NluData, notes: &mut Notes) -> NluFile {
         let line = example.place.line;
         match label.or(example.intent.as_ref()) {
             Some(label) => {
-                let text = marked(example, notes);
-                add(Kind::Intent, label, text, notes, line);
+                let written = Line {
+                    text: marked(example, notes),
+                    metadata: example.metadata.as_ref().map(Tree::json),
+                };
+                add(Kind::Intent, label, written, notes, line);
             }
             None => {
                 let what = format!(
@@ -66,21 +68,35 @@ fn file(data: &NluData, notes: &mut Notes) -> NluFile {
         }
     }
     for (text, value) in &data.synonyms {
-        add(Kind::Synonym, value, text.clone(), notes, 0);
+        add(Kind::Synonym, value, plain(text), notes, 0);
     }
     for pattern in &data.patterns {
-        let text = pattern.pattern.clone();
-        add(Kind::Regex, &pattern.name, text, notes, pattern.place.line);
+        let written = plain(&pattern.pattern);
+        add(
+            Kind::Regex,
+            &pattern.name,
+            written,
+            notes,
+            pattern.place.line,
+        );
     }
     for lookup in &data.lookups {
         for element in lookup.elements.iter() {
             let line = lookup.place.line;
-            add(Kind::Lookup, &lookup.name, element.to_owned(), notes, line);
+            add(Kind::Lookup, &lookup.name, plain(element), notes, line);
         }
     }
     NluFile {
         entries: entries.into_iter().map(entry).collect(),
         ..NluFile::default()
+    }
+}
+
+/// Returns a line without metadata.
+fn plain(text: &str) -> Line {
+    Line {
+        text: text.to_owned(),
+        metadata: None,
     }
 }
 

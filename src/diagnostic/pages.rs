@@ -25,12 +25,13 @@ pub struct Page {
 }
 
 /// All pages by subject.
-const SUBJECTS: [&str; 6] = [
+const SUBJECTS: [&str; 7] = [
     include_str!("pages/files.md"),
     include_str!("pages/config.md"),
     include_str!("pages/domain.md"),
     include_str!("pages/nlu.md"),
     include_str!("pages/stories.md"),
+    include_str!("pages/convert.md"),
     include_str!("pages/workspace.md"),
 ];
 

@@ -703,3 +703,63 @@ proptest! {
         prop_assert!(wrong.is_empty(), "{domain}\n{wrong:#?}");
     }
 }
+
+/// NLU data and stories in Markdown.
+fn markdown() -> impl Strategy<Value = (String, String)> {
+    let example = prop::sample::select(vec![
+        "- hello [you](who)",
+        "* two [pizzas]{\"entity\": \"dish\", \"value\": \"pizza\"}  ",
+        "+ a \\t tab: 'quoted' # no comment",
+        "- ünï \"x\" {y} - z <!-- why -->",
+        "<!-- a remark\nof two lines -->",
+        "",
+    ]);
+    let kind = prop::sample::select(vec![
+        "intent:a",
+        "intent:faq/b",
+        "synonym:yes",
+        "regex:zip",
+        "lookup: dish",
+    ]);
+    let section = (kind, prop::collection::vec(example, 1..5));
+    let nlu = prop::collection::vec(section, 1..5).prop_map(|sections| {
+        let sections = sections.iter();
+        let sections = sections.map(|(kind, lines)| format!("## {kind}\n{}\n\n", lines.join("\n")));
+        sections.collect::<String>()
+    });
+    let step = prop::sample::select(vec![
+        "* a{\"who\": \"you\", \"dish\": [\"x\", \"no\"]}",
+        "* a OR faq  <!-- either -->",
+        "- utter_hi",
+        "  - action_deactivate_form",
+        "- slot{\"dish\": \"1\", \"vip\": null}",
+        "- form{\"name\": \"a_form\"}",
+        "- active_loop{\"name\": null}",
+        "> joint",
+        "<!-- a remark -->",
+    ]);
+    let story = ("[a-z:#']{1,8}", prop::collection::vec(step, 1..7));
+    let stories = prop::collection::vec(story, 1..4).prop_map(|stories| {
+        let stories = stories.iter();
+        let stories =
+            stories.map(|(name, steps)| format!("## s {name}\n* a\n{}\n", steps.join("\n")));
+        stories.collect::<String>()
+    });
+    (nlu, stories)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn converted_markdown_says_the_same((nlu, stories) in markdown()) {
+        let domain = "intents: [a, faq]\nslots:\n  dish: {type: text}\n  vip: {type: bool}\n";
+        let root = folder(&[
+            ("domain.yml", domain),
+            ("data/nlu.md", &format!("## intent:z\n- z\n\n{nlu}")),
+            ("data/stories.md", &stories),
+        ]);
+        let wrong = wrong(root.path());
+        prop_assert!(wrong.is_empty(), "{nlu}\n{stories}\n{wrong:#?}");
+    }
+}

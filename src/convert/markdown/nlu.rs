@@ -18,8 +18,7 @@ pub fn nlu(text: &str, exists: &dyn Fn(&str) -> bool, notes: &mut Notes) -> NluF
         if line.text.is_empty() {
             continue;
         }
-        let decoded = unescaped(&line.text);
-        if let Some((kind, name)) = header(&decoded) {
+        if let Some((kind, name)) = header(&line.text) {
             file.entries.push(Entry {
                 kind,
                 name: name.to_owned(),
@@ -29,13 +28,13 @@ pub fn nlu(text: &str, exists: &dyn Fn(&str) -> bool, notes: &mut Notes) -> NluF
             });
             continue;
         }
-        let item = decoded.strip_prefix(['-', '*', '+']);
+        let item = line.text.strip_prefix(['-', '*', '+']);
         let entry = file.entries.last_mut();
         let is_table = entry
             .as_ref()
             .is_some_and(|entry| entry.kind == Kind::Lookup);
-        let is_file_name = is_table && !decoded.starts_with('#') && exists(&decoded);
-        let Some((entry, text)) = entry.zip(item.or(is_file_name.then_some(&decoded))) else {
+        let is_file_name = is_table && !line.text.starts_with('#') && exists(&line.text);
+        let Some((entry, text)) = entry.zip(item.or(is_file_name.then_some(&line.text))) else {
             if !line.text.starts_with('#') || line.text.contains(':') {
                 let what = match is_table {
                     true => "a file that is not there is kept as a comment",
@@ -47,7 +46,11 @@ pub fn nlu(text: &str, exists: &dyn Fn(&str) -> bool, notes: &mut Notes) -> NluF
             continue;
         };
         entry.comments.append(&mut comments);
-        let text = text.trim();
+        // A regular expression has the same escapes; there they mean the same.
+        let text = match entry.kind {
+            Kind::Regex => text.trim().to_owned(),
+            _ => unescaped(text.trim()),
+        };
         if text.contains('\n') && entry.kind != Kind::Intent {
             let what = format!("a {} of two lines cannot be kept", entry.kind.key());
             notes.say("W601", line.number, what);
@@ -56,7 +59,7 @@ pub fn nlu(text: &str, exists: &dyn Fn(&str) -> bool, notes: &mut Notes) -> NluF
         }
         if !text.is_empty() {
             entry.examples.push(Line {
-                text: text.to_owned(),
+                text,
                 metadata: None,
             });
         }
