@@ -15,6 +15,7 @@ use tabella::api::TrainCoreOptions;
 use tabella::api::TrainError;
 use tabella::api::TrainNluOptions;
 use tabella::api::TrainOptions;
+use tabella::api::Validation;
 use tabella::archive::TrainingType;
 use tabella::archive::read_model;
 
@@ -390,23 +391,32 @@ fn rules_that_contradict_stories_are_found_before_a_network_learns() {
         "- story: short\n  steps:\n  - intent: leave\n  - action: utter_leave\n",
     );
     bench.write("data/rules.yml", CONTRADICTION);
-    for jobs in [1, 2] {
+    for (jobs, skip) in [(1, false), (1, true), (2, true)] {
         let (mut run, heard) = listening(&bench);
         run.jobs = Some(jobs);
         run.cache = CacheSettings::Off;
         let options = TrainOptions {
             run,
+            validation: Validation {
+                skip,
+                ..Validation::default()
+            },
             ..TrainOptions::default()
         };
         let error = api::train(&options).unwrap_err();
         let heard = heard.lock().unwrap().join("\n");
         assert!(!heard.contains("run     nlu.2.DIETClassifier"), "{heard}");
         match &error {
+            TrainError::Mistakes(findings) if !skip => {
+                let found = &findings.diagnostics[0];
+                assert_eq!(found.code, "E452");
+                assert!(found.message.contains("stern"), "{found:?}");
+            }
             TrainError::Task {
                 task,
                 message,
                 is_bug,
-            } => {
+            } if skip => {
                 assert_eq!((task.as_str(), *is_bug), ("core.1.RulePolicy", false));
                 assert!(message.contains("stern"), "{message}");
             }
