@@ -44,20 +44,21 @@ pub fn add_example(
     part.data.examples.push(example);
 }
 
+/// Letters of a text that a note shows at most.
+const SHOWN: usize = 60;
+
 /// A text whose entities are read.
 pub struct Marked<'t> {
     letters: Vec<char>,
-    text: &'t str,
     /// Offsets of entities that were read, with where they were written.
     spans: Vec<(usize, usize, &'t Node)>,
 }
 
 impl<'t> Marked<'t> {
     /// Returns a text whose entities were not read yet.
-    pub fn new(text: &'t str) -> Self {
+    pub fn new(text: &str) -> Self {
         Self {
             letters: text.chars().collect(),
-            text,
             spans: Vec::new(),
         }
     }
@@ -81,9 +82,7 @@ impl<'t> Marked<'t> {
                 true => format!("an entity starts at {from}, but the text has {count} letters"),
                 false => format!("an entity ends at {to}, which is not after its start {from}"),
             };
-            let about = reading
-                .about("E323", start, what)
-                .note(format!("the text is `{}`", self.text));
+            let about = reading.about("E323", start, what).note(self.shown());
             reading
                 .diagnostics
                 .push(about.help("count letters from 0; the end is one past the last"));
@@ -91,9 +90,7 @@ impl<'t> Marked<'t> {
         }
         if to > count {
             let what = format!("an entity ends at {to}, but the text has {count} letters");
-            let about = reading
-                .about("W334", end, what)
-                .note(format!("the text is `{}`", self.text));
+            let about = reading.about("W334", end, what).note(self.shown());
             reading
                 .diagnostics
                 .push(about.help("it is taken to end with the text"));
@@ -108,6 +105,18 @@ impl<'t> Marked<'t> {
         })
     }
 
+    /// Returns the start of the text, for a note: a text may be long, and wrong in
+    /// many places.
+    fn shown(&self) -> String {
+        let start: String = self.letters.iter().take(SHOWN).collect();
+        let rest = if self.letters.len() > SHOWN {
+            "…"
+        } else {
+            ""
+        };
+        format!("the text is `{start}{rest}`")
+    }
+
     /// Reports entities that overlap.
     pub fn finish(mut self, reading: &mut Reading) {
         self.spans.sort_by_key(|(start, end, _)| (*start, *end));
@@ -118,7 +127,7 @@ impl<'t> Marked<'t> {
             if start < end {
                 let about = reading
                     .about("W324", node, "an entity overlaps another one of its text")
-                    .note(format!("the text is `{}`", self.text))
+                    .note(self.shown())
                     .help("only one of them can be learnt");
                 reading.diagnostics.push(about);
             }

@@ -201,3 +201,17 @@ fn files_are_known_by_their_keys() {
     );
     assert_eq!(kind("a.json", "[]"), None);
 }
+
+#[test]
+fn a_long_text_is_not_repeated_for_each_mistake_in_it() {
+    let text = "x".repeat(20_000);
+    let entities = r#"{"start": 90000, "end": 90001, "entity": "e"},"#.repeat(5_000);
+    let data = format!(
+        r#"{{"rasa_nlu_data": {{"common_examples": [{{"text": "{text}", "entities": [{entities}{{}}]}}]}}}}"#
+    );
+    let root = parse(&data).unwrap().root;
+    let mut reading = Reading::new("a.json".into());
+    read(Kind::Rasa, &root, None, &mut reading);
+    let notes = reading.diagnostics.iter().filter_map(|d| d.note.as_ref());
+    assert!(notes.map(String::len).sum::<usize>() < 1_000_000);
+}

@@ -34,6 +34,7 @@ pub fn read(text: &str, reading: &mut Reading) -> NluPart {
         reading,
         part: NluPart::default(),
         section: Section::None,
+        said_untyped: false,
     };
     for line in lines::without_comments(text) {
         reader.line(&line);
@@ -55,6 +56,8 @@ struct Reader<'r> {
     reading: &'r mut Reading,
     part: NluPart,
     section: Section,
+    /// Whether it was said that a heading within the section starts nothing.
+    said_untyped: bool,
 }
 
 /// A list item: its text, and the byte of its line at which it starts.
@@ -109,16 +112,20 @@ impl Reader<'_> {
         }
         let place = self.place(line, start + name_start);
         self.section = Section::Of(section, name.to_owned());
+        self.said_untyped = false;
         if *section == "intent" && !nlu::is_label(name, &place, self.reading) {
             self.section = Section::Wrong;
         }
     }
 
-    /// Reports a heading that does not start a section.
+    /// Reports the first heading within a section that starts none.
     fn untyped(&mut self, line: &Line<'_>, start: usize, text: &str) {
         let Section::Of(kind, name) = &self.section else {
             return;
         };
+        if std::mem::replace(&mut self.said_untyped, true) {
+            return;
+        }
         let what = format!("this heading starts nothing: what follows belongs to {kind} `{name}`");
         let about = Diagnostic::new("W322", self.place(line, start), what)
             .length(text.chars().count() as u32)
@@ -313,6 +320,13 @@ mod tests {
         assert_eq!(said("## intent:a/b/c\n- d"), ["E307 1:11"]);
         let written = "## intent:x\n- <!-- c -->a\\nb\\n [c]{\"entity\": 5}";
         assert_eq!(said(written), ["E306 2:20"]);
+    }
+
+    #[test]
+    fn a_long_name_is_not_repeated_for_each_line_below_it() {
+        let name = "n".repeat(50_000);
+        let text = format!("## intent:{name}\n{}", "## x\n".repeat(50_000));
+        assert_eq!(said(&text).len(), 1);
     }
 
     #[test]
