@@ -58,6 +58,31 @@ enum Shape {
     Buttons,
 }
 
+impl Shape {
+    /// Returns whether a value is empty or of this shape.
+    fn fits(self, value: &Node) -> bool {
+        let is_text = |node: &Node| node.is_null() || node.text().is_some();
+        let is_map = |node: &Node| node.is_null() || matches!(node.yaml, Yaml::Map(_));
+        let all = |fits: &dyn Fn(&Node) -> bool| match &value.yaml {
+            Yaml::List(items) => items.iter().all(fits),
+            _ => value.is_null(),
+        };
+        let is_button = |node: &Node| {
+            let mut texts = ["title", "payload"]
+                .into_iter()
+                .filter_map(|key| node.get(key));
+            is_map(node) && texts.all(is_text)
+        };
+        match self {
+            Shape::Any => true,
+            Shape::Text => is_text(value),
+            Shape::Map => is_map(value),
+            Shape::Maps => all(&is_map),
+            Shape::Buttons => all(&is_button),
+        }
+    }
+}
+
 /// Reads the map of all responses.
 ///
 /// Rasa 2 and 3: a response without variations, keys of a variation that are
@@ -141,6 +166,9 @@ fn key(entry: &Entry, what: &str, reading: &mut Reading) {
         return;
     };
     let value = &entry.value;
+    if shape.fits(value) {
+        return;
+    }
     let what = format!("`{key}` of {what}");
     match shape {
         Shape::Any => {}
