@@ -204,6 +204,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W334", "an entity ends behind its text"),
     ("W335", "a response text in Markdown belongs to no intent"),
     ("W336", "an entry of `entity_synonyms` says nothing"),
+    ("E337", "a name in NLU data is too long"),
     ("E401", "a step is none that is known"),
     ("W402", "a story or rule has no steps"),
     ("E403", "an entry of `stories` or `rules` is none"),

@@ -199,13 +199,36 @@ fn name<'n>(kind: &str, node: &'n Node, reading: &mut Reading) -> Option<&'n str
         reading.say("W302", node, format!("{kind} without a name"));
         return None;
     }
-    let is_name = kind != "intent" || is_label(name, &reading.place(node), reading);
+    let place = reading.place(node);
+    let is_name = match kind {
+        "intent" => is_label(name, &place, reading),
+        _ => is_short(name, &place, reading),
+    };
     is_name.then_some(name)
+}
+
+/// Code points of a name at most: each example keeps that of its intent.
+const NAME_LIMIT: usize = 1_000;
+
+/// Returns whether a name is not too long, and says so if it is.
+pub fn is_short(name: &str, place: &Place, reading: &mut Reading) -> bool {
+    let is_short = name.len() <= NAME_LIMIT || name.chars().count() <= NAME_LIMIT;
+    if !is_short {
+        let what = format!("a name may have {NAME_LIMIT} letters, and this one has more");
+        let about = Diagnostic::new("E337", place.clone(), what);
+        reading
+            .diagnostics
+            .push(about.help("its examples may have got into it"));
+    }
+    is_short
 }
 
 /// Returns whether a name can be that of an intent, maybe with a response key,
 /// and says so if it cannot.
 pub fn is_label(name: &str, place: &Place, reading: &mut Reading) -> bool {
+    if !is_short(name, place, reading) {
+        return false;
+    }
     let good = name.matches('/').count() <= 1;
     if !good {
         let what = format!("intent `{name}` has more than one `/`");

@@ -7,6 +7,7 @@ use crate::data::Lookup;
 use crate::data::Pattern;
 use crate::import::json::entities;
 use crate::import::json::entities::Marked;
+use crate::import::nlu;
 use crate::import::nlu::LookupFile;
 use crate::import::nlu::NluPart;
 use crate::import::reading::Reading;
@@ -166,9 +167,13 @@ fn synonyms(item: &Node, part: &mut NluPart, reading: &mut Reading) {
         let what = "an entry without `value` or `synonyms` is left out";
         return reading.say("W336", item, what);
     };
+    let place = reading.place(value);
     let Some(value) = reading.word(value, "`value`") else {
         return;
     };
+    if !nlu::is_short(value, &place, reading) {
+        return;
+    }
     for synonym in entities::items(item, "synonyms", reading) {
         if let Some(text) = reading.word(synonym, "a synonym") {
             let place = reading.place(synonym);
