@@ -41,6 +41,7 @@ pub fn parse(text: &str, environment: &mut Environment<'_>) -> Result<Node, Vec<
                     column: error.marker().col() as u32 + 1,
                     length: 1,
                 };
+                let at = within(text, at);
                 Err(match error.info() {
                     // Brackets, of which the parser looks at many in advance.
                     "recursion limit exceeded" => tree::too_deep(at),
@@ -57,6 +58,21 @@ pub fn parse(text: &str, environment: &mut Environment<'_>) -> Result<Node, Vec<
         }
     }
     reader.tree.finish(None)
+}
+
+/// Returns a place that is in the text: the parser ends the last line of a file
+/// that does not, and is then on one that is not there.
+fn within(text: &str, at: At) -> At {
+    let line_count = text.split('\n').count();
+    if at.line as usize <= line_count {
+        return at;
+    }
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    At {
+        line: line_count as u32,
+        column: last.chars().count() as u32 + 1,
+        length: 1,
+    }
 }
 
 struct Reader<'t, 'e, 'v> {

@@ -146,6 +146,13 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_ends_too_early_is_wrong_at_its_end() {
+        check_mistake("a: [b", ("E004", 1, 6));
+        check_mistake("a: [b\n", ("E004", 2, 1));
+        check_mistake("a:\n  b: [\u{e9}", ("E004", 2, 8));
+    }
+
+    #[test]
     fn anchors_inside_each_other_do_not_multiply_a_file() {
         let nested = |levels: usize| {
             let open: String = (0..levels).map(|level| format!("&a{level} [")).collect();
