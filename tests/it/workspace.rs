@@ -247,6 +247,7 @@ fn a_file_that_is_no_map_is_refused() {
            │
          2 │
            │ ^
+           = help: a comma or a closing bracket is missing, here or above; text with brackets is put into quotes
     "#]],
     );
 }
