@@ -9,6 +9,7 @@ use crate::archive::ArchiveError;
 use crate::archive::Flaw;
 use crate::diagnostic::Severity;
 use crate::import::ImportError;
+use crate::recipe::ContentError;
 use crate::store::CacheError;
 
 /// The longest message that is parsed, in bytes. Networks compare each word with
@@ -126,6 +127,15 @@ pub enum TrainError {
         /// Why not.
         source: std::io::Error,
     },
+}
+
+impl From<ContentError> for TrainError {
+    fn from(error: ContentError) -> Self {
+        Self::Load {
+            component: error.file,
+            reason: error.reason,
+        }
+    }
 }
 
 /// How many mistakes there are, as the last line after they were shown.

@@ -250,22 +250,7 @@ pub fn test_core(
     stories: &[PathBuf],
     observer: &Observer,
 ) -> Result<CoreScores, TrainError> {
-    let core = assistant.core()?;
-    let mut imported = import_test_stories(root, stories, &core.domain)?;
-    let said = check_test_stories(&core.domain, &imported.project.stories);
-    imported.diagnostics.extend(said);
-    told(&mut imported, observer)?;
-    if imported.project.stories.steps.is_empty() {
-        return Err(TrainError::NoStories);
-    }
-    let pipeline = assistant.pipeline().ok();
-    let parse = |text: &str| pipeline.map_or_else(Parsed::default, |p| parsed(p.parse(text)));
-    let parse: Option<dialogue::Parse<'_>> = match pipeline {
-        Some(_) => Some(&parse),
-        None => None,
-    };
-    let graph = &imported.project.stories;
-    let evaluation = dialogue::evaluate(graph, &core.ensemble, &core.universe, parse);
+    let evaluation = evaluation(assistant, root, stories, observer)?;
     let correct = evaluation
         .conversations
         .iter()
@@ -281,6 +266,40 @@ pub fn test_core(
         },
         failed: dialogue::failed_stories(&evaluation),
     })
+}
+
+/// Plays test stories.
+///
+/// # Errors
+///
+/// As [`test_core`].
+pub fn evaluation(
+    assistant: &Assistant,
+    root: &std::path::Path,
+    stories: &[PathBuf],
+    observer: &Observer,
+) -> Result<dialogue::Evaluation, TrainError> {
+    let core = assistant.core()?;
+    let mut imported = import_test_stories(root, stories, &core.domain)?;
+    let said = check_test_stories(&core.domain, &imported.project.stories);
+    imported.diagnostics.extend(said);
+    told(&mut imported, observer)?;
+    if imported.project.stories.steps.is_empty() {
+        return Err(TrainError::NoStories);
+    }
+    let pipeline = assistant.pipeline().ok();
+    let parse = |text: &str| pipeline.map_or_else(Parsed::default, |p| parsed(p.parse(text)));
+    let parse: Option<dialogue::Parse<'_>> = match pipeline {
+        Some(_) => Some(&parse),
+        None => None,
+    };
+    let graph = &imported.project.stories;
+    Ok(dialogue::evaluate(
+        graph,
+        &core.ensemble,
+        &core.universe,
+        parse,
+    ))
 }
 
 fn action_scores(evaluation: &dialogue::Evaluation) -> ActionScores {
@@ -332,7 +351,7 @@ fn parsed(parse: Parse) -> Parsed {
 }
 
 /// Tells findings, and fails if there is an error among them.
-fn told(imported: &mut Imported, observer: &Observer) -> Result<(), TrainError> {
+pub fn told(imported: &mut Imported, observer: &Observer) -> Result<(), TrainError> {
     let mut diagnostics = std::mem::take(&mut imported.diagnostics);
     arrange(&mut diagnostics);
     let findings = Findings {

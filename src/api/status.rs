@@ -89,7 +89,7 @@ pub fn keys(options: &TrainOptions, name: &str) -> Result<Vec<TaskKey>, TrainErr
 }
 
 /// Returns the plan of a training without doing any of it.
-fn looked_at(options: &TrainOptions) -> Result<(Report, Prepared), TrainError> {
+pub fn looked_at(options: &TrainOptions) -> Result<(Report, Prepared), TrainError> {
     let options = TrainOptions {
         dry_run: true,
         ..options.clone()

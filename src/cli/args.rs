@@ -12,6 +12,7 @@ use crate::cli::amounts::age;
 use crate::cli::amounts::size;
 use crate::cli::cache::CacheArguments;
 use crate::cli::data::DataArguments;
+use crate::cli::diff::DiffArguments;
 use crate::cli::explain::ExplainArguments;
 use crate::cli::explain_code::ExplainCodeArguments;
 use crate::cli::key::KeyArguments;
@@ -38,6 +39,7 @@ Exit codes:
   0    done, or nothing to do
   1-7  `train --dry-run`: 1 Core + 2 NLU + 4 responses are stale
   8    `train --dry-run --force`
+  1    `diff`: the models are not the same
   64   the command line is wrong        65   the project's files are wrong
   66   a file or model is not there     70   a bug in Tabella
   74   reading or writing failed        130  interrupted";
@@ -55,7 +57,7 @@ pub enum Command {
     Inspect(InspectArguments),
     /// Show what is stale and why, as a tree, a graph or a page
     Status(Box<StatusArguments>),
-    /// Show what a task was made of beside what it is made of now
+    /// Show what a task or a model was made of beside what it is made of now
     Explain(Box<ExplainArguments>),
     /// Show what a task's key is the hash of
     Key(Box<KeyArguments>),
@@ -63,6 +65,8 @@ pub enum Command {
     Verify(VerifyArguments),
     /// Look after what is kept between runs
     Cache(Box<CacheArguments>),
+    /// Show how two models differ
+    Diff(DiffArguments),
     /// Check a project's files, without training
     Data(DataArguments),
     /// Say more about a code such as W404, or list all codes

@@ -19,6 +19,8 @@ pub enum Exit {
     Done,
     /// `train --dry-run` found something stale: its code, 1 to 8.
     Stale(u8),
+    /// `diff` compared models that are not the same.
+    Different,
     /// The command line is wrong.
     Usage,
     /// The project's files, or a model, are wrong.
@@ -38,6 +40,7 @@ impl From<Exit> for ExitCode {
         ExitCode::from(match exit {
             Exit::Done => 0,
             Exit::Stale(code) => code,
+            Exit::Different => 1,
             Exit::Usage => 64,
             Exit::BadInput => 65,
             Exit::NoInput => 66,

@@ -1,12 +1,18 @@
-//! `tabella explain`: what a task was made of beside what it is made of now.
+//! `tabella explain`: what a task or a model was made of beside what it is made
+//! of now.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
 use serde_json::Value;
 
 use crate::api;
+use crate::api::ModelExplanation;
 use crate::api::TaskExplanation;
+use crate::api::TrainOptions;
+use crate::api::in_project;
+use crate::archive::TrainingType;
 use crate::cli::args::PlaceArguments;
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
@@ -25,8 +31,10 @@ use crate::recipe::TaskState;
 /// `tabella explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArguments {
-    /// A task: its name, its component's name, how its name starts, or a pattern with * and ?
-    pub task: String,
+    /// A task: its name, its component's name, how its name starts, or a pattern with * and ?;
+    /// or a model: an archive, or a folder whose latest archive is meant
+    #[arg(value_name = "TASK|MODEL")]
+    pub what: String,
     /// Show what is the same, too
     #[arg(long)]
     pub all: bool,
@@ -43,7 +51,10 @@ pub fn run(arguments: &ExplainArguments) -> Exit {
     let place = &arguments.place;
     let screen = Arc::new(Screen::new(place.quiet));
     let options = arguments.project.options(place, &screen);
-    match api::explain(&options, &arguments.task) {
+    if is_model(arguments) {
+        return model(arguments, &options);
+    }
+    match api::explain(&options, &arguments.what) {
         Ok(tasks) if place.json => {
             let text = serde_json::to_string_pretty(&tasks).expect("explanations are plain values");
             print(&text, Exit::Done)
@@ -57,6 +68,95 @@ pub fn run(arguments: &ExplainArguments) -> Exit {
         }
         Err(error) => fail(Format::of(place.json), &error),
     }
+}
+
+/// Whether a model is meant: a path, or the name of a folder. A task of that name
+/// can be given as a pattern.
+fn is_model(arguments: &ExplainArguments) -> bool {
+    let what = &arguments.what;
+    what.ends_with(".tar.gz")
+        || what.contains(std::path::MAIN_SEPARATOR)
+        || in_project(&arguments.place.project, Path::new(what)).is_dir()
+}
+
+fn model(arguments: &ExplainArguments, options: &TrainOptions) -> Exit {
+    let json = arguments.place.json;
+    match api::explain_model(options, Path::new(&arguments.what)) {
+        Ok(model) if json => {
+            let text = serde_json::to_string_pretty(&model).expect("explanations are plain values");
+            print(&text, Exit::Done)
+        }
+        Ok(model) => print(&model_text(&model, arguments.all), Exit::Done),
+        Err(error) => fail(Format::of(json), &error),
+    }
+}
+
+fn model_text(model: &ModelExplanation, all: bool) -> String {
+    let parts = match model.training_type {
+        TrainingType::Nlu => "NLU",
+        TrainingType::Core => "Core",
+        TrainingType::Both => "NLU and Core",
+    };
+    let version = &model.tabella_version;
+    let mut lines = vec![format!("{}: {parts}, by tabella {version}", model.model)];
+    if all {
+        for component in &model.components {
+            lines.push(format!("  {}", component.name));
+            let options = component.options.iter();
+            lines.extend(options.map(|(name, value)| format!("    {name}: {value}")));
+        }
+    } else {
+        let names: Vec<&str> = model
+            .components
+            .iter()
+            .map(|one| one.name.as_str())
+            .collect();
+        lines.push(format!("  made of  {}", names.join(", ")));
+    }
+    lines.push(match model.is_current {
+        true => "  the project would give the same".to_owned(),
+        false => "  the project differs from it:".to_owned(),
+    });
+    for (role, changes) in &model.differences {
+        lines.push(format!("    {role}"));
+        lines.extend(changes.iter().map(|change| format!("      {change}")));
+    }
+    lines.extend(since_lines(model));
+    lines.join("\n")
+}
+
+/// What changed for each task since the run that made the model's files.
+fn since_lines(model: &ModelExplanation) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut forgotten = 0;
+    for since in &model.tasks {
+        let Some(reasons) = &since.reasons else {
+            forgotten += 1;
+            continue;
+        };
+        if !reasons.is_empty() {
+            lines.push(format!("    {}", since.task));
+        }
+        for reason in reasons {
+            match reason {
+                Stale::InputChanged { role, changes, .. } => {
+                    lines.push(format!("      `{role}` changed"));
+                    lines.extend(changes.iter().map(|change| format!("        {change}")));
+                }
+                reason => lines.push(format!("      {reason}")),
+            }
+        }
+    }
+    if !lines.is_empty() {
+        lines.insert(0, "  changed since, task by task:".to_owned());
+    }
+    if forgotten > 0 {
+        let all = model.tasks.len();
+        lines.push(format!(
+            "  the cache does not remember how {forgotten} of {all} tasks were run for it"
+        ));
+    }
+    lines
 }
 
 fn as_text(explained: &TaskExplanation, all: bool) -> String {

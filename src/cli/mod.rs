@@ -11,6 +11,7 @@ mod bug;
 mod cache;
 mod cache_dir;
 mod data;
+mod diff;
 mod environment;
 mod exit;
 mod explain;
@@ -58,6 +59,7 @@ pub fn run() -> ExitCode {
         Command::Key(arguments) => key::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Cache(arguments) => cache::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),
         Command::ExplainCode(arguments) => explain_code::run(&arguments),
     });

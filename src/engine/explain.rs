@@ -114,9 +114,10 @@ pub fn side_by_side(graph: &Graph, store: &Store, plan: &Plan, id: TaskId) -> Si
             Some(json!(now.version)),
         ),
     ];
-    for name in names(&now.options, then.map(|m| &m.options)) {
-        let old = then.and_then(|m| m.options.get(name).cloned());
-        let mut row = row(RowPart::Option, name, old, now.options.get(name).cloned());
+    let (new_options, old_options) = (flat(&now.options), then.map(|m| flat(&m.options)));
+    for name in names(&new_options, old_options.as_ref()) {
+        let old = old_options.as_ref().and_then(|all| all.get(name).cloned());
+        let mut row = row(RowPart::Option, name, old, new_options.get(name).cloned());
         row.place = task.places.of_option(name).to_owned();
         rows.push(row);
     }
@@ -140,6 +141,29 @@ pub fn side_by_side(graph: &Graph, store: &Store, plan: &Plan, id: TaskId) -> Si
         key: plan.task(id).key,
         last_key: former.map(|former| former.key),
         rows,
+    }
+}
+
+/// Options with the entries of maps as options of their own, as reasons have
+/// them.
+fn flat(options: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    let mut flat = BTreeMap::new();
+    for (name, value) in options {
+        flatten(name, value, &mut flat);
+    }
+    flat
+}
+
+fn flatten(name: &str, value: &Value, flat: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            for (key, value) in map {
+                flatten(&format!("{name}.{key}"), value, flat);
+            }
+        }
+        value => {
+            flat.insert(name.to_owned(), value.clone());
+        }
     }
 }
 

@@ -13,6 +13,7 @@
 mod stage;
 mod part;
 mod pieces;
+mod contents;
 mod slices;
 mod seeds;
 mod builder;
@@ -39,6 +40,9 @@ use crate::engine::TaskId;
 pub use builder::Builder;
 pub use builder::Draft;
 pub use builder::Packaged;
+pub use contents::ContentError;
+pub use contents::LABELS;
+pub use contents::contents;
 pub use networks::is_untrained;
 pub use package::ARCHIVE;
 pub use package::PackageParts;
@@ -77,6 +81,8 @@ pub struct Recipe {
     pub graph: Graph,
     /// The task whose outputs are [`ARCHIVE`] and [`RECORD`].
     pub package: TaskId,
+    /// Which task gives which file of the archive.
+    pub packaged: Vec<Packaged>,
     /// The parts that the archive has.
     pub parts: BTreeSet<Part>,
     /// What the user may want to change in the configuration.
@@ -120,6 +126,7 @@ pub fn recipe(
     Ok(Recipe {
         graph: builder.graph,
         package,
+        packaged: builder.packaged,
         parts: Part::of(order.training_type),
         warnings: diagnostics,
         project: Arc::clone(project),

@@ -169,14 +169,8 @@ fn policies_leaf(project: &Arc<Project>, policies: Entries) -> Leaf {
 
 fn half_leaf(half: Half) -> Leaf {
     let half = Arc::new(half);
-    Leaf::of_value(Arc::clone(&half)).with_items(move || {
-        pieces::digests(&[
-            ("the configuration", Some(half.config)),
-            ("the domain", half.domain),
-            ("the labels", half.labels),
-            ("the data", Some(half.data)),
-        ])
-    })
+    Leaf::of_value(Arc::clone(&half))
+        .with_items(move || pieces::halves(half.config, half.domain, half.labels, half.data))
 }
 
 /// Returns the part that is stale when the input of this role changes; `None`

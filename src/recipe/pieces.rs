@@ -395,10 +395,21 @@ pub fn single<T: Serialize>(name: &str, value: &T) -> Item {
     piece(format!("`{name}`"), value, &Place::default()).with_parts(vec![format!("value: {shown}")])
 }
 
-/// Returns pieces of which nothing but digests is known.
-pub fn digests(pieces: &[(&str, Option<Digest>)]) -> Items {
-    let item = |&(label, digest): &(&str, Option<Digest>)| Some(Item::new(label, digest?, ""));
-    Items(pieces.iter().filter_map(item).collect())
+/// Returns what the fingerprint of one half is made of: nothing but digests.
+pub fn halves(
+    config: Digest,
+    domain: Option<Digest>,
+    labels: Option<Digest>,
+    data: Digest,
+) -> Items {
+    let pieces = [
+        ("the configuration", Some(config)),
+        ("the domain", domain),
+        ("the labels", labels),
+        ("the data", Some(data)),
+    ];
+    let item = |(label, digest): (&str, Option<Digest>)| Some(Item::new(label, digest?, ""));
+    Items(pieces.into_iter().filter_map(item).collect())
 }
 
 /// Returns the fields of a value but for those in `without`, each as

@@ -1,6 +1,7 @@
 //! Results by key: what a task gave for what it read.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
@@ -115,6 +116,12 @@ impl Store {
         recorded.is_some()
     }
 
+    /// Returns the keys of all results, with their kinds, by the digest of each
+    /// output that they gave.
+    pub fn keys_by_output(&self) -> HashMap<Digest, Vec<(Digest, String)>> {
+        self.read(keys_by_output).unwrap_or_default()
+    }
+
     /// Notes that the results under `keys` were used today. Those that already
     /// have today's date need not be given; a store that cannot be written to
     /// stays as it is.
@@ -132,6 +139,28 @@ impl Store {
             Ok(())
         });
     }
+}
+
+fn keys_by_output(
+    connection: &Connection,
+) -> rusqlite::Result<HashMap<Digest, Vec<(Digest, String)>>> {
+    let mut statement = connection.prepare_cached("SELECT key, kind, outputs FROM results")?;
+    let rows = statement.query_map([], |row| {
+        let outputs: String = row.get(2)?;
+        Ok((Digest::from_bytes(row.get(0)?), row.get(1)?, outputs))
+    })?;
+    let mut keys: HashMap<Digest, Vec<(Digest, String)>> = HashMap::new();
+    for row in rows {
+        let (key, kind, outputs): (Digest, String, String) = row?;
+        let outputs: BTreeMap<String, OutputRef> =
+            serde_json::from_str(&outputs).unwrap_or_default();
+        for output in outputs.into_values() {
+            keys.entry(output.digest)
+                .or_default()
+                .push((key, kind.clone()));
+        }
+    }
+    Ok(keys)
 }
 
 fn look_up(connection: &Connection, key: Digest) -> rusqlite::Result<Option<StoredResult>> {

@@ -543,11 +543,12 @@ fn a_task_is_explained_by_its_two_manifests() {
           stage    train Core
           reads    core.trackers
           took [TIME]
-                               last run                                                   now
-            key                5132ea1fbadb                                               a8a34aac20c9
-          ≠ option featurizer  {"MaxHistory":{"max_history":3,"remove_duplicates":true}}  {"MaxHistory":{"max_history":4,"remove_duplicates":true}}  config.yml:13
-            8 parts are the same (--all shows them)
-    "#]].assert_eq(&without_times(&text));
+                                                      last run      now
+            key                                       5132ea1fbadb  a8a34aac20c9
+          ≠ option featurizer.MaxHistory.max_history  3             4             config.yml:14
+            9 parts are the same (--all shows them)
+    "#]]
+    .assert_eq(&without_times(&text));
     let text = prints(&bench, &["explain", "nlu.2", "--all"], 0);
     expect![[r#"
         nlu.2.KeywordIntentClassifier: stale
@@ -664,4 +665,241 @@ fn a_key_that_is_not_known_yet_says_what_must_run_first() {
     assert!(text.ends_with("key      not known yet: `nlu.0.WhitespaceTokenizer` must run first\n"));
     prints(&bench, &["key", "--raw", "CountVectorsFeaturizer"], 65);
     prints(&bench, &["key", "--raw", "*"], 64);
+}
+
+/// Trains and returns the archive's path in the project.
+fn trained(bench: &Workbench) -> String {
+    let model = bench.train().unwrap().model.unwrap();
+    let path = model.strip_prefix(bench.root()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_model_is_explained_by_what_it_tells_and_what_the_cache_remembers() {
+    let bench = counter();
+    let model = trained(&bench);
+    let name = |text: String| text.replace(&model, "[MODEL]");
+    expect![[r#"
+        [MODEL]: NLU and Core, by tabella 0.1.0
+          made of  WhitespaceTokenizer, CountVectorsFeaturizer, KeywordIntentClassifier, RegexEntityExtractor, EntitySynonymMapper, FallbackClassifier, MemoizationPolicy, RulePolicy
+          the project would give the same
+    "#]].assert_eq(&name(prints(&bench, &["explain", &model], 0)));
+    bench.replace("data/nlu.yml", "    - hello\n", "    - hello\n    - hey\n");
+    bench.replace("config.yml", "max_history: 3", "max_history: 4");
+    bench.replace("domain.yml", "See you.", "So long.");
+    // Another model in between: it is not the last run that is compared with.
+    bench.train().unwrap();
+    bench.replace("data/nlu.yml", "    - hey\n", "    - hey you\n");
+    expect![[r#"
+        [MODEL]: NLU and Core, by tabella 0.1.0
+          made of  WhitespaceTokenizer, CountVectorsFeaturizer, KeywordIntentClassifier, RegexEntityExtractor, EntitySynonymMapper, FallbackClassifier, MemoizationPolicy, RulePolicy
+          the project differs from it:
+            core: fingerprint
+              changed the configuration
+            core: policies
+              changed component `MemoizationPolicy` (featurizer.MaxHistory.max_history: 3 → 4, config.yml:14)
+            nlu: fingerprint
+              changed the data
+            responses
+              changed response `utter_leave` (text: See you. → So long., domain.yml:19)
+          changed since, task by task:
+            nlu.0.WhitespaceTokenizer
+              `messages` changed
+                added example `hey you` (intent: greet, data/nlu.yml:6)
+            nlu.2.KeywordIntentClassifier
+              `messages` changed
+                added example `hey you` (intent: greet, data/nlu.yml:6)
+            core.0.MemoizationPolicy
+              option `featurizer.MaxHistory.max_history` changed from 3 to 4 (config.yml:14)
+    "#]].assert_eq(&name(prints(&bench, &["explain", &model], 0)));
+    let value = json(
+        &bench,
+        &["explain", &model, "--json"],
+        "explain-model.schema.json",
+    );
+    assert_eq!(value["is_current"], false);
+    let without = prints(&bench, &["explain", &model, "--no-cache"], 0);
+    assert!(
+        without
+            .contains("changed response `utter_leave` (text: See you. → So long., domain.yml:19)")
+    );
+    assert!(without.contains("the cache does not remember how 8 of 8 tasks were run for it"));
+}
+
+#[test]
+fn a_model_that_is_none_is_not_explained() {
+    let bench = counter();
+    prints(&bench, &["explain", "models/none.tar.gz"], 66);
+    bench.write("models/cut.tar.gz", "not gzip");
+    prints(&bench, &["explain", "models/cut.tar.gz"], 65);
+    prints(&bench, &["explain", "data"], 66);
+}
+
+const TEST_NLU: &str = "\
+version: \"3.1\"
+nlu:
+- intent: greet
+  examples: |
+    - hello
+    - good morning
+- intent: leave
+  examples: |
+    - so long
+";
+
+const TEST_STORIES: &str = "\
+version: \"3.1\"
+stories:
+- story: wave
+  steps:
+  - intent: leave
+  - action: utter_leave
+- story: cook
+  steps:
+  - intent: greet
+  - action: utter_greet
+  - intent: order
+    entities:
+    - dish: soup
+  - action: action_cook
+";
+
+#[test]
+fn two_models_differ_in_what_they_were_made_of_and_in_what_they_answer() {
+    let bench = counter();
+    bench.write("tests/nlu.yml", TEST_NLU);
+    bench.write("tests/stories.yml", TEST_STORIES);
+    let old = trained(&bench);
+    let same = [
+        "diff",
+        &old,
+        &old,
+        "--nlu",
+        "tests/nlu.yml",
+        "--stories",
+        "tests/stories.yml",
+    ];
+    expect![[r#"
+        [OLD] → [OLD]: the same
+          answers: 0 of 3 messages differ
+            every answer is the same
+          stories: 0 of 2 are followed differently
+            every story is followed in the same way
+    "#]]
+    .assert_eq(&prints(&bench, &same, 0).replace(&old, "[OLD]"));
+    bench.replace("data/nlu.yml", "    - bye\n", "    - bye\n    - so long\n");
+    bench.replace("config.yml", "max_history: 3", "max_history: 4");
+    bench.replace("domain.yml", "See you.", "So long.");
+    bench.replace(
+        "data/stories.yml",
+        "  - action: action_cook\n",
+        "  - action: utter_greet\n",
+    );
+    let new = trained(&bench);
+    let both = [
+        "diff",
+        &old,
+        &new,
+        "--nlu",
+        "tests/nlu.yml",
+        "--stories",
+        "tests/stories.yml",
+    ];
+    let text = prints(&bench, &both, 1)
+        .replace(&old, "[OLD]")
+        .replace(&new, "[NEW]");
+    let size = Regex::new(r"\(\d+ → \d+ bytes\)").unwrap();
+    let digest = Regex::new(r"[0-9a-f]{12} → [0-9a-f]{12}").unwrap();
+    let text = digest
+        .replace_all(&text, "[DIGEST] → [DIGEST]")
+        .into_owned();
+    expect![[r#"
+        [OLD] → [NEW]: different
+          components
+            changed component `MemoizationPolicy` (featurizer.MaxHistory.max_history: 3 → 4)
+          responses
+            changed response `utter_leave` (text: See you. → So long.)
+          trained from
+            NLU data         [DIGEST] → [DIGEST]
+            stories          [DIGEST] → [DIGEST]
+            responses        [DIGEST] → [DIGEST]
+            policies         [DIGEST] → [DIGEST]
+          files: 4 differ
+            core/0.MemoizationPolicy/policy.json ([SIZES])
+            core/responses.json (159 bytes)
+            nlu/1.CountVectorsFeaturizer/fitted.json ([SIZES])
+            nlu/2.KeywordIntentClassifier/fitted.json ([SIZES])
+          answers: 1 of 3 messages differ
+            "so long" (tests/nlu.yml:9): nlu_fallback 0.30 ✗ → leave 1.00 ✓
+          stories: 1 of 2 are followed differently
+            `cook`: right → wrong
+              action_cook → utter_greet (the story says action_cook)
+              action_listen → action_default_fallback (the story says action_listen)
+    "#]]
+    .assert_eq(&size.replace_all(&text, "([SIZES])"));
+    let output = tabella(&bench, &[&both[..], &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        Schema::open("diff.schema.json").refusal(&value),
+        None,
+        "{value:#}"
+    );
+}
+
+#[test]
+fn weights_are_compared_tensor_by_tensor() {
+    let bench = counter();
+    bench.replace(
+        "config.yml",
+        "- name: KeywordIntentClassifier\n",
+        "- name: DIETClassifier\n  epochs: 1\n  transformer_size: 16\n  number_of_transformer_layers: 1\n",
+    );
+    let old = trained(&bench);
+    bench.replace("config.yml", "epochs: 1", "epochs: 2");
+    let new = trained(&bench);
+    let output = tabella(&bench, &["diff", &old, &new, "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        Schema::open("diff.schema.json").refusal(&value),
+        None,
+        "{value:#}"
+    );
+    let weights = value["weights"].as_array().unwrap();
+    assert!(!weights.is_empty() && weights.len() as u64 <= value["tensor_count"].as_u64().unwrap());
+    for tensor in weights {
+        assert_eq!(tensor["state"], "changed", "{tensor}");
+        assert!(tensor["max_abs"].as_f64().unwrap() > 0.0, "{tensor}");
+        assert!(
+            tensor["cosine"]
+                .as_f64()
+                .is_none_or(|cosine| cosine.abs() <= 1.000_001),
+            "{tensor}"
+        );
+    }
+    bench.replace("config.yml", "transformer_size: 16", "transformer_size: 24");
+    let wider = trained(&bench);
+    let text = prints(&bench, &["diff", &new, &wider, "--all"], 1);
+    assert!(
+        text.contains("(transformer_size: 16 → 24)") && text.contains("  was ["),
+        "{text}"
+    );
+}
+
+#[test]
+fn models_that_cannot_be_compared_end_with_65_and_66() {
+    let bench = counter();
+    let model = trained(&bench);
+    prints(&bench, &["diff", &model, "none.tar.gz"], 66);
+    prints(&bench, &["diff", &model], 64);
+    bench.write("cut.tar.gz", "not gzip");
+    let output = tabella(&bench, &["diff", "cut.tar.gz", &model, "--json"]);
+    assert_eq!(output.status.code(), Some(65));
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(
+        value["error"].as_str().unwrap().contains("cut.tar.gz"),
+        "{value}"
+    );
+    prints(&bench, &["diff", &model, &model, "--nlu", "none.yml"], 66);
 }
