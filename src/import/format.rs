@@ -79,7 +79,7 @@ pub fn recognise(path: &Path, bytes: &[u8], reading: &mut Reading) -> Option<Oth
             reading.say_mistake(mistake);
             return Some(Other {
                 format: Format::Broken,
-                text: text.replace('\r', "").into(),
+                text: text::with_line_ends(&text).into(),
                 root: None,
             });
         }

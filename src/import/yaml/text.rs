@@ -38,11 +38,11 @@ pub fn decode_owned(mut bytes: Vec<u8>) -> Result<String, Undecoded> {
         let at = error.utf8_error().valid_up_to();
         Undecoded {
             mistake: not_utf8(error.as_bytes(), at),
-            shown: String::from_utf8_lossy(error.as_bytes()).replace('\r', ""),
+            shown: with_line_ends(&String::from_utf8_lossy(error.as_bytes())),
         }
     })?;
     if text.contains('\r') {
-        text = text.replace("\r\n", "\n").replace('\r', "\n");
+        text = with_line_ends(&text);
     }
     match checked(&text) {
         Ok(None) => Ok(text),
@@ -88,9 +88,14 @@ fn checked(text: &str) -> Result<Option<String>, Mistake> {
     has_escapes.then(|| unescape(text)).transpose()
 }
 
+/// Returns a text with `\n` at line ends.
+pub fn with_line_ends(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
+}
+
 /// Returns the mistake for bytes that are not UTF-8 from `at` on.
 fn not_utf8(bytes: &[u8], at: usize) -> Mistake {
-    let before = String::from_utf8_lossy(&bytes[..at]);
+    let before = with_line_ends(&String::from_utf8_lossy(&bytes[..at]));
     let what = format!("not UTF-8 from byte {at} on");
     let help = match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "the file is UTF-16; save it as UTF-8",
@@ -188,7 +193,9 @@ mod tests {
             (mistake.code, mistake.line, mistake.column)
         };
         assert_eq!(shown(b"a: 1\nbc\xff"), ("E001", 2, 3));
+        assert_eq!(shown(b"a: 1\rbc\xff"), ("E001", 2, 3));
         assert_eq!(shown(b"a\0"), ("E002", 1, 2));
+        assert_eq!(shown(b"a\r\0"), ("E002", 2, 1));
         assert_eq!(shown(br"a: \users"), ("E012", 1, 4));
         assert_eq!(shown(br"a: \ud83c"), ("E012", 1, 4));
     }
