@@ -91,6 +91,9 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Characters of a name that its temporary name begins with.
+const SHOWN_CHARS: usize = 40;
+
 /// A file under a name that nobody looks for. Removed when dropped, unless it
 /// was renamed.
 struct Temporary {
@@ -99,13 +102,16 @@ struct Temporary {
 }
 
 impl Temporary {
-    /// Creates one in the folder of `path`: `.<name>.<process>-<number>.tmp`.
+    /// Creates one in the folder of `path`: `.<name>.<process>-<number>.tmp`, with
+    /// the beginning of the name.
     fn beside(path: &Path) -> io::Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let name = path
             .file_name()
             .ok_or(io::ErrorKind::InvalidInput)?
             .to_string_lossy();
+        // The name may be as long as the disk takes already.
+        let name: String = name.chars().take(SHOWN_CHARS).collect();
         loop {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let temporary = format!(".{name}.{}-{number}.tmp", process::id());

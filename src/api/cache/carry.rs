@@ -32,6 +32,8 @@ pub struct CacheExport {
     pub tasks: usize,
     /// The tasks whose result is not in the cache.
     pub missing: Vec<String>,
+    /// Results that were left out because the cache has damaged them.
+    pub damaged: usize,
 }
 
 /// Writes the results that a training of the project would find now to a file,
@@ -49,13 +51,15 @@ pub fn export_cache(options: &TrainOptions, path: &Path) -> Result<CacheExport, 
     };
     let planned = planned(options, &store)?;
     let path = in_project(&run.project, path);
-    let file = store.export(&planned.fresh_keys(), &path)?;
+    let keys = planned.fresh_keys();
+    let file = store.export(&keys, &path)?;
     let stale = planned.plan.stale();
     let missing = stale.map(|task| planned.graph.task(task.id).name.clone());
     Ok(CacheExport {
         file,
         tasks: planned.graph.len(),
         missing: missing.collect(),
+        damaged: keys.len() - file.results,
     })
 }
 

@@ -130,13 +130,18 @@ pub fn check(check: &CacheCheck, percent: Option<u32>) -> String {
         text.push_str("`tabella cache verify --repair` drops what is bad\n");
     }
     let left = &found.leftovers;
-    if left.blobs + left.files > 0 {
+    let mut parts = Vec::new();
+    if left.blobs > 0 {
+        parts.push(Count(left.blobs, "blob").to_string());
+    }
+    if left.files > 0 {
+        parts.push(Count(left.files, "file").to_string());
+    }
+    if !parts.is_empty() {
+        let (parts, size) = (parts.join(" and "), shown_size(left.bytes));
         let _ = writeln!(
             text,
-            "{} and {} of no use, {}: `tabella cache gc` removes them",
-            Count(left.blobs, "blob"),
-            Count(left.files, "file"),
-            shown_size(left.bytes)
+            "{parts} of no use, {size}: `tabella cache gc` removes them"
         );
     }
     if let Some(percent) = percent {
@@ -266,6 +271,10 @@ pub fn exported(export: &CacheExport, file: &Path) -> String {
         shown_size(export.file.bytes),
         export.file.content
     );
+    if export.damaged > 0 {
+        let damaged = Count(export.damaged, "damaged result");
+        let _ = write!(text, "\nleft out {damaged}: see `tabella cache verify`");
+    }
     if !export.missing.is_empty() {
         text.push_str("\nnot in the cache (train first to have them):\n");
         list(&mut text, export.missing.iter().cloned());
