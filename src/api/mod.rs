@@ -102,4 +102,5 @@ pub use train::train_nlu_result;
 pub use training::in_project;
 pub use validate::Subject;
 pub use validate::ValidateOptions;
+pub use validate::Validated;
 pub use validate::validate;

@@ -162,7 +162,7 @@ impl Training<'_> {
         let mut imported = import_project(&Sources {
             root: project.clone(),
             config: self.config.to_owned(),
-            domain: there_or_named(project, self.domain, "domain.yml"),
+            domain: domain_paths(project, self.domain),
             data: there_or_named(project, self.data, "data"),
             want: self.want,
             environment: self.run.environment.clone(),
@@ -510,6 +510,19 @@ pub fn must_be_folder(project: &Path) -> Result<(), TrainError> {
             path: project.to_owned(),
             source,
         })),
+    }
+}
+
+/// Returns the domain's paths. When they are the default and it is not there,
+/// the folder `domain` stands for it.
+///
+/// Differs from Rasa: it reads such a folder only when it is named.
+pub fn domain_paths(project: &Path, paths: &[PathBuf]) -> Vec<PathBuf> {
+    match there_or_named(project, paths, "domain.yml") {
+        none if none.is_empty() && in_project(project, Path::new("domain")).is_dir() => {
+            vec!["domain".into()]
+        }
+        paths => paths,
     }
 }
 

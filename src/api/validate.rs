@@ -12,6 +12,7 @@ use crate::api::TrainError;
 use crate::api::Validation;
 use crate::api::checks;
 use crate::api::situation::situation;
+use crate::api::training::domain_paths;
 use crate::api::training::must_be_folder;
 use crate::api::training::there_or_named;
 use crate::check::check_conversations;
@@ -20,6 +21,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Severity;
 use crate::diagnostic::arrange;
 use crate::diagnostic::has_errors;
+use crate::import::Counts;
 use crate::import::Imported;
 use crate::import::Sources;
 use crate::import::Want;
@@ -75,6 +77,15 @@ impl Default for ValidateOptions {
     }
 }
 
+/// What [`validate`] found.
+#[derive(Clone, Debug, Default)]
+pub struct Validated {
+    /// What is wrong or remarkable.
+    pub findings: Findings,
+    /// How much was read, as far as it could be.
+    pub counts: Counts,
+}
+
 /// Returns all that is wrong or remarkable in a project's files. Nothing is
 /// trained or written.
 ///
@@ -92,7 +103,7 @@ impl Default for ValidateOptions {
 /// are errors like unknown intents; contradicting rules, which Rasa finds while
 /// it trains, are found here; and nothing is left out because something else
 /// was found first, as long as all files can be read.
-pub fn validate(options: &ValidateOptions) -> Result<Findings, TrainError> {
+pub fn validate(options: &ValidateOptions) -> Result<Validated, TrainError> {
     let project = options.project.as_path();
     must_be_folder(project)?;
     let config = there_or_named(project, std::slice::from_ref(&options.config), "config.yml");
@@ -100,11 +111,12 @@ pub fn validate(options: &ValidateOptions) -> Result<Findings, TrainError> {
     let mut imported = import_project(&Sources {
         root: project.to_owned(),
         config: config.into_iter().next().unwrap_or_default(),
-        domain: there_or_named(project, &options.domain, "domain.yml"),
+        domain: domain_paths(project, &options.domain),
         data: there_or_named(project, &options.data, "data"),
         want: Want::All,
         environment: options.environment.clone(),
     })?;
+    let counts = Counts::of(&imported.project);
     let mut diagnostics = checks::findings(&mut imported, &Validation::default());
     if !has_errors(&diagnostics) {
         let Imported { project, .. } = &mut imported;
@@ -122,9 +134,13 @@ pub fn validate(options: &ValidateOptions) -> Result<Findings, TrainError> {
         }
     }
     arrange(&mut diagnostics);
-    Ok(Findings {
-        diagnostics,
-        sources: imported.sources,
+    let sources = imported.sources;
+    Ok(Validated {
+        findings: Findings {
+            diagnostics,
+            sources,
+        },
+        counts,
     })
 }
 

@@ -1,8 +1,6 @@
 //! Regular expressions that cannot be used or match nothing at all, and lookup
 //! tables without use.
 
-use std::collections::HashSet;
-
 use rayon::prelude::*;
 
 use crate::check::about;
@@ -66,14 +64,12 @@ fn table(table: &Lookup) -> Vec<Diagnostic> {
         let message = format!("lookup table `{name}` has no phrases");
         said.push(about("W347", &table.place, name, message));
     }
-    let mut seen: HashSet<&str> = HashSet::with_capacity(table.elements.len());
-    let repeated = table
-        .elements
-        .iter()
-        .filter(|phrase| !seen.insert(phrase))
-        .collect::<Vec<_>>();
-    if let Some(first) = repeated.first() {
-        let message = match repeated.len() {
+    let mut phrases: Vec<&str> = table.elements.iter().collect();
+    phrases.par_sort_unstable();
+    let repeats = phrases.windows(2).filter(|pair| pair[0] == pair[1]);
+    let mut repeats = repeats.map(|pair| pair[0]);
+    if let Some(first) = repeats.next() {
+        let message = match repeats.count() + 1 {
             1 => format!("lookup table `{name}` lists `{first}` twice"),
             count => format!("lookup table `{name}` repeats {count} phrases, such as `{first}`"),
         };

@@ -125,7 +125,7 @@ pub struct TrainFlags {
     /// The configuration file
     #[arg(long, short, value_name = "FILE", default_value = "config.yml")]
     pub config: PathBuf,
-    /// Domain file or folder
+    /// Domain file or folder; the folder `domain` if there is no `domain.yml`
     #[arg(long, short, value_name = "PATH", num_args = 1.., default_value = "domain.yml")]
     pub domain: Vec<PathBuf>,
     /// Print what is stale and why, train nothing and write nothing
@@ -232,7 +232,7 @@ pub struct TrainCoreFlags {
     /// The configuration file
     #[arg(long, short, value_name = "FILE", default_value = "config.yml")]
     pub config: PathBuf,
-    /// Domain file or folder
+    /// Domain file or folder; the folder `domain` if there is no `domain.yml`
     #[arg(long, short, value_name = "PATH", num_args = 1.., default_value = "domain.yml")]
     pub domain: Vec<PathBuf>,
     /// How many stories are glued to others

@@ -43,6 +43,8 @@ const NAMED: usize = 3;
 struct Moment {
     /// What a policy sees before the action.
     seen: Digest,
+    /// What follows: the digest of the action's label.
+    action: Digest,
     /// Index of the action within its story.
     turn: usize,
 }
@@ -67,7 +69,7 @@ pub fn conflicts(
         .par_iter()
         .map(|story| moments(story, universe, max_history))
         .collect();
-    let disputed = disputed(&stories, universe, &moments);
+    let disputed = disputed(&moments);
     if disputed.is_empty() {
         return Vec::new();
     }
@@ -125,7 +127,8 @@ fn moments(story: &Tracker, universe: &Universe, max_history: Option<usize>) -> 
             None => whole,
             Some(count) => joined(&states[(turn + 1).saturating_sub(count)..=turn]),
         };
-        moments.push(Moment { seen, turn });
+        let action = Digest::of(executed.label().as_bytes());
+        moments.push(Moment { seen, action, turn });
     }
     moments
 }
@@ -139,20 +142,11 @@ fn joined(digests: &[Digest]) -> Digest {
 }
 
 /// What is seen where more than one action follows.
-fn disputed(stories: &[&Tracker], universe: &Universe, moments: &[Vec<Moment>]) -> HashSet<Digest> {
-    let labels: Vec<Vec<String>> = stories
-        .par_iter()
-        .zip(moments)
-        .map(|(story, moments)| {
-            let turns = story.turns(universe, SlotsShown::All);
-            let label = |moment: &Moment| turns.action(moment.turn).label().to_owned();
-            moments.iter().map(label).collect()
-        })
-        .collect();
-    let mut first: HashMap<Digest, &str> = HashMap::new();
+fn disputed(moments: &[Vec<Moment>]) -> HashSet<Digest> {
+    let mut first: HashMap<Digest, Digest> = HashMap::new();
     let mut disputed = HashSet::new();
-    for (moment, label) in moments.iter().flatten().zip(labels.iter().flatten()) {
-        if *first.entry(moment.seen).or_insert(label) != label {
+    for moment in moments.iter().flatten() {
+        if *first.entry(moment.seen).or_insert(moment.action) != moment.action {
             disputed.insert(moment.seen);
         }
     }

@@ -30,6 +30,7 @@ mod blocks;
 mod retrieval;
 mod check;
 mod names;
+mod counts;
 mod workspace;
 mod repeats;
 mod written;
@@ -60,6 +61,10 @@ use crate::import::reading::Reading;
 use crate::import::shelf::Shelf;
 use crate::import::stories::Purpose;
 
+pub use counts::Counts;
+pub use counts::DomainCounts;
+pub use counts::NluCounts;
+pub use counts::StoryCounts;
 pub use dialect::Dialect;
 pub use names::DEFAULT_ACTIONS;
 pub use names::DEFAULT_INTENTS;

@@ -570,7 +570,7 @@ fn a_task_is_explained_by_its_two_manifests() {
           took [TIME]
           why      its result is in the cache
                  last run      now
-            key  ffe83f9e5a83  ffe83f9e5a83
+            key  d7c93cc45068  d7c93cc45068
             5 parts are the same (--all shows them)
     "#]]
     .assert_eq(&without_times(&text));

@@ -19,7 +19,7 @@ use expect_test::expect;
 use serde_json::Value;
 use serde_json::json;
 use tabella::diagnostic::Severity;
-use tabella::import::DEFAULT_INTENTS;
+use tabella::import::Counts;
 use tabella::import::Imported;
 use tabella::import::Sources;
 use tabella::import::import_project;
@@ -87,29 +87,7 @@ fn domain_counts(sources: &Sources) -> Value {
     if let Some(error) = first_error(&imported) {
         return json!(error);
     }
-    let domain = &imported.project.domain;
-    let mut intents: BTreeSet<&str> = domain.intents.iter().map(|i| i.name.as_str()).collect();
-    intents.extend(DEFAULT_INTENTS);
-    let mut actions: BTreeSet<&str> = domain.actions.iter().map(String::as_str).collect();
-    actions.extend(domain.responses.keys().map(String::as_str));
-    let mut slots: BTreeSet<&str> = domain.slots.iter().map(|s| s.name.as_str()).collect();
-    slots.insert("session_started_metadata");
-    if !domain.forms.is_empty() {
-        slots.insert("requested_slot");
-    }
-    if actions.contains("action_query_knowledge_base") {
-        slots.insert("knowledge_base_listed_objects");
-        slots.insert("knowledge_base_last_object");
-        slots.insert("knowledge_base_last_object_type");
-    }
-    json!({
-        "intents": intents.len(),
-        "entities": domain.entities.len(),
-        "slots": slots.len(),
-        "user_actions": actions.len(),
-        "forms": domain.forms.len(),
-        "responses": domain.responses.len(),
-    })
+    json!(Counts::of(&imported.project).domain)
 }
 
 /// Counts what the training data says.
@@ -122,37 +100,11 @@ fn data_counts(sources: &Sources) -> (Value, Value) {
     if let Some(error) = first_error(&imported) {
         return (json!(error), json!(error));
     }
-    let nlu = &imported.project.nlu;
-    let examples = &nlu.examples;
-    let intents: BTreeSet<&Option<String>> = examples.iter().map(|e| &e.intent).collect();
-    let entities = examples.iter().flat_map(|e| &e.entities);
-    let entities: BTreeSet<&str> = entities.map(|e| e.entity.as_str()).collect();
-    let steps = &imported.project.stories.steps;
-    let names = |rules: bool| {
-        let steps = steps.iter().filter(|step| step.is_rule || !rules);
-        steps
-            .map(|step| (&*step.place.file, step.block_name.as_str()))
-            .collect::<BTreeSet<(&str, &str)>>()
-    };
-    let nlu_counts = json!({
-        "examples": examples.len(),
-        "intent_examples": examples.iter().filter(|e| e.intent.is_some()).count(),
-        "entity_examples": examples.iter().filter(|e| !e.entities.is_empty()).count(),
-        "response_examples": examples.iter().filter(|e| e.intent_response_key.is_some()).count(),
-        "intents": intents.iter().filter(|intent| intent.is_some()).count(),
-        "entities": entities.len(),
-        "synonyms": nlu.synonyms.len(),
-        "regex_features": nlu.patterns.len(),
-        "lookup_tables": nlu.lookups.len(),
-        // Without domain files, all responses are those of the data.
-        "responses": imported.project.domain.responses.len(),
-    });
-    let story_counts = json!({
-        "blocks": names(false).len(),
-        "story_steps": steps.len(),
-        "rules": names(true).len(),
-    });
-    (nlu_counts, story_counts)
+    let counts = Counts::of(&imported.project);
+    let mut nlu = json!(counts.nlu);
+    // Without domain files, all responses are those of the data.
+    nlu["responses"] = json!(counts.domain.responses);
+    (nlu, json!(counts.stories))
 }
 
 fn first_error(imported: &Imported) -> Option<String> {

@@ -12,6 +12,7 @@ use crate::diagnostic::is_lint;
 use crate::diagnostic::render;
 use crate::diagnostic::title;
 use crate::diagnostic::visible;
+use crate::import::Counts;
 
 /// The version of the JSON object; raised when a key changes its meaning.
 const REPORT_VERSION: u32 = 1;
@@ -80,24 +81,26 @@ struct Report<'f> {
     errors: usize,
     warnings: usize,
     notes: usize,
+    counts: &'f Counts,
     diagnostics: &'f [Diagnostic],
 }
 
 /// Returns the findings as one JSON object.
-pub fn as_json(diagnostics: &[Diagnostic], count: &Count) -> String {
+pub fn as_json(diagnostics: &[Diagnostic], count: &Count, counts: &Counts) -> String {
     let report = Report {
         report_version: REPORT_VERSION,
         errors: count.errors,
         warnings: count.warnings,
         notes: count.notes,
+        counts,
         diagnostics,
     };
     serde_json::to_string_pretty(&report).expect("a report has plain values")
 }
 
 /// Returns the findings for a person: lists of what there is much of, then the
-/// rest with its lines, then how many there are.
-pub fn as_text(findings: &Findings, count: &Count, paint: Paint) -> String {
+/// rest with its lines, then how much was read and how many there are.
+pub fn as_text(findings: &Findings, count: &Count, counts: &Counts, paint: Paint) -> String {
     let mut by_code: BTreeMap<(&str, Severity), Vec<&Diagnostic>> = BTreeMap::new();
     for one in &findings.diagnostics {
         by_code
@@ -124,7 +127,31 @@ pub fn as_text(findings: &Findings, count: &Count, paint: Paint) -> String {
     if !with_lines.is_empty() {
         text.push('\n');
     }
-    text + &count.sentence()
+    format!("{text}{}\n{}", read(counts), count.sentence())
+}
+
+/// Says how much was read.
+fn read(counts: &Counts) -> String {
+    let of = |count: usize, one: &str, many: &str| match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {many}"),
+    };
+    let Counts {
+        domain,
+        nlu,
+        stories,
+    } = counts;
+    format!(
+        "read {} of {} with {}; {} and {}; a domain of {}, {} and {}",
+        of(nlu.examples, "example", "examples"),
+        of(nlu.intents, "intent", "intents"),
+        of(nlu.entities, "entity", "entities"),
+        of(stories.blocks - stories.rules, "story", "stories"),
+        of(stories.rules, "rule", "rules"),
+        of(domain.user_actions, "action", "actions"),
+        of(domain.slots, "slot", "slots"),
+        of(domain.forms, "form", "forms"),
+    )
 }
 
 /// Returns diagnostics of one code as a list of places and messages.

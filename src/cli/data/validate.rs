@@ -6,9 +6,9 @@ use clap::Args;
 use clap::Subcommand;
 
 use crate::api;
-use crate::api::Findings;
 use crate::api::Subject;
 use crate::api::ValidateOptions;
+use crate::api::Validated;
 use crate::cli::args::at_least_one;
 use crate::cli::data::findings::Count;
 use crate::cli::data::findings::as_json;
@@ -40,7 +40,7 @@ pub struct ValidateArguments {
         global = true
     )]
     config: PathBuf,
-    /// Domain file or folder
+    /// Domain file or folder; the folder `domain` if there is no `domain.yml`
     #[arg(long, short, value_name = "PATH", num_args = 1.., default_value = "domain.yml", global = true)]
     domain: Vec<PathBuf>,
     /// End with 65 when there are warnings, too
@@ -85,13 +85,17 @@ pub fn run(arguments: &ValidateArguments) -> Exit {
         environment: environment(),
     };
     match api::validate(&options) {
-        Ok(findings) => tell(arguments, findings),
+        Ok(validated) => tell(arguments, validated),
         Err(error) => fail(Format::of(arguments.json), &error),
     }
 }
 
 /// Shows the findings on standard output.
-fn tell(arguments: &ValidateArguments, mut findings: Findings) -> Exit {
+fn tell(arguments: &ValidateArguments, validated: Validated) -> Exit {
+    let Validated {
+        mut findings,
+        counts,
+    } = validated;
     let count = Count::of(&findings.diagnostics);
     let failed = count.errors > 0 || arguments.fail_on_warnings && count.warnings > 0;
     let exit = if failed { Exit::BadInput } else { Exit::Done };
@@ -100,11 +104,11 @@ fn tell(arguments: &ValidateArguments, mut findings: Findings) -> Exit {
         findings.diagnostics.retain(|one| is_error(one.severity));
     }
     let text = if arguments.json {
-        as_json(&findings.diagnostics, &count)
+        as_json(&findings.diagnostics, &count, &counts)
     } else if arguments.sarif {
         sarif::log(&findings.diagnostics, &arguments.project)
     } else {
-        as_text(&findings, &count, paint_of_output())
+        as_text(&findings, &count, &counts, paint_of_output())
     };
     print(&text, exit)
 }
