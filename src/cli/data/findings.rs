@@ -99,8 +99,14 @@ pub fn as_json(diagnostics: &[Diagnostic], count: &Count, counts: &Counts) -> St
 }
 
 /// Returns the findings for a person: lists of what there is much of, then the
-/// rest with its lines, then how much was read and how many there are.
-pub fn as_text(findings: &Findings, count: &Count, counts: &Counts, paint: Paint) -> String {
+/// rest with its lines, then how much was read, if that is to be told, and how
+/// many there are.
+pub fn as_text(
+    findings: &Findings,
+    count: &Count,
+    counts: Option<&Counts>,
+    paint: Paint,
+) -> String {
     let mut by_code: BTreeMap<(&str, Severity), Vec<&Diagnostic>> = BTreeMap::new();
     for one in &findings.diagnostics {
         by_code
@@ -127,7 +133,11 @@ pub fn as_text(findings: &Findings, count: &Count, counts: &Counts, paint: Paint
     if !with_lines.is_empty() {
         text.push('\n');
     }
-    format!("{text}{}\n{}", read(counts), count.sentence())
+    if let Some(counts) = counts {
+        text.push_str(&read(counts));
+        text.push('\n');
+    }
+    text + &count.sentence()
 }
 
 /// Says how much was read.

@@ -103,12 +103,13 @@ fn tell(arguments: &ValidateArguments, validated: Validated) -> Exit {
         let is_error = |severity| severity == Severity::Error;
         findings.diagnostics.retain(|one| is_error(one.severity));
     }
+    let told = (!arguments.quiet).then_some(&counts);
     let text = if arguments.json {
         as_json(&findings.diagnostics, &count, &counts)
     } else if arguments.sarif {
         sarif::log(&findings.diagnostics, &arguments.project)
     } else {
-        as_text(&findings, &count, &counts, paint_of_output())
+        as_text(&findings, &count, told, paint_of_output())
     };
     print(&text, exit)
 }
