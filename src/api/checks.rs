@@ -47,7 +47,8 @@ pub fn must_stop(findings: &Findings, validation: &Validation) -> bool {
 }
 
 /// Returns what a training shows of its findings: no remarks on style, few of
-/// each code, and how many were left out. Where it stops, all that stops it.
+/// each code, and how many warnings were left out. Where it stops, all that stops
+/// it.
 pub fn told(findings: &Findings, validation: &Validation) -> Arc<Findings> {
     let fails = must_stop(findings, validation);
     let mut shown: HashMap<&str, usize> = HashMap::new();
@@ -64,13 +65,13 @@ pub fn told(findings: &Findings, validation: &Validation) -> Arc<Findings> {
         if stops || !is_lint(diagnostic.code) && *count <= SHOWN {
             kept.push(diagnostic.clone());
         } else {
-            left_out += 1;
+            left_out += usize::from(diagnostic.severity == Severity::Warning);
         }
     }
     if left_out > 0 {
         let what = match left_out {
-            1 => "1 more remark on the project's files is not shown".to_owned(),
-            _ => format!("{left_out} more remarks on the project's files are not shown"),
+            1 => "1 more warning about the project's files is not shown".to_owned(),
+            _ => format!("{left_out} more warnings about the project's files are not shown"),
         };
         let about = Diagnostic::new("N500", Place::default(), what);
         kept.push(about.help("see `tabella data validate`"));

@@ -695,10 +695,20 @@ fn a_project_that_is_not_trained_whole_exports_what_there_is() {
     let run = place.run(&["cache", "export", "x"]).ends(0);
     assert!(run.out.starts_with("wrote x: 3 of 7 tasks, "), "{run:#?}");
     assert!(run.out.contains("\n  nlu.2.DIETClassifier\n"), "{run:#?}");
+    // A damaged result is not carried on.
+    place.sql(
+        "UPDATE blobs SET bytes = zeroblob(size) WHERE bytes IS NOT NULL AND digest = \
+               (SELECT unhex(json_extract(outputs, '$.\"policy.json\".digest')) FROM results \
+                WHERE kind = 'core.rules')",
+    );
+    let run = place.run(&["cache", "export", "x"]).ends(0);
+    assert!(
+        run.out.contains("\nleft out 1 damaged result: "),
+        "{run:#?}"
+    );
     place.sql("DELETE FROM results");
     fs::remove_file(place.path("bot/x")).unwrap();
     place.run(&["cache", "export", "x"]).ends(66);
-    // A damaged result is not carried on.
     assert!(!place.path("bot/x").exists());
 }
 

@@ -17,6 +17,7 @@ mod network_goldens;
 mod ted_goldens;
 mod store_faults;
 mod cache_commands;
+mod survival;
 mod model_verify;
 mod archive_safety;
 mod schemas;

@@ -9,7 +9,6 @@ mod fixtures;
 mod series;
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;

@@ -691,3 +691,97 @@ fn a_read_only_folder_is_read_and_left_alone() {
     "#]]
     .assert_eq(&other);
 }
+
+/// Returns a cache with the files of another one; the log ends after `log_size`
+/// bytes, as if the process that wrote it had been killed there.
+fn killed(files: &BTreeMap<PathBuf, (Vec<u8>, std::time::SystemTime)>, log_size: usize) -> Cache {
+    let killed = Cache::new();
+    for (path, (bytes, _)) in files {
+        let target = killed.folder().join(path);
+        let is_lock = path.parent() == Some(Path::new("locks"));
+        if bytes.is_empty() && path.extension().is_none() && !is_lock {
+            fs::create_dir_all(target).unwrap();
+            continue;
+        }
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        let is_log = path.ends_with("results.db-wal");
+        let size = if is_log { log_size } else { bytes.len() };
+        // The index of the log is made again from the log.
+        if !path.ends_with("results.db-shm") {
+            fs::write(target, &bytes[..size]).unwrap();
+        }
+    }
+    killed
+}
+
+#[test]
+fn a_kill_at_any_write_of_the_log_leaves_a_miss_or_a_hit() {
+    let cache = Cache::new();
+    let store = cache.open();
+    cache.run_on(&store, "hello");
+    let before = files(&cache.folder());
+    let log = before[Path::new("results.db-wal")].0.len();
+    // A header of 32 bytes; then frames of 24 bytes and a page. At the end of
+    // each, in its middle and after its header.
+    let frames = (log - 32) / (24 + 4096);
+    assert!(frames > 10, "{frames}");
+    let mut hits = 0;
+    for frame in 0..=frames {
+        for part in [0, 24, 2_000] {
+            let size = (32 + frame * (24 + 4096) + part).min(log);
+            let killed = killed(&before, size);
+            let events = killed.run("hello");
+            assert!(!events.contains("warning"), "{size}: {events}");
+            hits += usize::from(!events.contains("run "));
+            let settings = tabella::store::CheckSettings {
+                key_of: &|row| Some(row.key),
+                is_cancelled: &|| false,
+            };
+            let found = killed.open().check(&settings).unwrap();
+            assert_eq!(found.problems, [], "{size}");
+        }
+    }
+    assert!(hits > 0 && hits < 3 * frames, "{hits}");
+}
+
+#[test]
+fn a_cache_on_a_disk_without_locks_works() {
+    // A lock's file that cannot be opened is granted, as one that cannot be locked.
+    let cache = Cache::warm();
+    let locks = cache.folder().join("locks");
+    fs::remove_dir_all(&locks).unwrap();
+    for name in ["users", "creation"] {
+        fs::create_dir_all(locks.join(name)).unwrap();
+    }
+    cache.check(
+        "hello",
+        expect![[r#"
+        reuse   make
+        reuse   count
+    "#]],
+    );
+    cache.check(
+        "other",
+        expect![[r#"
+        run     make: `text` changed
+        done    make
+        run     count: depends on `make`
+        done    count
+    "#]],
+    );
+    let store = cache.open();
+    let alone = store.alone().unwrap();
+    assert!(!alone.is_sure());
+    // A file that another process may be about to name is left alone.
+    let young = cache.folder().join("blobs/aa/tmp-7-0");
+    fs::create_dir_all(young.parent().unwrap()).unwrap();
+    fs::write(&young, b"half a bl").unwrap();
+    let nothing = std::collections::BTreeSet::new();
+    let limits = tabella::store::CacheLimits {
+        max_bytes: Some(0),
+        max_age_days: None,
+    };
+    let told = store.collect(&alone, &limits, &nothing).unwrap();
+    assert_eq!((told.too_much, told.orphans), (4, 0));
+    assert!(young.exists());
+}

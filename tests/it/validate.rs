@@ -906,7 +906,7 @@ fn a_training_tells_the_same_before_anything_trains() {
     let (code, err) = run(&["train", "--dry-run"]);
     assert_eq!(code, 7, "{err}");
     assert!(
-        err.contains("W340") && err.contains("1 more remark"),
+        err.contains("W340") && err.contains("1 more warning"),
         "{err}"
     );
     let (code, err) = run(&["train", "--dry-run", "--skip-validation"]);
