@@ -165,6 +165,7 @@ impl Training<'_> {
             domain: domain_paths(project, self.domain),
             data: there_or_named(project, self.data, "data"),
             want: self.want,
+            language: None,
             environment: self.run.environment.clone(),
         })?;
         let findings = Findings {

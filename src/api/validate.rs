@@ -114,6 +114,7 @@ pub fn validate(options: &ValidateOptions) -> Result<Validated, TrainError> {
         domain: domain_paths(project, &options.domain),
         data: there_or_named(project, &options.data, "data"),
         want: Want::All,
+        language: None,
         environment: options.environment.clone(),
     })?;
     let counts = Counts::of(&imported.project);

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::path::PathBuf;
 
 use crate::convert::annotated::annotated;
 use crate::convert::emit::Tree;
@@ -16,16 +15,30 @@ use crate::convert::written::Line;
 use crate::convert::written::NluFile;
 use crate::data::Example;
 use crate::data::NluData;
+use crate::diagnostic::Severity;
 use crate::import::ImportError;
-use crate::import::import_nlu_files;
+use crate::import::Sources;
+use crate::import::Want;
+use crate::import::import_project;
 
-/// Converts a file of JSON data.
+/// Converts a file of JSON data; the language of `sources` is that of the examples
+/// of Dialogflow beside it. What is remarkable in the data goes to the notes.
 ///
 /// # Errors
 ///
 /// If the file, or one that belongs to it, cannot be read.
-pub fn nlu(root: &Path, path: &Path, notes: &mut Notes) -> Result<NluFile, ImportError> {
-    let imported = import_nlu_files(root, &[PathBuf::from(path)])?;
+pub fn nlu(sources: &Sources, path: &Path, notes: &mut Notes) -> Result<NluFile, ImportError> {
+    let path = path.strip_prefix(&sources.root).unwrap_or(path);
+    let imported = import_project(&Sources {
+        root: sources.root.clone(),
+        data: vec![path.to_owned()],
+        want: Want::Nlu,
+        language: sources.language.clone(),
+        ..Sources::default()
+    })?;
+    let said = imported.diagnostics.into_iter();
+    let said = said.filter(|diagnostic| diagnostic.severity != Severity::Note);
+    notes.diagnostics.extend(said);
     Ok(file(&imported.project.nlu, notes))
 }
 

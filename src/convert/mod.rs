@@ -35,8 +35,10 @@ use crate::convert::rules::Rule;
 use crate::convert::source::Edits;
 use crate::convert::source::Source;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Severity;
 use crate::diagnostic::SourceMap;
 use crate::diagnostic::arrange;
+use crate::diagnostic::has_errors;
 use crate::import::FileKind;
 use crate::import::ImportError;
 use crate::import::Imported;
@@ -66,7 +68,7 @@ pub struct Conversion {
 pub struct Output {
     /// The file that it was made of; none if it is new.
     pub source: Option<PathBuf>,
-    /// Its path, relative to the project's folder if the source's is.
+    /// Its path; like the source's, it starts with the project's folder.
     pub path: PathBuf,
     /// What it was read as, sorted.
     pub kinds: Vec<FileKind>,
@@ -83,7 +85,8 @@ pub struct Output {
 /// Only if a file or folder that exists cannot be read.
 pub fn convert(sources: &Sources) -> Result<Conversion, ImportError> {
     let imported = import_project(sources)?;
-    let mut project = Project::open(&sources.root, &imported)?;
+    let sources = &in_language(sources, &imported);
+    let mut project = Project::open(sources, &imported)?;
     let rules = project.config();
     let triggers = match project.has_mapping {
         true => Triggers::Take,
@@ -108,7 +111,7 @@ pub fn convert(sources: &Sources) -> Result<Conversion, ImportError> {
         });
         conversion.add(
             None,
-            folder.join("rules.yml"),
+            sources.root.join(folder).join("rules.yml"),
             rules::text(&rules).into_bytes(),
         );
     }
@@ -132,6 +135,8 @@ enum Work {
     Write(String),
     /// It stays as it is.
     Keep(Vec<u8>),
+    /// It holds nothing that could be written, as half of an export of Dialogflow.
+    Leave,
     /// It cannot be converted.
     Refuse,
 }
@@ -144,7 +149,7 @@ struct Project {
 }
 
 impl Project {
-    fn open(root: &Path, imported: &Imported) -> Result<Self, ImportError> {
+    fn open(sources: &Sources, imported: &Imported) -> Result<Self, ImportError> {
         let examples = imported.project.nlu.examples.iter();
         let retrieval = examples.filter(|example| example.intent_response_key.is_some());
         let retrieval = retrieval
@@ -157,15 +162,15 @@ impl Project {
         };
         let broken = broken(imported);
         for input in &imported.files {
-            if input.kinds.is_empty() && !is_config(&input.path) {
+            // Decided before it is read: reading a pipe may never end.
+            let is_broken = broken.contains(&input.shown);
+            if input.kinds.is_empty() && !is_broken && !is_config(&input.path) {
                 continue;
             }
-            let path = root.join(&input.path);
-            let bytes = fs::read(&path).map_err(|source| ImportError::Read { path, source })?;
             let mut notes = Notes::on(input.shown.clone());
-            let work = match broken.contains(&input.shown) {
+            let work = match is_broken {
                 true => Work::Refuse,
-                false => project.start(root, input, bytes, &mut notes)?,
+                false => project.start(sources, input, &mut notes)?,
             };
             if matches!(work, Work::Refuse) {
                 notes.say("E602", 0, "the file cannot be converted");
@@ -182,11 +187,12 @@ impl Project {
     /// Opens what is edited, and writes anew what is not YAML.
     fn start(
         &self,
-        root: &Path,
+        sources: &Sources,
         input: &InputFile,
-        bytes: Vec<u8>,
         notes: &mut Notes,
     ) -> Result<Work, ImportError> {
+        let path = input.path.clone();
+        let bytes = fs::read(&path).map_err(|source| ImportError::Read { path, source })?;
         if input.kinds.is_empty() || input.kinds.contains(&FileKind::Lookup) {
             return Ok(Work::Keep(bytes));
         }
@@ -195,12 +201,20 @@ impl Project {
                 Some(source) => Work::Edit(source, Edits::default()),
                 None => Work::Refuse,
             },
-            Format::Json => Work::Write(json::nlu(root, &input.path, notes)?.text()),
+            Format::Json => {
+                let file = json::nlu(sources, &input.path, notes)?;
+                match () {
+                    () if has_errors(&notes.diagnostics) => Work::Refuse,
+                    () if file.entries.is_empty() => Work::Leave,
+                    () => Work::Write(file.text()),
+                }
+            }
             Format::Markdown(kind) => {
                 let text = markdown::text(&bytes);
                 Work::Write(match kind {
                     Content::Nlu => {
-                        markdown::nlu(&text, &|path| root.join(path).is_file(), notes).text()
+                        let exists = |path: &str| sources.root.join(path).is_file();
+                        markdown::nlu(&text, &exists, notes).text()
                     }
                     Content::Responses => markdown::responses(&text, notes).text(),
                     Content::Stories => markdown::stories(&text, &self.retrieval, notes).text(),
@@ -263,24 +277,30 @@ impl Project {
     }
 
     fn finish(self, imported: Imported) -> Conversion {
+        let mut lost = broken(&imported);
         let mut conversion = Conversion {
             sources: imported.sources,
             ..Conversion::default()
         };
-        let mut lost: BTreeSet<Arc<str>> = BTreeSet::new();
+        // What is written anew makes room for what was there.
+        let paths = imported.files.iter().map(|file| file.path.clone());
+        conversion.taken = paths.collect();
         for file in self.files {
             let (path, kinds) = (file.input.path, file.input.kinds);
+            conversion.diagnostics.extend(file.notes.diagnostics);
             let (new_path, bytes, is_changed) = match file.work {
                 Work::Edit(source, edits) => (path.clone(), source.with(&edits), !edits.is_empty()),
                 Work::Write(text) => (path.with_extension("yml"), text.into_bytes(), true),
                 Work::Keep(bytes) => (path.clone(), bytes, false),
+                Work::Leave => continue,
                 Work::Refuse => {
                     lost.insert(file.input.shown);
-                    conversion.diagnostics.extend(file.notes.diagnostics);
                     continue;
                 }
             };
-            conversion.diagnostics.extend(file.notes.diagnostics);
+            if new_path == path {
+                conversion.taken.remove(&path);
+            }
             conversion.add(Some(path), new_path, bytes);
             if let Some(output) = conversion.outputs.last_mut() {
                 output.kinds = kinds;
@@ -294,12 +314,25 @@ impl Project {
     }
 }
 
-/// Returns the files that are not YAML, or would expand to too much: they have been
-/// named, and are not opened again.
+/// Returns what is to be read, with the language of the project.
+fn in_language(sources: &Sources, imported: &Imported) -> Sources {
+    let language = sources.language.clone();
+    Sources {
+        language: language.or_else(|| imported.project.config.language.clone()),
+        ..sources.clone()
+    }
+}
+
+/// Returns the files that could not be read as they are meant: what is not
+/// understood cannot be kept.
+///
+/// Mistakes about components and variables that are not set do not count: configs
+/// are edited as text, and some of those mistakes are what is converted.
 fn broken(imported: &Imported) -> BTreeSet<Arc<str>> {
-    let about_files = imported.diagnostics.iter();
-    let about_files = about_files.filter(|d| d.code.starts_with("E00") || d.code == "E012");
-    about_files.map(|d| d.place.file.clone()).collect()
+    let errors = imported.diagnostics.iter();
+    let errors = errors.filter(|d| d.severity == Severity::Error);
+    let errors = errors.filter(|d| !d.code.starts_with("E1") && d.code != "E011");
+    errors.map(|d| d.place.file.clone()).collect()
 }
 
 /// Returns whether a file is a config by its name: those of imported projects stay,

@@ -90,6 +90,8 @@ pub struct Sources {
     pub data: Vec<PathBuf>,
     /// Which parts to read.
     pub want: Want,
+    /// The language of Dialogflow's examples; that of the config if none.
+    pub language: Option<String>,
     /// The environment that `${NAME}` is looked up in.
     pub environment: BTreeMap<String, String>,
 }
@@ -197,7 +199,7 @@ pub fn import_project(sources: &Sources) -> Result<Imported, ImportError> {
     }
     let mut reader = Reader::open(candidates, Shelf::Disk, &sources.environment)?;
     reader.say(said);
-    reader.project(&sources.root, sources.want)
+    reader.project(&sources.root, sources.want, sources.language.as_deref())
 }
 
 /// Reads a project whose files are in memory, given as path and bytes; nothing
@@ -227,7 +229,7 @@ pub fn import_texts(files: &[(&str, &[u8])]) -> Result<Imported, ImportError> {
         .map(|(name, bytes)| (PathBuf::from(name), *bytes));
     let files: BTreeMap<PathBuf, &[u8]> = files.collect();
     let reader = Reader::open(candidates, Shelf::Memory(&files), &BTreeMap::new())?;
-    reader.project(Path::new(""), Want::All)
+    reader.project(Path::new(""), Want::All, None)
 }
 
 /// Reads NLU data alone, for testing: `project.nlu` holds it.
@@ -310,12 +312,18 @@ impl<'s> Reader<'s> {
     }
 
     /// Brings all parts of a project together.
-    fn project(mut self, root: &Path, want: Want) -> Result<Imported, ImportError> {
+    fn project(
+        mut self,
+        root: &Path,
+        want: Want,
+        language: Option<&str>,
+    ) -> Result<Imported, ImportError> {
         self.look_for_traps(want);
         let config = self.config();
         let (mut domain, dialect) = self.domain();
         let has_domain = self.has_domain();
-        let language = config.language.as_deref().unwrap_or(DEFAULT_LANGUAGE);
+        let language = language.or(config.language.as_deref());
+        let language = language.unwrap_or(DEFAULT_LANGUAGE);
         self.open_examples(root, language)?;
         self.keep_trees(&[FileKind::Nlu, FileKind::Stories]);
         let mut nlu = self.nlu(root)?;

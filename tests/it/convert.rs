@@ -677,7 +677,7 @@ fn domain() -> impl Strategy<Value = String> {
         for (name, slot) in known.iter().zip(&slots) {
             text += &format!("  # about {name}\n  '{name}':{slot}");
         }
-        text += "forms:\n";
+        text += if forms.is_empty() { "" } else { "forms:\n" };
         for (number, form) in forms.iter().enumerate() {
             text += &format!("  form_{number}:\n");
             text += if keyword { "    required_slots:\n" } else { "" };

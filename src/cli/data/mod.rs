@@ -9,10 +9,17 @@ mod findings;
 mod sarif;
 mod write;
 
+use std::path::Path;
+use std::path::PathBuf;
+
 use clap::Args;
 use clap::Subcommand;
 
+use crate::cli::environment::environment;
 use crate::cli::exit::Exit;
+use crate::import::Sources;
+use crate::import::Want;
+use crate::import::import_project;
 
 /// `tabella data`.
 #[derive(Debug, Args)]
@@ -43,4 +50,21 @@ pub fn run(arguments: &DataArguments) -> Exit {
         DataCommand::Split(arguments) => split::run(arguments),
         DataCommand::Migrate(arguments) => convert::migrate(arguments),
     }
+}
+
+/// Returns the language in the usual config of a project, if it has one.
+fn language_of(project: &Path) -> Option<String> {
+    let config = PathBuf::from("config.yml");
+    if !project.join(&config).is_file() {
+        return None;
+    }
+    // Whoever works with the config says what is wrong with it.
+    let imported = import_project(&Sources {
+        root: project.to_owned(),
+        config,
+        want: Want::Nlu,
+        environment: environment(),
+        ..Sources::default()
+    });
+    imported.ok()?.project.config.language
 }

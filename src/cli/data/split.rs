@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::api::TrainError;
 use crate::api::chain;
+use crate::cli::data::language_of;
 use crate::cli::data::write::WriteError;
 use crate::cli::data::write::Written;
 use crate::cli::data::write::write;
@@ -99,6 +100,7 @@ pub fn run(arguments: &SplitArguments) -> Exit {
     let sources = Sources {
         root: flags.project.clone(),
         data: paths.clone(),
+        language: language_of(&flags.project),
         environment: environment(),
         ..Sources::default()
     };
@@ -146,8 +148,16 @@ fn finish(flags: &RunFlags, split: &Split, noun: &str) -> Exit {
     let paths = names.map(|(name, _)| flags.out.join(name).display().to_string());
     let paths: Vec<String> = paths.collect();
     let (training, test) = (split.training_count, split.test_count);
+    if !split.lost.is_empty() && !flags.json {
+        complain(render(&split.lost, &split.sources, Paint::Plain).trim_end());
+    }
     if flags.json {
-        let object = json!({ "written": paths, "training": training, "test": test });
+        let object = json!({
+            "written": paths,
+            "training": training,
+            "test": test,
+            "diagnostics": split.lost,
+        });
         return print(&object.to_string(), Exit::Done);
     }
     let sentence = format!("{training} {noun} train, {test} are tested with");

@@ -24,12 +24,12 @@ mod nlu;
 mod stories;
 
 use std::fs;
-use std::path::Path;
 
 use serde::Serialize;
 
 use crate::convert::Format;
 use crate::convert::format;
+use crate::convert::in_language;
 use crate::convert::json;
 use crate::convert::markdown;
 use crate::convert::markdown::Content;
@@ -38,6 +38,7 @@ use crate::convert::source::Source;
 use crate::convert::written::NluFile;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::SourceMap;
+use crate::diagnostic::arrange;
 use crate::diagnostic::has_errors;
 use crate::digest::Digest;
 use crate::import::FileKind;
@@ -78,6 +79,8 @@ pub struct Split {
     pub test_count: usize,
     /// What is wrong with the data; nothing is split if there are errors.
     pub diagnostics: Vec<Diagnostic>,
+    /// What could not be kept of files that are not YAML.
+    pub lost: Vec<Diagnostic>,
     /// The texts that diagnostics point into.
     pub sources: SourceMap,
 }
@@ -94,12 +97,17 @@ pub fn split_nlu(sources: &Sources, options: &SplitOptions) -> Result<Split, Imp
         ..sources.clone()
     };
     let (imported, files) = open(&sources, &[FileKind::Nlu])?;
+    let sources = in_language(&sources, &imported);
     let mut read = Vec::new();
+    let mut lost = Vec::new();
     for file in &files {
-        read.extend(nlu_file(&sources.root, file)?);
+        let mut notes = Notes::on(file.0.shown.clone());
+        read.extend(nlu_file(&sources, file, &mut notes)?);
+        lost.extend(notes.diagnostics);
     }
+    arrange(&mut lost);
     let split = nlu::split(read, options);
-    Ok(finish(imported, split))
+    Ok(finish(imported, Split { lost, ..split }))
 }
 
 /// Splits stories into `training_stories.yml` and `test_stories.yml`. Rules train,
@@ -125,7 +133,7 @@ fn open(sources: &Sources, kinds: &[FileKind]) -> Result<(Imported, Vec<File>), 
     let is_wrong = has_errors(&imported.diagnostics);
     for input in imported.files.iter().filter(|_| !is_wrong) {
         if input.kinds.iter().any(|kind| kinds.contains(kind)) {
-            let path = sources.root.join(&input.path);
+            let path = input.path.clone();
             let bytes = fs::read(&path).map_err(|source| ImportError::Read { path, source })?;
             files.push((input.clone(), bytes));
         }
@@ -134,16 +142,19 @@ fn open(sources: &Sources, kinds: &[FileKind]) -> Result<(Imported, Vec<File>), 
 }
 
 /// Returns the NLU data of a file as it is written.
-fn nlu_file(root: &Path, (input, bytes): &File) -> Result<Option<NluFile>, ImportError> {
-    let mut notes = Notes::on(input.shown.clone());
+fn nlu_file(
+    sources: &Sources,
+    (input, bytes): &File,
+    notes: &mut Notes,
+) -> Result<Option<NluFile>, ImportError> {
     let text = || markdown::text(bytes);
     Ok(match format(&input.path, bytes) {
         Format::Yaml => Source::read(bytes.clone()).map(|source| NluFile::read(&source)),
-        Format::Json => Some(json::nlu(root, &input.path, &mut notes)?),
-        Format::Markdown(Content::Responses) => Some(markdown::responses(&text(), &mut notes)),
+        Format::Json => Some(json::nlu(sources, &input.path, notes)?),
+        Format::Markdown(Content::Responses) => Some(markdown::responses(&text(), notes)),
         Format::Markdown(_) => {
-            let exists = |path: &str| root.join(path).is_file();
-            Some(markdown::nlu(&text(), &exists, &mut notes))
+            let exists = |path: &str| sources.root.join(path).is_file();
+            Some(markdown::nlu(&text(), &exists, notes))
         }
     })
 }
