@@ -67,7 +67,7 @@ pub enum Command {
     Cache(Box<CacheArguments>),
     /// Show how two models differ
     Diff(DiffArguments),
-    /// Check a project's files, without training
+    /// Check, convert or split a project's files, without training
     Data(DataArguments),
     /// Say more about a code such as W404, or list all codes
     ExplainCode(ExplainCodeArguments),

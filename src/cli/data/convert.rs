@@ -1,5 +1,6 @@
 //! `tabella data convert` and `tabella data migrate`: older formats to YAML 3.1.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -9,9 +10,11 @@ use serde_json::json;
 
 use crate::api::TrainError;
 use crate::api::chain;
+use crate::cli::data::language_of;
 use crate::cli::data::write::Backup;
 use crate::cli::data::write::WriteError;
 use crate::cli::data::write::Written;
+use crate::cli::data::write::check;
 use crate::cli::data::write::write;
 use crate::cli::environment::environment;
 use crate::cli::exit::Exit;
@@ -22,11 +25,13 @@ use crate::cli::output::print;
 use crate::convert::Conversion;
 use crate::convert::Output;
 use crate::convert::convert;
+use crate::data::Domain;
 use crate::diagnostic::Paint;
 use crate::diagnostic::has_errors;
 use crate::diagnostic::render;
 use crate::import::FileKind;
 use crate::import::Sources;
+use crate::import::import_test_stories;
 
 /// `tabella data convert`.
 #[derive(Debug, Args)]
@@ -57,8 +62,8 @@ pub struct ConvertArguments {
     /// The format to convert to; there is one
     #[arg(long, short, value_enum, default_value = "yaml")]
     format: OutputFormat,
-    /// The language of the data; it changes nothing
-    #[arg(long, short, hide = true)]
+    /// The language of Dialogflow's examples [default: that of the project's config]
+    #[arg(long, short, value_name = "CODE")]
     language: Option<String>,
     /// How the command runs.
     #[command(flatten)]
@@ -117,35 +122,123 @@ enum OutputFormat {
 /// Runs `convert`.
 pub fn run(arguments: &ConvertArguments) -> Exit {
     let OutputFormat::Yaml = arguments.format;
-    let is_whole = arguments.what.is_none()
-        && arguments.data.is_empty()
-        && arguments.domain.is_empty()
-        && arguments.config.is_none();
-    let there = |name: &str| is_whole && arguments.run.project.join(name).exists();
-    let usual = |name: &str| there(name).then(|| PathBuf::from(name));
-    let or_usual = |given: &[PathBuf], usual: Option<PathBuf>| match given.is_empty() {
-        true => usual.into_iter().collect(),
-        false => given.to_vec(),
-    };
-    let mut config = arguments.config.clone();
-    let mut data = or_usual(&arguments.data, usual("data"));
-    if arguments.what == Some(What::Config) && config.is_none() {
-        config = data.pop();
+    let root = &arguments.run.project;
+    let sources = sources(arguments);
+    let read = sources.data.iter().chain(&sources.domain);
+    if !arguments.in_place
+        && let Some(folder) = folder_around(&root.join(&arguments.out), root, read)
+    {
+        return refuse_out(&arguments.run, &arguments.out, folder);
     }
-    let sources = Sources {
-        root: arguments.run.project.clone(),
-        config: config.or(usual("config.yml")).unwrap_or_default(),
-        domain: or_usual(&arguments.domain, usual("domain.yml").or(usual("domain"))),
-        data,
-        environment: environment(),
-        ..Sources::default()
-    };
     let conversion = match convert(&sources) {
         Ok(conversion) => conversion,
         Err(error) => return fail(Format::of(arguments.run.json), &TrainError::from(error)),
     };
     let files = plan(arguments, &conversion);
-    finish(&arguments.run, &conversion, &files)
+    let exit = finish(&arguments.run, &conversion, &files);
+    if names_nothing(arguments) && arguments.what.is_none() && has_old_tests(root) {
+        complain(
+            "note: Markdown test stories in `tests` stay as they are: \
+             `tabella data convert core --data tests` writes them as YAML",
+        );
+    }
+    exit
+}
+
+/// Returns whether the project's usual files are meant.
+fn names_nothing(arguments: &ConvertArguments) -> bool {
+    arguments.data.is_empty() && arguments.domain.is_empty() && arguments.config.is_none()
+}
+
+/// Says what is read: what was named, else what is usual.
+fn sources(arguments: &ConvertArguments) -> Sources {
+    let root = &arguments.run.project;
+    let is_whole = arguments.what.is_none() && names_nothing(arguments);
+    let usual = |name: &str| {
+        let is_there = is_whole && root.join(name).exists();
+        is_there.then(|| PathBuf::from(name))
+    };
+    let or_usual = |given: &[PathBuf], usual: Option<PathBuf>| match given.is_empty() {
+        true => usual.into_iter().collect(),
+        false => given.to_vec(),
+    };
+    let mut config = arguments.config.clone();
+    let mut data = arguments.data.clone();
+    match arguments.what {
+        None => data = or_usual(&data, usual("data")),
+        Some(What::Config) => {
+            config = config.or_else(|| data.pop());
+            config.get_or_insert_with(|| PathBuf::from("config.yml"));
+        }
+        Some(_) => data = or_usual(&data, Some(PathBuf::from("data"))),
+    }
+    let config = config.or(usual("config.yml"));
+    let language = arguments.language.clone();
+    Sources {
+        root: root.clone(),
+        domain: or_usual(&arguments.domain, usual("domain.yml").or(usual("domain"))),
+        data,
+        language: language.or_else(|| match config {
+            Some(_) => None,
+            None => language_of(root),
+        }),
+        config: config.unwrap_or_default(),
+        environment: environment(),
+        ..Sources::default()
+    }
+}
+
+/// Returns the read folder that is, or holds, the folder that is written to: the
+/// next run would read what this one wrote.
+fn folder_around<'p>(
+    out: &Path,
+    root: &Path,
+    mut read: impl Iterator<Item = &'p PathBuf>,
+) -> Option<&'p Path> {
+    let there = out.ancestors().find_map(|path| {
+        let path = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
+        std::fs::canonicalize(path).ok()
+    })?;
+    let around = read.find(|path| {
+        let folder = std::fs::canonicalize(root.join(path));
+        folder.is_ok_and(|folder| folder.is_dir() && there.starts_with(folder))
+    });
+    around.map(PathBuf::as_path)
+}
+
+fn refuse_out(run: &RunFlags, out: &Path, folder: &Path) -> Exit {
+    let why = format!(
+        "nothing is written: `{}` is in `{}`, where it would be read as well; \
+         name another folder with `--out`",
+        out.display(),
+        folder.display()
+    );
+    complain(&format!("error: {why}"));
+    match run.json {
+        true => print(
+            &json!({ "error": why, "diagnostics": [] }).to_string(),
+            Exit::BadInput,
+        ),
+        false => Exit::BadInput,
+    }
+}
+
+/// Returns whether a project has test stories in Markdown.
+fn has_old_tests(root: &Path) -> bool {
+    let folder = PathBuf::from("tests");
+    if !root.join(&folder).is_dir() {
+        return false;
+    }
+    // What cannot be read is no matter of this command.
+    let imported = import_test_stories(root, &[folder], &Domain::default()).unwrap_or_default();
+    imported.files.iter().any(|file| {
+        let is_markdown = file.path.extension().is_some_and(|suffix| suffix == "md");
+        is_markdown && file.kinds.contains(&FileKind::TestStories)
+    })
 }
 
 /// A file that is written, and what it was made of.
@@ -157,6 +250,8 @@ struct Planned {
 /// Says which files are written where.
 fn plan(arguments: &ConvertArguments, conversion: &Conversion) -> Vec<Planned> {
     let root = &arguments.run.project;
+    let out = root.join(&arguments.out);
+    let mut taken = BTreeSet::new();
     let outputs = conversion.outputs.iter();
     let outputs = outputs.filter(|output| match arguments.what {
         Some(what) => is_of(what, output),
@@ -171,18 +266,15 @@ fn plan(arguments: &ConvertArguments, conversion: &Conversion) -> Vec<Planned> {
             .unwrap_or_default()
             .to_string_lossy();
         let path = match (arguments.in_place, arguments.what) {
-            (true, _) => root.join(&output.path),
-            (_, Some(_)) => root
-                .join(&arguments.out)
-                .join(format!("{stem}_converted.yml")),
-            _ => root.join(&arguments.out).join(below(inside)),
+            (true, _) => output.path.clone(),
+            (_, Some(_)) => free(out.join(format!("{stem}_converted.yml")), &mut taken),
+            _ => free(out.join(below(inside)), &mut taken),
         };
         let original = source.as_ref().filter(|_| arguments.in_place);
-        let backup = original.map(|source| {
-            let from = root.join(source);
+        let backup = original.map(|from| {
             let mut to = from.clone().into_os_string();
             to.push(".bak");
-            let to = PathBuf::from(to);
+            let (from, to) = (from.clone(), PathBuf::from(to));
             Backup { from, to }
         });
         let bytes = output.bytes.clone();
@@ -203,6 +295,19 @@ fn below(path: &Path) -> PathBuf {
     names.collect()
 }
 
+/// Returns a path that no other file of this run has: itself, or one with a number.
+fn free(path: PathBuf, taken: &mut BTreeSet<PathBuf>) -> PathBuf {
+    let mut free = path.clone();
+    let mut number = 2;
+    while !taken.insert(free.clone()) {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let suffix = path.extension().unwrap_or_default().to_string_lossy();
+        free = path.with_file_name(format!("{stem}{number}.{suffix}"));
+        number += 1;
+    }
+    free
+}
+
 fn is_of(what: What, output: &Output) -> bool {
     let kinds: &[FileKind] = match what {
         What::Nlu | What::Nlg => &[FileKind::Nlu],
@@ -221,6 +326,11 @@ pub fn migrate(arguments: &MigrateArguments) -> Exit {
         environment: environment(),
         ..Sources::default()
     };
+    if let Some(out) = &arguments.out
+        && let Some(folder) = folder_around(&root.join(out), root, sources.domain.iter())
+    {
+        return refuse_out(&arguments.run, out, folder);
+    }
     let conversion = match convert(&sources) {
         Ok(conversion) => conversion,
         Err(error) => return fail(Format::of(arguments.run.json), &TrainError::from(error)),
@@ -238,8 +348,7 @@ pub fn migrate(arguments: &MigrateArguments) -> Exit {
         let Some(source) = &output.source else {
             continue;
         };
-        let path = root.join(source);
-        let inside = path.strip_prefix(&old).unwrap_or(Path::new(""));
+        let inside = source.strip_prefix(&old).unwrap_or(Path::new(""));
         let place = |folder: &Path| match inside.as_os_str().is_empty() {
             true => folder.to_owned(),
             false => folder.join(inside),
@@ -255,10 +364,13 @@ pub fn migrate(arguments: &MigrateArguments) -> Exit {
         };
         add(place(&new), output.bytes.clone());
         if arguments.out.is_none() {
-            match std::fs::read(&path) {
+            match std::fs::read(source) {
                 Ok(bytes) => add(place(&copy), bytes),
                 Err(error) => {
-                    complain(&format!("error: cannot read `{}`: {error}", path.display()));
+                    complain(&format!(
+                        "error: cannot read `{}`: {error}",
+                        source.display()
+                    ));
                     return Exit::InputOutput;
                 }
             }
@@ -271,9 +383,10 @@ pub fn migrate(arguments: &MigrateArguments) -> Exit {
 fn finish(run: &RunFlags, conversion: &Conversion, files: &[Planned]) -> Exit {
     let refused = has_errors(&conversion.diagnostics);
     let written: Vec<Written> = files.iter().map(|file| file.written.clone()).collect();
-    let outcome = match run.dry_run || refused {
-        true => Ok(()),
-        false => write(&written),
+    let outcome = match () {
+        () if refused => Ok(()),
+        () if run.dry_run => check(&written),
+        () => write(&written),
     };
     let exit = match &outcome {
         _ if refused => Exit::BadInput,
@@ -297,11 +410,16 @@ fn finish(run: &RunFlags, conversion: &Conversion, files: &[Planned]) -> Exit {
     } else if refused {
         complain("error: nothing is written: some files cannot be converted");
     }
-    let done: &[Planned] = if exit == Exit::Done { files } else { &[] };
+    let done = match &outcome {
+        _ if refused => &[],
+        Ok(()) => files,
+        Err(WriteError::Exists(_)) => &[],
+        Err(WriteError::Write { count, .. }) => &files[..*count],
+    };
     if run.json {
         let files: Vec<_> = done
             .iter()
-            .map(|file| json!({ "path": shown(&file.written.path), "source": file.source }))
+            .map(|file| json!({ "path": shown(&file.written.path), "source": file.source.as_deref().map(&shown) }))
             .collect();
         let object = json!({
             "dry_run": run.dry_run,
@@ -314,7 +432,7 @@ fn finish(run: &RunFlags, conversion: &Conversion, files: &[Planned]) -> Exit {
     let lines: Vec<String> = done
         .iter()
         .map(|file| match &file.source {
-            Some(source) => format!("{} from {}", shown(&file.written.path), source.display()),
+            Some(source) => format!("{} from {}", shown(&file.written.path), shown(source)),
             None => format!("{} (new)", shown(&file.written.path)),
         })
         .collect();

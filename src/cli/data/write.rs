@@ -1,4 +1,4 @@
-//! Writes files that nothing may be overwritten by: all or none.
+//! Writes files that nothing may be overwritten by: none if one is in the way.
 
 use std::fs;
 use std::io;
@@ -32,9 +32,13 @@ pub enum WriteError {
     /// Files would be overwritten.
     #[error("nothing is written: {} is there already", shown(.0))]
     Exists(Vec<PathBuf>),
-    /// A file could not be written.
+    /// A file could not be written, after `count` others that were.
     #[error("cannot write `{}`", path.display())]
-    Write { path: PathBuf, source: io::Error },
+    Write {
+        path: PathBuf,
+        source: io::Error,
+        count: usize,
+    },
 }
 
 /// Returns some paths for a sentence.
@@ -54,6 +58,23 @@ fn shown(paths: &[PathBuf]) -> String {
 ///
 /// Before anything is written, if a file is there already that nobody keeps.
 pub fn write(files: &[Written]) -> Result<(), WriteError> {
+    check(files)?;
+    for (count, file) in files.iter().enumerate() {
+        write_one(file).map_err(|source| WriteError::Write {
+            path: file.path.clone(),
+            source,
+            count,
+        })?;
+    }
+    Ok(())
+}
+
+/// Looks whether files could be written.
+///
+/// # Errors
+///
+/// If a file is there already that nobody keeps.
+pub fn check(files: &[Written]) -> Result<(), WriteError> {
     let mut there: Vec<PathBuf> = Vec::new();
     for file in files {
         let is_kept = file.backup.as_ref().is_some_and(|b| b.from == file.path);
@@ -66,25 +87,23 @@ pub fn write(files: &[Written]) -> Result<(), WriteError> {
                 .cloned(),
         );
     }
-    if !there.is_empty() {
-        return Err(WriteError::Exists(there));
+    match there.is_empty() {
+        true => Ok(()),
+        false => Err(WriteError::Exists(there)),
     }
-    for file in files {
-        write_one(file).map_err(|source| WriteError::Write {
-            path: file.path.clone(),
-            source,
-        })?;
-    }
-    Ok(())
 }
 
 /// Keeps the original, writes beside it and renames: whatever happens in between,
-/// one of both files is there.
+/// one of both files is there. A link that is written to stays one.
 fn write_one(file: &Written) -> io::Result<()> {
-    let folder = file.path.parent().filter(|p| !p.as_os_str().is_empty());
+    let path = match file.path.is_symlink() {
+        true => fs::canonicalize(&file.path)?,
+        false => file.path.clone(),
+    };
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let new = folder.join(format!(".{name}.new{}", std::process::id()));
     let mut handle = fs::OpenOptions::new()
         .write(true)
@@ -102,7 +121,7 @@ fn write_one(file: &Written) -> io::Result<()> {
         }
         _ => Ok(()),
     });
-    let outcome = outcome.and_then(|()| fs::rename(&new, &file.path));
+    let outcome = outcome.and_then(|()| fs::rename(&new, &path));
     if outcome.is_err() {
         // What is half there is no use; that it stays is no second failure.
         let _ = fs::remove_file(&new);
