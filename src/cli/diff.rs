@@ -138,9 +138,7 @@ fn changes(changes: &[ItemChange]) -> Vec<String> {
 
 fn field(field: &FieldDiff) -> String {
     let shown = |value: &Option<String>| match value {
-        // A digest is long, and its beginning tells it apart.
-        Some(value) if value.len() == 64 => value[..12].to_owned(),
-        Some(value) => value.clone(),
+        Some(value) => undigested(value).to_owned(),
         None => "none".to_owned(),
     };
     format!(
@@ -149,6 +147,13 @@ fn field(field: &FieldDiff) -> String {
         shown(&field.old),
         shown(&field.new)
     )
+}
+
+/// Cuts a digest: it is long, and its beginning tells it apart.
+fn undigested(value: &str) -> &str {
+    let is_digest = value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let start = if is_digest { value.get(..12) } else { None };
+    start.unwrap_or(value)
 }
 
 fn file(file: &FileDiff) -> String {
@@ -259,4 +264,24 @@ fn stories_lines(stories: &StoryDiff) -> (String, Vec<String>) {
         lines.push("every story is followed in the same way".to_owned());
     }
     (title, lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_any_letters_are_shown_and_digests_are_cut() {
+        // As long as a digest, with a letter of two bytes where one is cut.
+        let name = format!("{}é{}", "a".repeat(11), "a".repeat(51));
+        let about = FieldDiff {
+            name: "assistant_id".to_owned(),
+            old: Some(name.clone()),
+            new: Some("0123456789ab".repeat(6)[..64].to_owned()),
+        };
+        assert_eq!(
+            field(&about),
+            format!("assistant_id     {name} → 0123456789ab")
+        );
+    }
 }
