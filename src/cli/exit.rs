@@ -88,7 +88,9 @@ impl Exit {
     fn after_cache(error: &CacheError) -> Self {
         match error {
             CacheError::NoFolder | CacheError::NothingToExport { .. } => Exit::NoInput,
-            CacheError::NotACache { .. } | CacheError::Bundle { .. } => Exit::BadInput,
+            CacheError::NotACache { .. }
+            | CacheError::Bundle { .. }
+            | CacheError::Occupied { .. } => Exit::BadInput,
             CacheError::Unusable(
                 Warning::Newer { .. } | Warning::Foreign { .. } | Warning::Damaged { .. },
             ) => Exit::BadInput,

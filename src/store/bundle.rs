@@ -32,6 +32,7 @@ use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::BufWriter;
+use std::io::Read;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
@@ -60,6 +61,9 @@ pub(super) const END_SIZE: u64 = 32;
 
 /// What the content of a cache file is hashed in.
 const CONTENT_CONTEXT: &str = "tabella cache content v1";
+
+/// How many names are tried for the file while it is written.
+const ATTEMPTS: u32 = 100;
 
 /// What a cache file lists.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -147,13 +151,18 @@ impl BundledResult {
 
 impl Store {
     /// Writes the results under `keys` to the file `path`, which appears complete
-    /// or not at all. Keys that have no whole result are left out.
+    /// or not at all. Keys that have no whole result are left out. A file that is
+    /// there is replaced only if it is such a file.
     ///
     /// # Errors
     ///
-    /// If there is nothing to write, the file cannot be written, or the cache
-    /// changes meanwhile.
+    /// If there is nothing to write, the path is another file's, it cannot be
+    /// written, or the cache changes meanwhile.
     pub fn export(&self, keys: &BTreeSet<Digest>, path: &Path) -> Result<Bundled, CacheError> {
+        if !may_be_replaced(path)? {
+            let path = path.to_owned();
+            return Err(CacheError::Occupied { path });
+        }
         let index = self.index(keys);
         if index.results.is_empty() {
             let folder = self.folder().unwrap_or(Path::new("")).to_owned();
@@ -230,6 +239,25 @@ impl Store {
     }
 }
 
+/// Returns whether nothing is at `path`, or what an export wrote.
+fn may_be_replaced(path: &Path) -> Result<bool, CacheError> {
+    let read_error = |source| CacheError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    match fs::metadata(path) {
+        Ok(about) if !about.is_file() => return Ok(false),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(read_error(error)),
+    }
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(read_error)?;
+    let mut file = file.take(MAGIC.len() as u64);
+    file.read_to_end(&mut start).map_err(read_error)?;
+    Ok(start == MAGIC)
+}
+
 /// A writer that hashes and counts what passes.
 struct Hashing<W> {
     hasher: blake3::Hasher,
@@ -255,14 +283,23 @@ struct Unfinished {
 impl Unfinished {
     fn beside(path: &Path) -> io::Result<Self> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(format!("{}-", process::id()));
         // A name can be as long as the file system takes already.
-        let name = name.to_string_lossy();
-        hidden.push(name.chars().take(40).collect::<String>());
-        let path = path.with_file_name(hidden);
-        let file = File::create(&path)?;
-        Ok(Self { path, file })
+        let name: String = name.to_string_lossy().chars().take(40).collect();
+        let mut attempt = 0;
+        loop {
+            let hidden = format!(".{}-{attempt}-{name}", process::id());
+            let path = path.with_file_name(hidden);
+            match File::create_new(&path) {
+                Ok(file) => return Ok(Self { path, file }),
+                // Somebody else's; it is left alone.
+                Err(error)
+                    if error.kind() == io::ErrorKind::AlreadyExists && attempt < ATTEMPTS =>
+                {
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 

@@ -49,6 +49,12 @@ pub enum CacheError {
         /// What is wrong with it.
         source: BundleFlaw,
     },
+    /// What stands where an export is to be written is something else.
+    #[error("not a cache export, so it is not replaced: `{}`; name another file", path.display())]
+    Occupied {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file or folder could not be read.
     #[error("cannot read `{}`", path.display())]
     Read {

@@ -676,6 +676,22 @@ fn an_export_holds_what_this_project_needs_and_always_the_same_bytes() {
 }
 
 #[test]
+fn an_export_replaces_no_file_but_an_older_export() {
+    let place = Place::trained();
+    let run = place.run(&["cache", "export", "domain.yml"]).ends(65);
+    assert!(
+        run.err
+            .contains("not a cache export, so it is not replaced"),
+        "{run:#?}"
+    );
+    let domain = fs::read_to_string(place.path("bot/domain.yml")).unwrap();
+    assert_eq!(domain, DOMAIN);
+    place.run(&["cache", "export", "data"]).ends(65);
+    place.run(&["cache", "export", "a.cache"]).ends(0);
+    place.run(&["cache", "export", "a.cache"]).ends(0);
+}
+
+#[test]
 fn two_machines_that_trained_the_same_export_the_same_content() {
     let content = |place: &Place| {
         let export = place.json(&["cache", "export", "x", "--json", "--quiet"]);
