@@ -164,6 +164,10 @@ fn tell_issues(project: &Project, chosen: &[Chosen<'_>], diagnostics: &mut Vec<D
             .any(|step| step.is_rule == rules)
     };
     for issue in policy_issues(&priorities, &universe, has(false), has(true)) {
+        if matches!(issue, PolicyIssue::NoRules) && project.config.policies_are_default {
+            // Nobody asked for the policy.
+            continue;
+        }
         let code = if issue.is_error() { "E112" } else { "W111" };
         let about = match &issue {
             PolicyIssue::NoRules => chosen.iter().find(|one| one.policy.name == "RulePolicy"),

@@ -45,6 +45,8 @@ use crate::nlu::RegexEntities;
 use crate::nlu::RegexEntityOptions;
 use crate::nlu::Synonyms;
 use crate::nlu::component;
+use crate::nlu::component::COMPONENTS;
+use crate::nlu::component::PipelineError;
 use crate::recipe::Builder;
 use crate::recipe::Draft;
 use crate::recipe::Messages;
@@ -105,6 +107,10 @@ pub fn tasks(
         let component = &pipeline[*place];
         let mut about = Diagnostic::new("E106", component.place.clone(), error.to_string());
         about.help = instead(&component.name).map(|what| format!("instead: {what}"));
+        if about.help.is_none() && matches!(error, PipelineError::Unknown { .. }) {
+            let built = COMPONENTS.iter().filter(|known| known.is_built);
+            about = about.suggest(&component.name, built.map(|known| known.name));
+        }
         diagnostics.push(about);
     }
     if pipeline.is_empty() {
