@@ -107,7 +107,7 @@ fn has_nlu_data(project: &Project) -> bool {
 }
 
 /// Whether the domain is what a project without one has.
-fn is_empty(domain: &Domain) -> bool {
+pub fn is_empty(domain: &Domain) -> bool {
     let nothing = Domain {
         store_entities_as_slots: domain.store_entities_as_slots,
         ..Domain::default()

@@ -11,11 +11,13 @@ use crate::api::Findings;
 use crate::api::TrainError;
 use crate::api::Validation;
 use crate::api::checks;
+use crate::api::situation::is_empty;
 use crate::api::situation::situation;
 use crate::api::training::domain_paths;
 use crate::api::training::must_be_folder;
 use crate::api::training::there_or_named;
 use crate::check::check_conversations;
+use crate::data::Place;
 use crate::data::Project;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Severity;
@@ -51,7 +53,7 @@ pub struct ValidateOptions {
     pub project: PathBuf,
     /// Domain files or folders; earlier ones win where they disagree.
     pub domain: Vec<PathBuf>,
-    /// The configuration file; none is needed when it is the default.
+    /// The configuration file.
     pub config: PathBuf,
     /// Files and folders with NLU data, stories and rules.
     pub data: Vec<PathBuf>,
@@ -106,11 +108,9 @@ pub struct Validated {
 pub fn validate(options: &ValidateOptions) -> Result<Validated, TrainError> {
     let project = options.project.as_path();
     must_be_folder(project)?;
-    let config = there_or_named(project, std::slice::from_ref(&options.config), "config.yml");
-    let has_config = !config.is_empty();
     let mut imported = import_project(&Sources {
         root: project.to_owned(),
-        config: config.into_iter().next().unwrap_or_default(),
+        config: options.config.clone(),
         domain: domain_paths(project, &options.domain),
         data: there_or_named(project, &options.data, "data"),
         want: Want::All,
@@ -122,7 +122,7 @@ pub fn validate(options: &ValidateOptions) -> Result<Validated, TrainError> {
     if !has_errors(&diagnostics) {
         let Imported { project, .. } = &mut imported;
         let project = Arc::new(std::mem::take(project));
-        diagnostics.extend(trainers(&project, has_config)?);
+        diagnostics.extend(trainers(&project)?);
         diagnostics.extend(check_conversations(&project, options.max_history));
     }
     if options.subject == Subject::Stories {
@@ -149,22 +149,24 @@ fn is_of_stories(diagnostic: &Diagnostic) -> bool {
     diagnostic.code.as_bytes().get(1) == Some(&b'4')
 }
 
-/// What the trainers say about the configuration, before they train.
-fn trainers(project: &Arc<Project>, has_config: bool) -> Result<Vec<Diagnostic>, TrainError> {
-    let training_type = situation(project, Want::All)?.training_type;
-    if !has_config {
-        return Ok(Vec::new());
-    }
+/// What the trainers say about the project as a whole and about the
+/// configuration, before they train.
+fn trainers(project: &Arc<Project>) -> Result<Vec<Diagnostic>, TrainError> {
+    let situation = situation(project, Want::All)?;
     let order = Order {
-        training_type,
+        training_type: situation.training_type,
         augmentation: DEFAULT_AUGMENTATION,
         persist_nlu_data: false,
         project_name: "".into(),
     };
     let pool = ThreadPoolBuilder::new().num_threads(1).build();
     let pool = Arc::new(pool.map_err(TrainError::Threads)?);
-    Ok(match recipe(project, &order, pool) {
+    let mut said = match recipe(project, &order, pool) {
         Ok(recipe) => recipe.warnings,
         Err(diagnostics) => diagnostics,
-    })
+    };
+    // Other halves are left out on purpose; a domain rather got lost.
+    let lost = situation.warning.filter(|_| is_empty(&project.domain));
+    said.extend(lost.map(|warning| Diagnostic::new("W501", Place::default(), warning)));
+    Ok(said)
 }

@@ -2,9 +2,11 @@
 //! each other, or are none at all.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 
 use rayon::prelude::*;
 
+use crate::check::uses::Uses;
 use crate::data::Annotation;
 use crate::data::Component;
 use crate::data::Example;
@@ -12,19 +14,37 @@ use crate::data::Place;
 use crate::data::Project;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::SourceMap;
+use crate::diagnostic::shortened;
+use crate::diagnostic::shortened_to;
 use crate::tokenize::Token;
 use crate::tokenize::Tokenizer;
 
+/// Code points of a marked piece that messages show.
+const SHOWN: usize = 60;
+
+/// Findings of a kind in one example that are told.
+const MOST: usize = 20;
+
+/// Bytes of a line beyond which no exact place is sought: examples may share it.
+const LONGEST_LINE: usize = 10_000;
+
+/// What is odd about an annotation, and the piece that it marks.
+type Found<'p> = (Diagnostic, &'p str);
+
 /// Says what is odd about annotations.
-pub fn check(project: &Project, texts: &SourceMap, said: &mut Vec<Diagnostic>) {
+pub fn check(project: &Project, uses: &Uses<'_>, texts: &SourceMap, said: &mut Vec<Diagnostic>) {
     let tokenizer = tokenizer(&project.config.pipeline);
-    let found: Vec<Vec<Diagnostic>> = project
+    let listed = project.domain.entities.iter().map(|one| one.name.as_str());
+    let types: HashSet<&str> = listed
+        .chain(uses.example_entities.keys().copied())
+        .collect();
+    let found: Vec<Vec<Found<'_>>> = project
         .nlu
         .examples
         .par_iter()
         .map(|example| {
             let mut found = Vec::new();
-            unclosed(example, &mut found);
+            found.extend(unclosed(example, &types).map(|one| (one, "")));
             if !example.entities.is_empty() {
                 overlaps(example, &mut found);
                 if let Some(tokenizer) = &tokenizer {
@@ -35,8 +55,8 @@ pub fn check(project: &Project, texts: &SourceMap, said: &mut Vec<Diagnostic>) {
         })
         .collect();
     let mut lines = Lines::new(texts);
-    for mut diagnostic in found.into_iter().flatten() {
-        lines.narrow(&mut diagnostic);
+    for (mut diagnostic, piece) in found.into_iter().flatten() {
+        lines.narrow(&mut diagnostic, piece);
         said.push(diagnostic);
     }
 }
@@ -48,90 +68,150 @@ fn tokenizer(pipeline: &[Component]) -> Option<Tokenizer> {
     known.and_then(|one| Tokenizer::new(&one.options).ok())
 }
 
-/// Returns the piece of a text that an annotation marks.
-fn piece<'t>(text: &'t str, annotation: &Annotation) -> &'t str {
-    let at = |count: usize| {
-        let mut indices = text.char_indices().map(|(index, _)| index);
-        indices.nth(count).unwrap_or(text.len())
-    };
-    text.get(at(annotation.start)..at(annotation.end))
-        .unwrap_or_default()
+/// Pieces of a text by code points.
+struct Pieces<'t> {
+    text: &'t str,
+    /// Where each code point begins.
+    offsets: Vec<usize>,
 }
 
-fn misaligned(example: &Example, tokens: &[Token], found: &mut Vec<Diagnostic>) {
-    for annotation in &example.entities {
-        let starts = tokens.binary_search_by_key(&annotation.start, |token| token.start);
-        let ends = tokens.binary_search_by_key(&annotation.end, |token| token.end);
-        if starts.is_ok() && ends.is_ok() {
-            continue;
+impl<'t> Pieces<'t> {
+    fn of(text: &'t str) -> Self {
+        Self {
+            text,
+            offsets: text.char_indices().map(|(offset, _)| offset).collect(),
         }
-        let piece = piece(&example.text, annotation);
-        let what = match (starts.is_ok(), piece == piece.trim()) {
+    }
+
+    /// Returns the piece that an annotation marks.
+    fn marked(&self, annotation: &Annotation) -> &'t str {
+        let at = |count: usize| self.offsets.get(count).copied();
+        let at = |count| at(count).unwrap_or(self.text.len());
+        let range = at(annotation.start)..at(annotation.end);
+        self.text.get(range).unwrap_or_default()
+    }
+}
+
+/// Adds what is told of some annotations of an example: of many, the first and
+/// how many more there are.
+fn tell<'p, T>(list: &[T], about: impl Fn(&T) -> Found<'p>, found: &mut Vec<Found<'p>>) {
+    found.extend(list.iter().take(MOST).map(about));
+    let more = list.len().saturating_sub(MOST);
+    if let (Some((last, _)), 1..) = (found.last_mut(), more) {
+        last.note = Some(format!("it is so with {more} more in this example"));
+    }
+}
+
+fn misaligned<'p>(example: &'p Example, tokens: &[Token], found: &mut Vec<Found<'p>>) {
+    let starts = |one: &Annotation| tokens.binary_search_by_key(&one.start, |token| token.start);
+    let ends = |one: &Annotation| tokens.binary_search_by_key(&one.end, |token| token.end);
+    let cutting: Vec<&Annotation> = example
+        .entities
+        .iter()
+        .filter(|one| starts(one).is_err() || ends(one).is_err())
+        .collect();
+    if cutting.is_empty() {
+        return;
+    }
+    let pieces = Pieces::of(&example.text);
+    let about = |annotation: &&'p Annotation| {
+        let piece = pieces.marked(annotation);
+        let what = match (starts(annotation).is_ok(), piece == piece.trim()) {
             (_, false) => "has blanks at its edge",
             (false, true) => "does not start where a word starts",
             (true, true) => "does not end where a word ends",
         };
-        let words: Vec<String> = tokens
-            .iter()
-            .filter(|token| token.start < annotation.end && token.end > annotation.start)
-            .take(4)
-            .map(|token| format!("`{}`", token.text))
-            .collect();
-        let mut diagnostic = Diagnostic::new(
-            "W342",
-            example.place.clone(),
-            format!(
-                "entity `{}` marks `{piece}`, which {what}: it is not learned",
-                annotation.entity
-            ),
+        let message = format!(
+            "entity `{}` marks `{}`, which {what}: it is not learned",
+            shortened(&annotation.entity),
+            shortened_to(SHOWN, piece)
         );
+        let mut diagnostic = Diagnostic::new("W342", example.place.clone(), message);
+        let words = words(annotation, tokens);
         if !words.is_empty() {
             let help = format!("mark whole words; here they are {}", words.join(", "));
             diagnostic = diagnostic.help(help);
         }
-        found.push(diagnostic);
-    }
+        (diagnostic, piece)
+    };
+    tell(&cutting, about, found);
+}
+
+/// Returns the first words that an annotation touches, in backticks.
+fn words(annotation: &Annotation, tokens: &[Token]) -> Vec<String> {
+    let first = tokens.partition_point(|token| token.end <= annotation.start);
+    let touched = tokens[first..]
+        .iter()
+        .take_while(|token| token.start < annotation.end);
+    let shown = touched.map(|token| format!("`{}`", shortened_to(SHOWN, &token.text)));
+    shown.take(4).collect()
 }
 
 /// Entities that lie over each other; the reader of JSON says so itself.
-fn overlaps(example: &Example, found: &mut Vec<Diagnostic>) {
-    if example.place.file.ends_with(".json") {
+fn overlaps<'p>(example: &'p Example, found: &mut Vec<Found<'p>>) {
+    if is_json(example) {
         return;
     }
     let mut sorted: Vec<&Annotation> = example.entities.iter().collect();
     sorted.sort_by_key(|annotation| (annotation.start, annotation.end));
-    for pair in sorted.windows(2) {
-        let [one, other] = pair else { continue };
-        if other.start < one.end && one.entity != other.entity {
-            let message = format!(
-                "entities `{}` and `{}` lie over each other in `{}`: one of them is learned",
-                one.entity,
-                other.entity,
-                piece(&example.text, other)
-            );
-            found.push(Diagnostic::new("W343", example.place.clone(), message));
-        }
+    let pairs = sorted.iter().zip(sorted.iter().skip(1));
+    let pairs: Vec<_> = pairs
+        .filter(|(one, other)| other.start < one.end && one.entity != other.entity)
+        .collect();
+    if pairs.is_empty() {
+        return;
     }
+    let pieces = Pieces::of(&example.text);
+    let about = |(one, other): &(&&'p Annotation, &&'p Annotation)| {
+        let piece = pieces.marked(other);
+        let message = format!(
+            "entities `{}` and `{}` lie over each other in `{}`: one of them is learned",
+            shortened(&one.entity),
+            shortened(&other.entity),
+            shortened_to(SHOWN, piece)
+        );
+        let place = example.place.clone();
+        (Diagnostic::new("W343", place, message), piece)
+    };
+    tell(&pairs, about, found);
 }
 
-/// Brackets that look like the start of an annotation, left in the text.
-fn unclosed(example: &Example, found: &mut Vec<Diagnostic>) {
+/// JSON gives entities beside the text, where brackets are letters like others.
+fn is_json(example: &Example) -> bool {
+    example.place.file.ends_with(".json")
+}
+
+/// Brackets that look like the start of an annotation, left in the text. `types`
+/// are the entity types that there are.
+fn unclosed(example: &Example, types: &HashSet<&str>) -> Option<Diagnostic> {
+    if is_json(example) {
+        return None;
+    }
     let text = example.text.as_str();
-    let Some(open) = text.find('[') else { return };
-    let Some(close) = text[open..].find(']').map(|at| at + open) else {
-        return;
-    };
-    let rest = &text[close + 1..];
-    let what = match rest.trim_start().chars().next() {
-        Some('(' | '{') if rest.starts_with(' ') => "a blank stands between `]` and the type",
+    let (_, rest) = text.split_once('[')?;
+    let (_, rest) = rest.split_once(']')?;
+    let after_blank = rest.trim_start();
+    let has_blank = rest.starts_with(' ');
+    let what = match after_blank.chars().next() {
+        // Parentheses stand after brackets in plain texts, too.
+        Some('(') if has_blank && !names_type(after_blank, types) => return None,
+        Some('(' | '{') if has_blank => "a blank stands between `]` and the type",
         Some('(') if !rest.contains(')') => "`)` is missing",
         Some('{') if !rest.contains('}') => "`}` is missing",
         Some('(') => "the type or the value is empty",
-        _ => return,
+        _ => return None,
     };
     let message = format!("an annotation is left as text: {what}");
     let help = "write `[text](type)`, or `[text]{\"entity\": \"type\", \"value\": \"…\"}`";
-    found.push(Diagnostic::new("W352", example.place.clone(), message).help(help));
+    Some(Diagnostic::new("W352", example.place.clone(), message).help(help))
+}
+
+/// Whether a text begins with an entity type in parentheses, as in `(city)`,
+/// `(city:Rome)` and `(city#to)`.
+fn names_type(text: &str, types: &HashSet<&str>) -> bool {
+    let inside = text.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+    let name = inside.and_then(|(inside, _)| inside.split([':', '#']).next());
+    name.is_some_and(|name| types.contains(name.trim()))
 }
 
 /// The lines of files, to find where in its line an annotation stands.
@@ -148,12 +228,12 @@ impl<'t> Lines<'t> {
         }
     }
 
-    /// Moves a diagnostic that quotes a marked piece from the start of the
-    /// example to that piece, where the line shows it.
-    fn narrow(&mut self, diagnostic: &mut Diagnostic) {
-        let Some(piece) = diagnostic.message.split('`').nth(3) else {
+    /// Moves a diagnostic from the start of the example to the piece that it is
+    /// about, where the line shows it.
+    fn narrow(&mut self, diagnostic: &mut Diagnostic, piece: &str) {
+        if piece.is_empty() {
             return;
-        };
+        }
         let Some((column, length)) = self.find(&diagnostic.place, piece) else {
             return;
         };
@@ -168,6 +248,9 @@ impl<'t> Lines<'t> {
             .entry(place.file.to_string())
             .or_insert_with(|| text.split('\n').collect());
         let line = lines.get((place.line as usize).checked_sub(1)?)?;
+        if line.len() > LONGEST_LINE || piece.len() > line.len() {
+            return None;
+        }
         let at = line.find(&format!("[{piece}]"))?;
         let column = line[..at].chars().count() as u32 + 2;
         Some((column, piece.chars().count() as u32))

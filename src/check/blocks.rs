@@ -8,6 +8,8 @@ use crate::check::about;
 use crate::data::Step;
 use crate::data::StoryGraph;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Suggestions;
+use crate::diagnostic::shortened;
 use crate::digest::Digest;
 
 /// Checkpoints that an `or` made.
@@ -46,7 +48,8 @@ fn repeated_names(steps: &[Step], said: &mut Vec<Diagnostic>) {
         {
             continue;
         }
-        let message = format!("{} `{name}` has the name of another one", kind(step));
+        let shown = shortened(name);
+        let message = format!("{} `{shown}` has the name of another one", kind(step));
         let about = about("W450", place, name, message);
         said.push(about.note(format!("the other one is at {}", other.place)));
     }
@@ -60,9 +63,10 @@ fn repeated_content(steps: &[Step], said: &mut Vec<Diagnostic>) {
         if !same_block(step, other) {
             let kind = kind(step);
             let name = &step.block_name;
-            let message = format!("{kind} `{name}` says what `{}` says", other.block_name);
+            let (shown, first) = (shortened(name), shortened(&other.block_name));
+            let message = format!("{kind} `{shown}` says what `{first}` says");
             let about = about("N463", &step.place, name, message);
-            said.push(about.note(format!("`{}` is at {}", other.block_name, other.place)));
+            said.push(about.note(format!("`{first}` is at {}", other.place)));
         }
     }
 }
@@ -73,14 +77,15 @@ fn loose_ends(steps: &[Step], said: &mut Vec<Diagnostic>) {
         .flat_map(|step| &step.start_checkpoints)
         .map(|checkpoint| checkpoint.name.as_str())
         .collect();
+    let mut near = Suggestions::new(starts.iter().copied());
     let mut told: HashSet<&str> = HashSet::new();
     for step in steps {
         for end in &step.end_checkpoints {
             let name = end.name.as_str();
             if !starts.contains(name) && !name.starts_with(GENERATED) && told.insert(name) {
-                let message = format!("no story goes on from checkpoint `{name}`");
+                let message = format!("no story goes on from checkpoint `{}`", shortened(name));
                 let about = about("W462", &step.place, &step.block_name, message);
-                said.push(about.suggest(name, starts.iter().copied()));
+                said.push(about.suggest_of(name, &mut near));
             }
         }
     }

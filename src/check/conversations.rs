@@ -4,6 +4,7 @@
 use crate::data::Place;
 use crate::data::Project;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::shortened;
 use crate::dialogue::ACTION_LISTEN;
 use crate::dialogue::Conflict;
 use crate::dialogue::PolicyOptions;
@@ -51,14 +52,16 @@ fn story_conflict(conflict: &Conflict) -> Option<Diagnostic> {
     let ((action, rare), others) = ways.split_first()?;
     let (_, place) = rare.stories.first()?;
     let message = format!(
-        "after {}, {} with `{action}`, and others go on otherwise",
+        "after {}, {} with `{}`, and others go on otherwise",
         conflict.after,
         told(rare),
+        shortened(action),
     );
     let notes: Vec<String> = others
         .iter()
         .filter_map(|(action, way)| {
             let (_, place) = way.stories.first()?;
+            let action = shortened(action);
             Some(format!("{} with `{action}` at {place}", told(way)))
         })
         .collect();
@@ -71,7 +74,8 @@ fn story_conflict(conflict: &Conflict) -> Option<Diagnostic> {
 
 /// Returns such as "story `a` goes on" or "stories `a`, `b` and 3 others go on".
 fn told(way: &Way) -> String {
-    let names: Vec<String> = way.stories.iter().map(|(n, _)| format!("`{n}`")).collect();
+    let names = way.stories.iter().map(|(name, _)| shortened(name));
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     match names.as_slice() {
         [one] if way.count == 1 => format!("story {one} goes on"),
         [first, second] if way.count == 2 => format!("stories {first} and {second} go on"),
@@ -118,6 +122,7 @@ fn rule_error(error: RuleError, place: &Place) -> Vec<Diagnostic> {
         RuleError::TooManyMessages { rules } => rules
             .into_iter()
             .map(|(name, place)| {
+                let name = shortened(&name);
                 let message = format!("rule `{name}` has more than one user message");
                 let help = "write a story, or set `restrict_rules: false` of `RulePolicy`";
                 Diagnostic::new("E454", place, message).help(help)
@@ -137,7 +142,7 @@ fn rule_error(error: RuleError, place: &Place) -> Vec<Diagnostic> {
 fn contradiction(flaw: RuleFlaw) -> Diagnostic {
     let known = flaw.others.iter().filter(|(_, place)| place.is_known());
     let notes: Vec<String> = known
-        .map(|(name, place)| format!("rule `{name}` is at {place}"))
+        .map(|(name, place)| format!("rule `{}` is at {place}", shortened(name)))
         .collect();
     let mut diagnostic = Diagnostic::new("E452", flaw.place, flaw.message)
         .length(length(&flaw.action))

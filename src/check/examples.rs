@@ -5,21 +5,29 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 
 use crate::check::about;
+use crate::check::uses::Uses;
 use crate::data::Example;
 use crate::data::Place;
 use crate::data::Project;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Severity;
+use crate::diagnostic::Suggestions;
+use crate::diagnostic::shortened;
+use crate::diagnostic::shortened_to;
 
 /// Examples of an intent or entity below which it is hardly learned; Rasa's
 /// number.
 const ENOUGH: usize = 2;
 
+/// Code points of a text that messages show.
+const SHOWN: usize = 60;
+
 /// Says what is odd about examples.
-pub fn check(project: &Project, said: &mut Vec<Diagnostic>) {
+pub fn check(project: &Project, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
     check_labels(&project.nlu.examples, said);
     too_few(project, said);
     annotated_twice(&project.nlu.examples, said);
-    parts(project, said);
+    parts(project, uses, said);
 }
 
 fn label(example: &Example) -> &str {
@@ -31,29 +39,21 @@ fn label(example: &Example) -> &str {
 pub fn check_labels(examples: &[Example], said: &mut Vec<Diagnostic>) {
     let mut first: HashMap<&str, &Example> = HashMap::new();
     let mut told: HashSet<(&str, &str)> = HashSet::new();
-    for example in examples {
+    for example in examples.iter().filter(|one| !label(one).is_empty()) {
         let other = *first.entry(&example.text).or_insert(example);
         let (here, there) = (label(example), label(other));
         if here == there || !told.insert((&example.text, here)) {
             continue;
         }
+        let (here, there) = (shortened(here), shortened(there));
         let message = format!(
             "`{}` is an example of both `{there}` and `{here}`",
-            shortened(&example.text)
+            shortened_to(SHOWN, &example.text)
         );
         let about = about("W340", &example.place, &example.text, message)
             .note(format!("`{there}` has it at {}", other.place))
             .help("keep it under the intent that it means, or join the two intents");
         said.push(about);
-    }
-}
-
-/// A text as messages quote it.
-fn shortened(text: &str) -> String {
-    const SHOWN: usize = 60;
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
 
@@ -73,7 +73,7 @@ fn too_few(project: &Project, said: &mut Vec<Diagnostic>) {
     for (code, kind, counts) in found {
         for (name, (count, place)) in counts {
             if count < ENOUGH {
-                let message = format!("{kind} `{name}` has one example only");
+                let message = format!("{kind} `{}` has one example only", shortened(name));
                 let help = "add more: a model learns from what examples have in common";
                 said.push(Diagnostic::new(code, place.clone(), message).help(help));
             }
@@ -89,8 +89,8 @@ fn annotated_twice(examples: &[Example], said: &mut Vec<Diagnostic>) {
         if one.text == other.text && label(one) == label(other) && one.entities != other.entities {
             let message = format!(
                 "`{}` is annotated in two ways under `{}`",
-                shortened(&one.text),
-                label(one)
+                shortened_to(SHOWN, &one.text),
+                shortened(label(one))
             );
             let about = about("W354", &other.place, &other.text, message);
             said.push(about.note(format!("differently at {}", one.place)));
@@ -98,36 +98,58 @@ fn annotated_twice(examples: &[Example], said: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Says which roles and groups of annotations the domain does not list.
-fn parts(project: &Project, said: &mut Vec<Diagnostic>) {
-    let domain = &project.domain;
-    let entities: HashMap<&str, &crate::data::Entity> = domain
-        .entities
-        .iter()
-        .map(|entity| (entity.name.as_str(), entity))
+/// The roles or groups that a domain lists for an entity.
+struct Listed<'d> {
+    names: HashSet<&'d str>,
+    near: Suggestions<'d>,
+}
+
+impl<'d> Listed<'d> {
+    fn of(names: &'d [String]) -> Self {
+        let names = names.iter().map(String::as_str);
+        Self {
+            names: names.clone().collect(),
+            near: Suggestions::new(names),
+        }
+    }
+}
+
+/// Says which roles and groups of annotations the domain does not list. Slots
+/// are filled from them all the same; stories cannot tell them.
+fn parts(project: &Project, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
+    let entities = project.domain.entities.iter();
+    let mut entities: HashMap<&str, [Listed<'_>; 2]> = entities
+        .map(|entity| {
+            let lists = [Listed::of(&entity.roles), Listed::of(&entity.groups)];
+            (entity.name.as_str(), lists)
+        })
         .collect();
     let mut told: HashSet<(&str, &str, &str)> = HashSet::new();
     for example in &project.nlu.examples {
         for annotation in &example.entities {
-            let Some(entity) = entities.get(annotation.entity.as_str()) else {
+            let entity = annotation.entity.as_str();
+            let Some(lists) = entities.get_mut(entity) else {
                 continue;
             };
-            let parts = [
-                ("role", &annotation.role, &entity.roles),
-                ("group", &annotation.group, &entity.groups),
-            ];
-            for (kind, name, known) in parts {
-                let Some(name) = name else { continue };
-                if known.contains(name) || !told.insert((kind, &annotation.entity, name)) {
+            let parts = [("role", &annotation.role), ("group", &annotation.group)];
+            for ((kind, name), listed) in parts.into_iter().zip(lists) {
+                let Some(name) = name.as_deref() else {
+                    continue;
+                };
+                if listed.names.contains(name) || !told.insert((kind, entity, name)) {
                     continue;
                 }
                 let message = format!(
-                    "{kind} `{name}` of entity `{}` is not listed in the domain",
-                    annotation.entity
+                    "{kind} `{}` of entity `{}` is not listed in the domain",
+                    shortened(name),
+                    shortened(entity)
                 );
-                let about = Diagnostic::new("W356", example.place.clone(), message)
+                let mut about = Diagnostic::new("W356", example.place.clone(), message)
                     .help(format!("list it under `{kind}s` of the entity: without it stories cannot tell the {kind}"))
-                    .suggest(name, known.iter().map(String::as_str));
+                    .suggest_of(name, &mut listed.near);
+                if !uses.story_parts.contains(&(kind, entity, name)) {
+                    about.severity = Severity::Note;
+                }
                 said.push(about);
             }
         }

@@ -7,6 +7,7 @@ use crate::check::uses::Uses;
 use crate::data::Place;
 use crate::data::Project;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::shortened;
 
 /// A kind of name, as messages call it.
 const KINDS: [&str; 6] = ["intent", "entity", "slot", "form", "response", "action"];
@@ -78,11 +79,12 @@ pub fn check(project: &Project, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
                 .or_insert_with(|| (name, place));
             if first.0 != name {
                 let message = format!(
-                    "{kind} `{name}` differs from `{}` in upper and lower case alone",
-                    first.0
+                    "{kind} `{}` differs from `{}` in upper and lower case alone",
+                    shortened(name),
+                    shortened(first.0)
                 );
                 let about = about("W251", place, name, message);
-                said.push(about.note(format!("`{}` is at {}", first.0, first.1)));
+                said.push(about.note(format!("`{}` is at {}", shortened(first.0), first.1)));
             }
         }
     }
@@ -101,7 +103,8 @@ fn invisible(kind: &str, name: &str, place: &Place, said: &mut Vec<Diagnostic>) 
         return;
     };
     let message = format!(
-        "{kind} `{name}` holds the invisible character U+{:04X}",
+        "{kind} `{}` holds the invisible character U+{:04X}",
+        shortened(name),
         u32::from(c)
     );
     let help = "type the name anew: the character came in by copying";
@@ -130,8 +133,9 @@ fn mixed(kind: &str, name: &str, place: &Place, said: &mut Vec<Diagnostic>) {
             continue;
         };
         if let Some((c, other)) = alphabets.find(|(_, other)| *other != first) {
+            let shown = shortened(name);
             let message =
-                format!("{kind} `{name}` mixes {first} and {other} letters: `{c}` is {other}");
+                format!("{kind} `{shown}` mixes {first} and {other} letters: `{c}` is {other}");
             said.push(about("W043", place, name, message));
             return;
         }
@@ -149,8 +153,9 @@ fn delimiters(kind: &str, name: &str, place: &Place, said: &mut Vec<Diagnostic>)
     let Some(c) = name.chars().find(|c| breaks.contains(c)) else {
         return;
     };
+    let shown = shortened(name);
     if name.contains(" - ") {
-        let message = format!("{kind} `{name}` looks like two entries of a list");
+        let message = format!("{kind} `{shown}` looks like two entries of a list");
         let help = "the second line is indented further than the first, so it goes on with it";
         said.push(about("W252", place, name, message).help(help));
         return;
@@ -160,6 +165,6 @@ fn delimiters(kind: &str, name: &str, place: &Place, said: &mut Vec<Diagnostic>)
         "entity" => "annotations such as `[text](entity:value)`",
         _ => "texts such as `Hello {slot}`",
     };
-    let message = format!("{kind} `{name}` holds `{c}`, which ends a name in {where_it_ends}");
+    let message = format!("{kind} `{shown}` holds `{c}`, which ends a name in {where_it_ends}");
     said.push(about("W252", place, name, message).help("use letters, digits, `_` and `-`"));
 }

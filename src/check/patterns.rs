@@ -9,6 +9,7 @@ use crate::data::Pattern;
 use crate::data::Project;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Severity;
+use crate::diagnostic::shortened;
 use crate::tokenize::CaseSensitivity;
 use crate::tokenize::PythonRegex;
 
@@ -38,9 +39,10 @@ fn regex(pattern: &Pattern, is_used: bool) -> Option<Diagnostic> {
         pattern,
         place,
     } = pattern;
+    let shown = shortened(name);
     match PythonRegex::new(pattern, CaseSensitivity::Sensitive) {
         Err(error) => {
-            let message = format!("regex `{name}` cannot be used: {error}");
+            let message = format!("regex `{shown}` cannot be used: {error}");
             let mut diagnostic = about("E345", place, pattern, message);
             if !is_used {
                 // No component of the pipeline will trip over it.
@@ -49,7 +51,7 @@ fn regex(pattern: &Pattern, is_used: bool) -> Option<Diagnostic> {
             Some(diagnostic)
         }
         Ok(regex) if regex.is_match("") => {
-            let message = format!("regex `{name}` matches everywhere: it fits the empty text");
+            let message = format!("regex `{shown}` matches everywhere: it fits the empty text");
             let help = "make it need at least one character, such as `+` in place of `*`";
             Some(about("W346", place, pattern, message).help(help))
         }
@@ -59,9 +61,10 @@ fn regex(pattern: &Pattern, is_used: bool) -> Option<Diagnostic> {
 
 fn table(table: &Lookup) -> Vec<Diagnostic> {
     let name = &table.name;
+    let shown = shortened(name);
     let mut said = Vec::new();
     if table.elements.iter().all(|phrase| phrase.is_empty()) {
-        let message = format!("lookup table `{name}` has no phrases");
+        let message = format!("lookup table `{shown}` has no phrases");
         said.push(about("W347", &table.place, name, message));
     }
     let mut phrases: Vec<&str> = table.elements.iter().collect();
@@ -69,9 +72,10 @@ fn table(table: &Lookup) -> Vec<Diagnostic> {
     let repeats = phrases.windows(2).filter(|pair| pair[0] == pair[1]);
     let mut repeats = repeats.map(|pair| pair[0]);
     if let Some(first) = repeats.next() {
+        let first = shortened(first);
         let message = match repeats.count() + 1 {
-            1 => format!("lookup table `{name}` lists `{first}` twice"),
-            count => format!("lookup table `{name}` repeats {count} phrases, such as `{first}`"),
+            1 => format!("lookup table `{shown}` lists `{first}` twice"),
+            count => format!("lookup table `{shown}` repeats {count} phrases, such as `{first}`"),
         };
         said.push(about("N357", &table.place, name, message));
     }

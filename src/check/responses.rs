@@ -14,6 +14,8 @@ use crate::data::Project;
 use crate::data::Response;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Severity;
+use crate::diagnostic::Suggestions;
+use crate::diagnostic::shortened;
 use crate::import::DEFAULT_ACTIONS;
 use crate::import::DEFAULT_INTENTS;
 use crate::import::DEFAULT_SLOTS;
@@ -23,23 +25,39 @@ struct Known<'d> {
     slots: HashSet<&'d str>,
     intents: HashSet<&'d str>,
     entities: HashSet<&'d str>,
+    near_slots: Suggestions<'d>,
+    near_intents: Suggestions<'d>,
+    near_entities: Suggestions<'d>,
+}
+
+impl<'d> Known<'d> {
+    fn of(domain: &'d Domain) -> Self {
+        let slots = domain.slots.iter().map(|slot| slot.name.as_str());
+        let slots: HashSet<&str> = slots.chain(DEFAULT_SLOTS.iter().copied()).collect();
+        let intents = domain.intents.iter().map(|intent| intent.name.as_str());
+        let intents: HashSet<&str> = intents.chain(DEFAULT_INTENTS.iter().copied()).collect();
+        let entities: HashSet<&str> = domain.entities.iter().map(|e| e.name.as_str()).collect();
+        Self {
+            near_slots: Suggestions::new(slots.iter().copied()),
+            near_intents: Suggestions::new(intents.iter().copied()),
+            near_entities: Suggestions::new(entities.iter().copied()),
+            slots,
+            intents,
+            entities,
+        }
+    }
 }
 
 /// Says what is odd about responses.
 pub fn check(project: &Project, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
     let domain = &project.domain;
-    let slots = domain.slots.iter().map(|slot| slot.name.as_str());
-    let intents = domain.intents.iter().map(|intent| intent.name.as_str());
-    let known = Known {
-        slots: slots.chain(DEFAULT_SLOTS.iter().copied()).collect(),
-        intents: intents.chain(DEFAULT_INTENTS.iter().copied()).collect(),
-        entities: domain.entities.iter().map(|e| e.name.as_str()).collect(),
-    };
+    let mut known = Known::of(domain);
     let has_custom = has_custom_actions(domain);
     for (name, variations) in &domain.responses {
         let place = domain.response_places.of(name);
         if !name.starts_with("utter_") {
-            let message = format!("response `{name}` does not start with `utter_`");
+            let shown = shortened(name);
+            let message = format!("response `{shown}` does not start with `utter_`");
             let help = "no story can name it: only `utter_…` is taken for a response";
             let mut diagnostic = about("W253", &place, name, message).help(help);
             if has_custom {
@@ -52,10 +70,10 @@ pub fn check(project: &Project, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
         let is_filled_by_slots = uses.is_run(name) || !has_custom;
         for response in variations {
             if is_filled_by_slots {
-                placeholders(name, response, &place, &known, said);
+                placeholders(name, response, &place, &mut known, said);
             }
-            buttons(name, response, &place, &known, said);
-            conditions(name, response, &place, &known, said);
+            buttons(name, response, &place, &mut known, said);
+            conditions(name, response, &place, &mut known, said);
         }
     }
     questions(domain, said);
@@ -122,17 +140,18 @@ fn placeholders(
     response: &str,
     variation: &Response,
     place: &Place,
-    known: &Known<'_>,
+    known: &mut Known<'_>,
     said: &mut Vec<Diagnostic>,
 ) {
     let unknown = texts(variation)
         .flat_map(names_in_braces)
         .filter(|name| !known.slots.contains(name));
     for name in unknown {
-        let message = format!("response `{response}` names slot `{name}`, which is not defined");
+        let (shown, slot) = (shortened(response), shortened(name));
+        let message = format!("response `{shown}` names slot `{slot}`, which is not defined");
         let diagnostic = about("W247", place, response, message)
             .help("the text is sent with the braces as they are")
-            .suggest(name, known.slots.iter().copied());
+            .suggest_of(name, &mut known.near_slots);
         said.push(diagnostic);
     }
 }
@@ -141,7 +160,7 @@ fn buttons(
     response: &str,
     variation: &Response,
     place: &Place,
-    known: &Known<'_>,
+    known: &mut Known<'_>,
     said: &mut Vec<Diagnostic>,
 ) {
     for payload in payloads(variation) {
@@ -150,10 +169,11 @@ fn buttons(
         };
         let base = intent.split('/').next().unwrap_or(intent);
         if !known.intents.contains(base) {
+            let (shown, intent) = (shortened(response), shortened(base));
             let message =
-                format!("a button of `{response}` sends intent `{base}`, which is not defined");
+                format!("a button of `{shown}` sends intent `{intent}`, which is not defined");
             let about = about("W248", place, response, message);
-            said.push(about.suggest(base, known.intents.iter().copied()));
+            said.push(about.suggest_of(base, &mut known.near_intents));
         }
         // Placeholders are filled in before the message is read.
         if rest.is_empty() || rest.contains("{{") || rest.matches('{').count() > 1 {
@@ -163,14 +183,17 @@ fn buttons(
             Ok(Value::Object(map)) => {
                 for entity in map.keys().filter(|e| !known.entities.contains(e.as_str())) {
                     let message = format!(
-                        "a button of `{response}` sends entity `{entity}`, which is not defined"
+                        "a button of `{}` sends entity `{}`, which is not defined",
+                        shortened(response),
+                        shortened(entity)
                     );
                     let about = about("W248", place, response, message);
-                    said.push(about.suggest(entity, known.entities.iter().copied()));
+                    said.push(about.suggest_of(entity, &mut known.near_entities));
                 }
             }
             _ if rest.starts_with('{') => {
-                let message = format!("a button of `{response}` sends `{rest}`, which is no JSON");
+                let (shown, rest) = (shortened(response), shortened(rest));
+                let message = format!("a button of `{shown}` sends `{rest}`, which is no JSON");
                 let help = "write entities as `/intent{\"entity\": \"value\"}`";
                 said.push(about("W248", place, response, message).help(help));
             }
@@ -183,15 +206,16 @@ fn conditions(
     response: &str,
     variation: &Response,
     place: &Place,
-    known: &Known<'_>,
+    known: &mut Known<'_>,
     said: &mut Vec<Diagnostic>,
 ) {
     for name in conditional_slots(variation) {
         if !known.slots.contains(name.as_str()) {
+            let (shown, slot) = (shortened(response), shortened(&name));
             let message =
-                format!("a condition of `{response}` names slot `{name}`, which is not defined");
+                format!("a condition of `{shown}` names slot `{slot}`, which is not defined");
             let about = about("W249", place, response, message);
-            said.push(about.suggest(&name, known.slots.iter().copied()));
+            said.push(about.suggest_of(&name, &mut known.near_slots));
         }
     }
 }
@@ -206,8 +230,9 @@ fn questions(domain: &Domain, said: &mut Vec<Diagnostic>) {
                 has(&format!("{prefix}_{slot}")) || has(&format!("{prefix}_{}_{slot}", form.name))
             });
             if !asks {
-                let message = format!("form `{}` has no question for slot `{slot}`", form.name);
-                let names = format!("`utter_ask_{slot}` or `utter_ask_{}_{slot}`", form.name);
+                let (of, slot) = (shortened(&form.name), shortened(slot));
+                let message = format!("form `{of}` has no question for slot `{slot}`");
+                let names = format!("`utter_ask_{slot}` or `utter_ask_{of}_{slot}`");
                 let about = about("W250", &form.place, &form.name, message);
                 said.push(about.help(format!("add the response {names}")));
             }
@@ -223,6 +248,7 @@ fn unwritten(domain: &Domain, said: &mut Vec<Diagnostic>) {
         .filter(|intent| intent.is_retrieval)
         .map(|intent| format!("utter_{}", intent.name))
         .collect();
+    let mut near = Suggestions::new(domain.responses.keys().map(String::as_str));
     for name in &domain.actions {
         if name.starts_with("utter_")
             && !domain.responses.contains_key(name)
@@ -230,12 +256,12 @@ fn unwritten(domain: &Domain, said: &mut Vec<Diagnostic>) {
             && !DEFAULT_ACTIONS.contains(&name.as_str())
         {
             let place = domain.action_places.of(name);
+            let shown = shortened(name);
             let message =
-                format!("action `{name}` is listed, but there is no response of that name");
-            let known = domain.responses.keys().map(String::as_str);
+                format!("action `{shown}` is listed, but there is no response of that name");
             let about = about("W260", &place, name, message)
                 .help("add it under `responses`")
-                .suggest(name, known);
+                .suggest_of(name, &mut near);
             said.push(about);
         }
     }

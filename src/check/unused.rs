@@ -12,6 +12,8 @@ use crate::data::MappingKind;
 use crate::data::Project;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Severity;
+use crate::diagnostic::Suggestions;
+use crate::diagnostic::shortened;
 use crate::import::DEFAULT_INTENTS;
 
 /// Responses that default actions send.
@@ -60,7 +62,11 @@ pub fn has_custom_actions(domain: &Domain) -> bool {
 }
 
 fn intents_without_examples(project: &Project, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
-    for intent in &project.domain.intents {
+    let intents = &project.domain.intents;
+    let listed: HashSet<&str> = intents.iter().map(|one| one.name.as_str()).collect();
+    let unlisted = uses.example_intents.keys().copied();
+    let mut near = Suggestions::new(unlisted.filter(|name| !listed.contains(name)));
+    for intent in intents {
         let name = intent.name.as_str();
         if DEFAULT_INTENTS.contains(&name)
             || uses.example_intents.contains_key(name)
@@ -69,10 +75,9 @@ fn intents_without_examples(project: &Project, uses: &Uses<'_>, said: &mut Vec<D
         {
             continue;
         }
-        let message = format!("intent `{name}` has no examples: no message is ever taken for it");
-        let known = uses.example_intents.keys().copied();
-        let known = known.filter(|known| project.domain.intents.iter().all(|i| i.name != *known));
-        said.push(about("W240", &intent.place, name, message).suggest(name, known));
+        let shown = shortened(name);
+        let message = format!("intent `{shown}` has no examples: no message is ever taken for it");
+        said.push(about("W240", &intent.place, name, message).suggest_of(name, &mut near));
     }
 }
 
@@ -92,8 +97,9 @@ fn entities(project: &Project, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
             || uses.story_entities.contains_key(name)
             || found.contains(name))
         {
+            let shown = shortened(name);
             let message =
-                format!("entity `{name}` is annotated in no example: it is never recognised");
+                format!("entity `{shown}` is annotated in no example: it is never recognised");
             said.push(about("W246", &entity.place, name, message));
         }
     }
@@ -112,7 +118,8 @@ fn intents(project: &Project, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
         {
             continue;
         }
-        let message = format!("no story, rule or form says what to do after intent `{name}`");
+        let shown = shortened(name);
+        let message = format!("no story, rule or form says what to do after intent `{shown}`");
         said.push(about("W241", &intent.place, name, message));
     }
 }
@@ -138,7 +145,10 @@ fn responses(domain: &Domain, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
         {
             continue;
         }
-        let message = format!("no story, rule or form sends response `{name}`");
+        let message = format!(
+            "no story, rule or form sends response `{}`",
+            shortened(name)
+        );
         let mut diagnostic = about("W242", place, name, message);
         if has_custom {
             diagnostic.severity = Severity::Note;
@@ -167,24 +177,24 @@ fn actions(project: &Project, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
     let policies = project.config.policies.iter();
     let fallbacks = policies.flat_map(|policy| policy.options.values());
     used.extend(fallbacks.filter_map(serde_json::Value::as_str));
-    let forms: HashSet<String> = domain
-        .forms
-        .iter()
-        .map(|form| format!("validate_{}", form.name))
-        .collect();
+    let forms = domain.forms.iter().map(|form| form.name.as_str());
+    let forms: HashSet<&str> = forms.collect();
+    let is_of_form = |name: &str| {
+        let validated = name.strip_prefix("validate_");
+        forms.contains(name) || validated.is_some_and(|form| forms.contains(form))
+    };
     for name in &domain.actions {
         let known = name.as_str();
         if uses.is_run(known)
             || used.contains(known)
-            || forms.contains(known)
+            || is_of_form(known)
             || RUN_BY_RASA.contains(&known)
             || known.starts_with("utter_")
-            || domain.forms.iter().any(|form| form.name == *name)
         {
             continue;
         }
         let place = domain.action_places.of(known);
-        let message = format!("no story, rule or form runs action `{name}`");
+        let message = format!("no story, rule or form runs action `{}`", shortened(name));
         let diagnostic = about("W243", &place, name, message);
         said.push(diagnostic.help("nothing to do if another action starts it"));
     }
@@ -194,7 +204,7 @@ fn forms(domain: &Domain, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
     for form in &domain.forms {
         let name = form.name.as_str();
         if !uses.actions.contains_key(name) && !uses.loops.contains_key(name) {
-            let message = format!("no story or rule starts form `{name}`");
+            let message = format!("no story or rule starts form `{}`", shortened(name));
             said.push(about("W245", &form.place, name, message));
         }
     }
@@ -217,7 +227,7 @@ fn slots(domain: &Domain, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
         let is_filled = !slot.mappings.is_empty() || slot.auto_fill;
         let is_seen = slot.influences && (is_filled || !slot.initial_value.is_null());
         if !is_seen && !uses.slots.contains_key(name) && !read.contains(name) {
-            let message = format!("nothing reads slot `{name}`");
+            let message = format!("nothing reads slot `{}`", shortened(name));
             said.push(about("W244", &slot.place, name, message));
         }
     }

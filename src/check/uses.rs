@@ -27,6 +27,8 @@ pub struct Uses<'p> {
     pub slots: Places<'p>,
     /// Entity types in stories and rules.
     pub story_entities: Places<'p>,
+    /// Roles and groups in stories and rules: `role` or `group`, entity type, name.
+    pub story_parts: HashSet<(&'static str, &'p str, &'p str)>,
     /// Intents of examples, without response keys.
     pub example_intents: Places<'p>,
     /// Entity types of examples.
@@ -103,8 +105,13 @@ impl<'p> Uses<'p> {
             let base = intent.split('/').next().unwrap_or(intent);
             self.intents.entry(base).or_insert(place);
         }
-        for Annotation { entity, .. } in &utterance.entities {
+        for annotation in &utterance.entities {
+            let entity = annotation.entity.as_str();
             self.story_entities.entry(entity).or_insert(place);
+            for (kind, name) in [("role", &annotation.role), ("group", &annotation.group)] {
+                let part = name.as_deref().map(|name| (kind, entity, name));
+                self.story_parts.extend(part);
+            }
         }
     }
 

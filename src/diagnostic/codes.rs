@@ -269,6 +269,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W462", "no story goes on from a checkpoint"),
     ("N463", "two stories or rules say the same"),
     ("N500", "remarks on style were counted and not shown"),
+    ("W501", "there is no domain, so stories are not trained"),
     ("W601", "something cannot be kept by a conversion"),
     ("E602", "a file cannot be converted"),
     ("W603", "something is left to do by hand after a conversion"),

@@ -12,6 +12,7 @@
 mod codes;
 mod pages;
 mod render;
+mod shorten;
 mod sources;
 mod suggest;
 
@@ -31,7 +32,10 @@ pub use pages::page;
 pub use render::Paint;
 pub use render::render;
 pub use render::visible;
+pub use shorten::shortened;
+pub use shorten::shortened_to;
 pub use sources::SourceMap;
+pub use suggest::Suggestions;
 pub use suggest::did_you_mean;
 
 /// How bad it is.
@@ -127,6 +131,15 @@ impl Diagnostic {
         candidates: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         if let Some(near) = did_you_mean(name, candidates) {
+            self.help = Some(format!("did you mean `{near}`?"));
+        }
+        self
+    }
+
+    /// Adds the nearest name as help, if one is near: as
+    /// [`suggest`](Self::suggest) where many names may be unknown.
+    pub fn suggest_of(mut self, name: &str, known: &mut Suggestions<'_>) -> Self {
+        if let Some(near) = known.near(name) {
             self.help = Some(format!("did you mean `{near}`?"));
         }
         self

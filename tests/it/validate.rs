@@ -1003,7 +1003,7 @@ fn every_code_can_be_explained() {
     expect![[r#"
         W404: an intent of a story is not in the domain
 
-        A story or rule names an intent that the domain does not have: it never happens, so the story is never told. `tabella data validate` takes it for an error, as Rasa's validator does.
+        A story or rule names an intent that the domain does not have: it never happens, so the story is never told. It is a warning in `tabella train`, and an error in `tabella data validate`, as in Rasa's validator.
 
         For example:
 
@@ -1050,4 +1050,128 @@ fn a_folder_stands_for_a_domain_that_is_not_there() {
     let (_, after) = project.json(&["data", "validate", "--json"]);
     assert_eq!(after["counts"], before["counts"]);
     assert!(after["counts"]["domain"]["responses"].as_u64() > Some(0));
+}
+
+#[test]
+fn a_missing_configuration_is_told_and_so_is_a_missing_domain() {
+    let project = Project::new();
+    fs::remove_file(project.path("config.yml")).unwrap();
+    assert_eq!(project.codes(), ["E003"]);
+    let (code, _) = project.run(&["data", "validate"]);
+    assert_eq!(code, 65);
+
+    let project = Project::new();
+    fs::remove_file(project.path("domain.yml")).unwrap();
+    let (code, out) = project.run(&["data", "validate"]);
+    let warning = "warning[W501]: there is no valid domain, so only an NLU model is trained; \
+                   give one with `--domain`";
+    assert!(out.contains(warning), "{out}");
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn texts_that_have_no_intent_stand_under_no_two() {
+    let synonym = "nlu:\n- intent: ''\n  examples: |\n    - hello\n";
+    let project = Project::with("data/nlu.yml", "nlu:\n", synonym);
+    assert!(!project.codes().contains(&"W340".to_owned()));
+}
+
+#[test]
+fn brackets_before_parentheses_are_an_annotation_only_if_they_name_an_entity() {
+    let codes = |text: &str| Project::with("data/nlu.yml", "- hello", text).codes();
+    assert_eq!(codes("- a [pizza] (dish) please"), ["W352"]);
+    assert_eq!(codes("- a [pizza] (dish:pizza) please"), ["W352"]);
+    assert_eq!(codes("- see [1] (the first note)"), [""; 0]);
+    let project = Project::new();
+    let json = r#"{"rasa_nlu_data": {"common_examples": [
+        {"text": "hello [you](", "intent": "greet", "entities": []}]}}"#;
+    project.write("data/more.json", json);
+    assert!(!project.codes().contains(&"W352".to_owned()));
+}
+
+#[test]
+fn a_role_that_no_story_uses_is_only_noted() {
+    let severity = |step: &str| {
+        let marked = "[pizza]{\"entity\": \"dish\", \"role\": \"main\"}";
+        let project = Project::with("data/nlu.yml", "[pizza](dish)", marked).and(
+            "data/stories.yml",
+            "  - intent: order\n",
+            step,
+        );
+        let (_, json) = project.json(&["data", "validate", "--json"]);
+        let found = json["diagnostics"].as_array().unwrap();
+        let found = found.iter().find(|one| one["code"] == "W356").unwrap();
+        found["severity"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(severity("  - intent: order\n"), "note");
+    let step = "  - intent: order\n    entities:\n    - dish: pizza\n      role: main\n";
+    assert_eq!(severity(step), "warning");
+}
+
+#[test]
+fn of_many_annotations_in_a_line_the_first_are_told_at_once() {
+    let line = format!("- {}", "[a](dish)".repeat(50_000));
+    let project = Project::with("data/nlu.yml", "- a [pizza](dish) please", &line);
+    let (_, json) = project.json(&["data", "validate", "--json"]);
+    let found = json["diagnostics"].as_array().unwrap();
+    let found: Vec<_> = found.iter().filter(|one| one["code"] == "W342").collect();
+    // They are the same words at the same place.
+    assert!(!found.is_empty() && found.len() <= 20, "{found:#?}");
+    let notes = found.iter().filter_map(|one| one["note"].as_str());
+    let notes: Vec<&str> = notes.collect();
+    assert_eq!(notes, ["it is so with 49980 more in this example"]);
+}
+
+#[test]
+fn huge_names_are_cut_where_messages_quote_them() {
+    let name = "x".repeat(5000);
+    let text = format!("Your {{{name}}} is on its way.");
+    let project = Project::with("domain.yml", "Your {dish} is on its way.", &text);
+    let (_, json) = project.json(&["data", "validate", "--json"]);
+    let found = json["diagnostics"].as_array().unwrap();
+    let found = found.iter().find(|one| one["code"] == "W247").unwrap();
+    let message = found["message"].as_str().unwrap();
+    assert!(
+        message.contains(&format!("`{}…`", "x".repeat(100))),
+        "{message}"
+    );
+}
+
+#[test]
+fn of_many_values_of_a_slot_ten_are_listed() {
+    let values: Vec<String> = (0..30).map(|one| format!("value_{one:02}")).collect();
+    let values = format!("values: [pizza, {}]", values.join(", "));
+    let project = Project::with("domain.yml", "values: [pizza, pasta]", &values).and(
+        "data/stories.yml",
+        "dish: pizza",
+        "dish: something",
+    );
+    let (_, json) = project.json(&["data", "validate", "--json"]);
+    let found = json["diagnostics"].as_array().unwrap();
+    let found = found.iter().find(|one| one["code"] == "W455").unwrap();
+    assert_eq!(
+        found["help"],
+        "its values are pizza, value_00, value_01, value_02, value_03, value_04, value_05, \
+         value_06, value_07, value_08 and 21 more"
+    );
+}
+
+#[test]
+fn a_typo_in_a_component_names_the_one_that_was_meant() {
+    let project = Project::with("config.yml", "WhitespaceTokenizer", "WhitespaceTokeniser");
+    let (code, out) = project.run(&["data", "validate"]);
+    assert_eq!(code, 65);
+    assert!(
+        out.contains("= help: did you mean `WhitespaceTokenizer`?"),
+        "{out}"
+    );
+}
+
+#[test]
+fn nothing_is_said_about_rules_that_default_policies_could_follow() {
+    let start = CONFIG.find("policies:").unwrap();
+    let project = Project::with("config.yml", &CONFIG[start..], "");
+    let start = STORIES.find("rules:").unwrap();
+    let project = project.and("data/stories.yml", &STORIES[start..], "");
+    assert!(!project.codes().contains(&"W111".to_owned()));
 }
