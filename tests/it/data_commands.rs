@@ -392,7 +392,7 @@ fn what_is_read_is_not_written_into() {
         let output = data(root.path(), &["convert", "--out", out]);
         assert_eq!(output.status.code(), Some(65), "{out}");
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("is in `data`"), "{said}");
+        assert!(said.contains("would be read with `data`"), "{said}");
     }
     assert_eq!(files(root.path()), before);
 }

@@ -212,7 +212,7 @@ fn folder_around<'p>(
 
 fn refuse_out(run: &RunFlags, out: &Path, folder: &Path) -> Exit {
     let why = format!(
-        "nothing is written: `{}` is in `{}`, where it would be read as well; \
+        "nothing is written: what goes to `{}` would be read with `{}`; \
          name another folder with `--out`",
         out.display(),
         folder.display()
