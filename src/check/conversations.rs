@@ -12,9 +12,11 @@ use crate::dialogue::RuleError;
 use crate::dialogue::RuleFlaw;
 use crate::dialogue::RuleOptions;
 use crate::dialogue::RulePolicy;
+use crate::dialogue::TooManyWays;
 use crate::dialogue::Trackers;
 use crate::dialogue::Universe;
 use crate::dialogue::Way;
+use crate::dialogue::check_ways;
 use crate::dialogue::conflicts;
 use crate::dialogue::training_trackers;
 
@@ -22,10 +24,14 @@ use crate::dialogue::training_trackers;
 /// compared over, all if `None`.
 ///
 /// Contradictions of rules are errors where `RulePolicy` is configured, for it
-/// refuses them; those of stories are warnings.
+/// refuses them; those of stories are warnings. Stories that become too many
+/// conversations to compare are an error, and nothing else is said.
 pub fn check_conversations(project: &Project, max_history: Option<usize>) -> Vec<Diagnostic> {
     if project.stories.steps.is_empty() {
         return Vec::new();
+    }
+    if let Err(error) = check_ways(&project.stories) {
+        return vec![too_many(&error)];
     }
     let universe = Universe::new(&project.domain);
     let trackers = training_trackers(&project.stories, &universe, 0);
@@ -35,6 +41,12 @@ pub fn check_conversations(project: &Project, max_history: Option<usize>) -> Vec
         .collect();
     said.extend(rules(project, &universe, &trackers));
     said
+}
+
+fn too_many(error: &TooManyWays) -> Diagnostic {
+    Diagnostic::new("E032", error.place.clone(), error.to_string())
+        .length(error.story.chars().count() as u32)
+        .help("let fewer stories meet: an `or` at a time, or a checkpoint less")
 }
 
 /// Returns the caret's length for an action: what is not written has none.

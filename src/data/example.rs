@@ -2,6 +2,7 @@
 //! tables and the texts of retrieval responses.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -49,13 +50,16 @@ pub struct Example {
     /// `metadata` of the intent it stands under. No component reads it, and it
     /// is in no task's key; but two examples that differ in it are two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub intent_metadata: Option<Value>,
+    pub intent_metadata: Option<Arc<Value>>,
     /// `metadata` of the example itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Value>,
     /// Where the example was written.
     #[serde(skip)]
     pub place: Place,
+    /// Where its intent was named; unknown where the format has no such place.
+    #[serde(skip)]
+    pub intent_place: Place,
 }
 
 /// A marked piece of a message.

@@ -43,6 +43,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E023", "a file of training data is not valid JSON"),
     ("W024", "a file that was named holds no training data"),
     ("W025", "a key stands twice in a map of JSON"),
+    ("W026", "a file looks like training data and is not read"),
     (
         "W040",
         "a word is true or false in YAML 1.1 and text in YAML 1.2",

@@ -26,6 +26,7 @@ mod prediction;
 mod memoization;
 mod rule;
 mod conflicts;
+mod ways;
 /// `TEDPolicy`.
 pub mod ted;
 mod policy;
@@ -101,3 +102,5 @@ pub use universe::DEFAULT_INTENTS;
 pub use universe::REQUESTED_SLOT;
 pub use universe::RULE_SNIPPET;
 pub use universe::Universe;
+pub use ways::TooManyWays;
+pub use ways::check_ways;

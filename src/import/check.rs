@@ -1,11 +1,13 @@
 //! Compares what NLU data, stories and domain say about each other.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use crate::data::Annotation;
 use crate::data::Domain;
 use crate::data::Event;
+use crate::data::Example;
 use crate::data::MappingKind;
 use crate::data::Place;
 use crate::data::STORY_START;
@@ -14,6 +16,7 @@ use crate::data::StoryGraph;
 use crate::data::UsedEntities;
 use crate::data::Utterance;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::did_you_mean;
 use crate::import::names::DEFAULT_ACTIONS;
 use crate::import::names::DEFAULT_INTENTS;
 use crate::import::nlu::NluPart;
@@ -48,13 +51,25 @@ pub fn check(
     check.said
 }
 
-/// Returns whether the domain has an action of this name, of any kind.
-pub fn is_action(domain: &Domain, name: &str) -> bool {
-    DEFAULT_ACTIONS.contains(&name)
-        || domain.responses.contains_key(name)
-        || domain.actions.iter().any(|action| action == name)
-        || domain.forms.iter().any(|form| form.name == name)
-        || domain.e2e_actions.iter().any(|text| text == name)
+/// Returns the names of all actions of the domain, of any kind.
+pub fn actions(domain: &Domain) -> BTreeSet<&str> {
+    let actions = domain.actions.iter().chain(&domain.e2e_actions);
+    let actions = actions.chain(domain.responses.keys());
+    let forms = domain.forms.iter().map(|form| &form.name);
+    let named = actions.chain(forms).map(String::as_str);
+    named.chain(DEFAULT_ACTIONS.iter().copied()).collect()
+}
+
+/// Keeps the example that stands first in the files.
+fn keep_first<'e>(first: &mut BTreeMap<&'e str, &'e Example>, name: &'e str, example: &'e Example) {
+    fn at(example: &Example) -> (&str, u32, u32) {
+        let place = &example.place;
+        (&place.file, place.line, place.column)
+    }
+    let kept = first.entry(name).or_insert(example);
+    if at(example) < at(kept) {
+        *kept = example;
+    }
 }
 
 /// The names of a domain, and what was said so far.
@@ -64,22 +79,52 @@ struct Check<'d> {
     entities: BTreeSet<&'d str>,
     actions: BTreeSet<&'d str>,
     forms: BTreeSet<&'d str>,
+    near: Near<'d>,
     said: Vec<Diagnostic>,
 }
 
-/// Returns a diagnostic if a name is not among the known ones.
-fn unknown(
-    code: &'static str,
-    place: &Place,
-    what: &str,
-    name: &str,
-    known: &BTreeSet<&str>,
-) -> Option<Diagnostic> {
-    if known.contains(name) {
-        return None;
+/// Unknown names for which the nearest known one is looked for: each is compared
+/// with all that are known, and among more the first are enough.
+const SUGGESTION_LIMIT: usize = 200;
+
+/// What unknown names may have been meant to be, by kind and name.
+#[derive(Default)]
+struct Near<'d>(HashMap<(&'static str, String), Option<&'d str>>);
+
+impl<'d> Near<'d> {
+    /// Returns a diagnostic if a name of some kind is not among the known ones.
+    fn unknown(
+        &mut self,
+        code: &'static str,
+        place: &Place,
+        (kind, name): (&'static str, &str),
+        known: &BTreeSet<&'d str>,
+    ) -> Option<Diagnostic> {
+        if known.contains(name) {
+            return None;
+        }
+        let message = format!("{kind} `{name}` is not in the domain");
+        let about = about_name(code, place, name, message);
+        Some(about.suggest(name, self.nearest(kind, name, known)))
     }
-    let message = format!("{what} `{name}` is not in the domain");
-    Some(about_name(code, place, name, message).suggest(name, known.iter().copied()))
+
+    fn nearest(
+        &mut self,
+        kind: &'static str,
+        name: &str,
+        known: &BTreeSet<&'d str>,
+    ) -> Option<&'d str> {
+        let key = (kind, name.to_owned());
+        if let Some(near) = self.0.get(&key) {
+            return *near;
+        }
+        if self.0.len() >= SUGGESTION_LIMIT {
+            return None;
+        }
+        let near = did_you_mean(name, known.iter().copied());
+        self.0.insert(key, near);
+        near
+    }
 }
 
 impl<'d> Check<'d> {
@@ -87,16 +132,12 @@ impl<'d> Check<'d> {
         let intents = domain.intents.iter().map(|intent| intent.name.as_str());
         let entities = domain.entities.iter().map(|entity| entity.name.as_str());
         let forms: BTreeSet<&str> = domain.forms.iter().map(|form| form.name.as_str()).collect();
-        let actions = domain.actions.iter().chain(&domain.e2e_actions);
-        let actions = actions.chain(domain.responses.keys()).map(String::as_str);
         Self {
             domain,
             intents: intents.chain(DEFAULT_INTENTS.iter().copied()).collect(),
             entities: entities.collect(),
-            actions: actions
-                .chain(DEFAULT_ACTIONS.iter().copied())
-                .chain(forms.iter().copied())
-                .collect(),
+            actions: actions(domain),
+            near: Near::default(),
             forms,
             said: Vec::new(),
         }
@@ -156,22 +197,34 @@ impl<'d> Check<'d> {
 
     /// Checks the intents and entities of examples; each name once.
     fn nlu(&mut self, nlu: &NluPart) {
-        let mut said: HashSet<&str> = HashSet::new();
+        let mut first: BTreeMap<&str, &Example> = BTreeMap::new();
+        let mut first_of_entity: BTreeMap<&str, &Example> = BTreeMap::new();
         for example in &nlu.data.examples {
-            let intent = example.intent.as_deref().unwrap_or_default();
-            if said.insert(intent) {
-                let about = unknown("W309", &example.place, "intent", intent, &self.intents);
-                self.said.extend(about);
+            if let Some(intent) = &example.intent {
+                keep_first(&mut first, intent, example);
+            }
+            for Annotation { entity, .. } in &example.entities {
+                keep_first(&mut first_of_entity, entity, example);
             }
         }
-        said.clear();
-        for example in &nlu.data.examples {
-            for Annotation { entity, .. } in &example.entities {
-                if said.insert(entity) {
-                    let about = unknown("W310", &example.place, "entity", entity, &self.entities);
-                    self.said.extend(about);
-                }
-            }
+        for (intent, example) in first {
+            let (place, is_named) = match example.intent_place.is_known() {
+                true => (&example.intent_place, true),
+                false => (&example.place, false),
+            };
+            let about = self
+                .near
+                .unknown("W309", place, ("intent", intent), &self.intents);
+            let about = about.map(|about| match is_named {
+                true => about,
+                false => about.length(1),
+            });
+            self.said.extend(about);
+        }
+        for (entity, example) in first_of_entity {
+            let (place, name) = (&example.place, ("entity", entity));
+            let about = self.near.unknown("W310", place, name, &self.entities);
+            self.said.extend(about.map(|about| about.length(1)));
         }
     }
 
@@ -193,12 +246,14 @@ impl<'d> Check<'d> {
                 }
             }
             Event::Action(name) => {
-                let about = unknown("W405", place, "action", name, &self.actions);
+                let name = ("action", name.as_str());
+                let about = self.near.unknown("W405", place, name, &self.actions);
                 self.said.extend(about);
             }
             Event::ActiveLoop(Some(name)) if name != TWO_STAGE_FALLBACK => {
-                self.said
-                    .extend(unknown("W415", place, "form", name, &self.forms));
+                let name = ("form", name.as_str());
+                let about = self.near.unknown("W415", place, name, &self.forms);
+                self.said.extend(about);
             }
             _ => {}
         }
@@ -207,7 +262,8 @@ impl<'d> Check<'d> {
     fn utterance(&mut self, utterance: &Utterance, place: &Place) {
         if let Some(intent) = &utterance.intent {
             let base = intent.split('/').next().unwrap_or(intent);
-            let about = unknown("W404", place, "intent", base, &self.intents);
+            let name = ("intent", base);
+            let about = self.near.unknown("W404", place, name, &self.intents);
             self.said.extend(about);
         }
     }

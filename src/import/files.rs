@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use walkdir::DirEntry;
 use walkdir::WalkDir;
 
 use crate::data::Place;
@@ -25,6 +27,7 @@ use crate::import::markdown;
 use crate::import::reading::Reading;
 use crate::import::shelf;
 use crate::import::shelf::Shelf;
+use crate::import::unread;
 use crate::import::yaml;
 use crate::import::yaml::Environment;
 use crate::import::yaml::Node;
@@ -137,7 +140,7 @@ impl Candidate {
     }
 
     fn add_folder(&mut self, folder: &Path, role: Role) -> Result<(), ImportError> {
-        for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name() {
+        for entry in walk(folder) {
             match entry {
                 Ok(entry) if entry.file_type().is_file() => {
                     if suffix(entry.path()).is_some() {
@@ -232,6 +235,17 @@ impl Candidate {
         self.found.sort_by(|a, b| a.path.cmp(&b.path));
         (self.found, self.diagnostics)
     }
+}
+
+/// Returns what lies in a folder and its folders, in order of names. Links are
+/// followed, and a folder that several of them lead to is visited once.
+pub fn walk(folder: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
+    let mut visited = HashSet::new();
+    let entries = WalkDir::new(folder).follow_links(true).sort_by_file_name();
+    entries.into_iter().filter_entry(move |entry| {
+        !entry.file_type().is_dir()
+            || fs::canonicalize(entry.path()).map_or(true, |real| visited.insert(real))
+    })
 }
 
 /// Returns a path as it is shown: relative to the root, with `/`.
@@ -340,6 +354,8 @@ pub fn read(
         take(other, &mut read, &mut reading, &found);
     } else if !read.input.kinds.is_empty() {
         parse(&mut read, &mut reading, &found, bytes, environment);
+    } else if let Some(about) = unread(&found, &bytes, &reading) {
+        reading.diagnostics.push(about);
     } else if found.data_named && is_data {
         let place = reading.at(0, 0);
         let what = format!("`{}` holds no training data", found.shown);
@@ -349,6 +365,16 @@ pub fn read(
     }
     read.diagnostics = reading.diagnostics;
     Ok(read)
+}
+
+/// Returns what to say of a file that no reader takes, if it was meant for one.
+fn unread(found: &Found, bytes: &[u8], reading: &Reading) -> Option<Diagnostic> {
+    let suffix = suffix(&found.path).filter(|_| found.data)?;
+    match suffix {
+        "yml" | "yaml" => unread::look_at_yaml(bytes, reading),
+        "json" => unread::look_at_text(bytes, reading),
+        _ => None,
+    }
 }
 
 /// Takes over a file that is not YAML, with a note if its format is an old one.

@@ -15,13 +15,12 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use walkdir::WalkDir;
-
 use crate::diagnostic::Diagnostic;
 use crate::import::ImportError;
 use crate::import::files::Candidate;
 use crate::import::files::Role;
 use crate::import::files::shown;
+use crate::import::files::walk;
 use crate::import::reading::Reading;
 use crate::import::shelf::FILE_LIMIT;
 use crate::import::shelf::Shelf;
@@ -162,7 +161,7 @@ impl Walk<'_> {
         let Ok(Ok(bytes)) = Shelf::Disk.load(config, &shown, FILE_LIMIT) else {
             return Ok(None);
         };
-        if !bytes.windows(8).any(|word| word == b"imports:") {
+        if !bytes.windows(7).any(|word| word == b"imports") {
             return Ok(None);
         }
         let text = yaml::text::decode(&bytes).map_err(|mistake| vec![mistake])?;
@@ -209,9 +208,7 @@ impl Walk<'_> {
         }
         let named = path.strip_prefix(self.root).unwrap_or(path);
         self.candidates.add(named, Role::Project)?;
-        let entries = WalkDir::new(path).follow_links(true).sort_by_file_name();
-        let configs: Vec<PathBuf> = entries
-            .into_iter()
+        let configs: Vec<PathBuf> = walk(path)
             .filter_map(Result::ok)
             .map(walkdir::DirEntry::into_path)
             .filter(|path| is_config(path))

@@ -22,6 +22,8 @@ mod responses;
 mod domain;
 pub(crate) mod annotation;
 mod nlu;
+mod lookups;
+mod unread;
 mod stories;
 pub(crate) mod json;
 mod markdown;
@@ -465,7 +467,7 @@ impl<'s> Reader<'s> {
         self.diagnostics.extend(repeats::repeated(&parts));
         let (mut nlu, diagnostics) = nlu::merge(parts);
         self.diagnostics.extend(diagnostics);
-        let (files, diagnostics) = nlu::read_lookup_files(&mut nlu, root, self.shelf)?;
+        let (files, diagnostics) = lookups::fill(&mut nlu, root, self.shelf)?;
         self.lookups = files;
         self.diagnostics.extend(diagnostics);
         Ok(nlu)

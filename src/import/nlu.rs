@@ -1,35 +1,28 @@
 //! Reads `nlu` and `responses` of training data files.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
-use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::data::Example;
 use crate::data::Lookup;
 use crate::data::NluData;
 use crate::data::Pattern;
-use crate::data::PhraseList;
 use crate::data::Place;
 use crate::data::Places;
 use crate::data::Response;
 use crate::diagnostic::Diagnostic;
-use crate::digest::Digest;
-use crate::import::FileKind;
-use crate::import::ImportError;
-use crate::import::InputFile;
 use crate::import::annotation;
+use crate::import::lookups::LookupFile;
 use crate::import::reading::Reading;
 use crate::import::responses;
 use crate::import::responses::NamedResponse;
 use crate::import::responses::Variations;
-use crate::import::shelf::Shelf;
 use crate::import::yaml::Node;
 use crate::import::yaml::Scalar;
 use crate::import::yaml::Style;
@@ -46,18 +39,6 @@ pub struct NluPart {
     pub lookup_files: Vec<LookupFile>,
     /// All responses, also those of no retrieval intent.
     pub responses: Vec<NamedResponse>,
-}
-
-/// A file with a phrase of a lookup table on each line, as Markdown and JSON
-/// name them.
-#[derive(Clone, Debug)]
-pub struct LookupFile {
-    /// The table's name.
-    pub name: String,
-    /// The path as written.
-    pub path: String,
-    /// Where it was written.
-    pub place: Place,
 }
 
 /// A line of examples: its text, where it stands, and its own metadata.
@@ -145,12 +126,13 @@ fn read_item(item: &Node, part: &mut NluPart, reading: &mut Reading) {
     match kind {
         "intent" => {
             let metadata = item.get("metadata").map(Node::to_json);
-            let metadata = metadata.filter(|value| !value.is_null());
+            let metadata = metadata.filter(|value| !value.is_null()).map(Arc::new);
             for line in lines {
                 add_example(name, line.text, &|byte| line.at(byte), part, reading);
                 if let Some(example) = part.data.examples.last_mut() {
                     example.intent_metadata = metadata.clone();
                     example.metadata = line.metadata;
+                    example.intent_place = place.clone();
                 }
             }
         }
@@ -384,13 +366,6 @@ pub fn merge(parts: Vec<NluPart>) -> (NluPart, Vec<Diagnostic>) {
     let data = &mut all.data;
     data.patterns
         .sort_by(|a, b| (&a.name, &a.pattern).cmp(&(&b.name, &b.pattern)));
-    let of_files = all.lookup_files.iter().map(|file| Lookup {
-        name: file.name.clone(),
-        place: file.place.clone(),
-        ..Lookup::default()
-    });
-    data.lookups.extend(of_files);
-    data.lookups = merge_lookups(std::mem::take(&mut data.lookups));
     merge_synonyms(&mut all, &mut said);
     merge_responses(&mut all, &mut said);
     (all, said)
@@ -408,37 +383,28 @@ fn sort_examples(examples: &mut Vec<Example>) {
             && example.intent_metadata.is_none()
             && example.metadata.is_none()
     }
-    let rest = |example: &Example| -> String {
-        let rest = (
-            &example.entities,
-            &example.intent_metadata,
-            &example.metadata,
-        );
-        serde_json::to_string(&rest).expect("annotations are plain values")
+    fn json(value: &impl Serialize) -> String {
+        serde_json::to_string(value).expect("annotations are plain values")
+    }
+    // Examples of one entry share its metadata, however long it is.
+    let of_intent = |a: &Example, b: &Example| match a.intent_metadata == b.intent_metadata {
+        true => Ordering::Equal,
+        false => json(&a.intent_metadata).cmp(&json(&b.intent_metadata)),
+    };
+    let rest = |a: &Example, b: &Example| {
+        let entities = json(&a.entities).cmp(&json(&b.entities));
+        let both = entities.then_with(|| of_intent(a, b));
+        both.then_with(|| json(&a.metadata).cmp(&json(&b.metadata)))
     };
     examples.sort_by(|a, b| {
         words(a)
             .cmp(&words(b))
             .then_with(|| match is_plain(a) && is_plain(b) {
-                true => std::cmp::Ordering::Equal,
-                false => rest(a).cmp(&rest(b)),
+                true => Ordering::Equal,
+                false => rest(a, b),
             })
     });
     examples.dedup();
-}
-
-/// Joins tables of the same name, in file order, and sorts by name.
-fn merge_lookups(lookups: Vec<Lookup>) -> Vec<Lookup> {
-    let mut by_name: BTreeMap<String, Lookup> = BTreeMap::new();
-    for lookup in lookups {
-        match by_name.get_mut(&lookup.name) {
-            Some(table) => table.elements.extend(lookup.elements.iter()),
-            None => {
-                by_name.insert(lookup.name.clone(), lookup);
-            }
-        }
-    }
-    by_name.into_values().collect()
 }
 
 fn merge_synonyms(all: &mut NluPart, said: &mut Vec<Diagnostic>) {
@@ -490,140 +456,6 @@ fn merge_responses(all: &mut NluPart, said: &mut Vec<Diagnostic>) {
     let places = places.map(|response| (response.name.clone(), response.place.clone()));
     all.data.response_places = Places(places.collect());
     all.responses = kept;
-}
-
-/// Replaces the elements of lookup tables that name a file by its lines.
-///
-/// Rasa: when the first element of a table names an existing file, the table is
-/// that file, one phrase a line. The path is relative to the project's folder.
-///
-/// # Errors
-///
-/// If such a file is there but cannot be read.
-pub fn read_lookup_files(
-    part: &mut NluPart,
-    root: &Path,
-    shelf: Shelf<'_>,
-) -> Result<(Vec<InputFile>, Vec<Diagnostic>), ImportError> {
-    let lookups = part.data.lookups.par_iter_mut();
-    let read: Vec<(InputFile, Option<Diagnostic>)> = lookups
-        .filter_map(|lookup| read_lookup_file(lookup, root, shelf).transpose())
-        .collect::<Result<_, ImportError>>()?;
-    let mut files: BTreeMap<PathBuf, InputFile> = BTreeMap::new();
-    let mut said = Vec::new();
-    let mut keep = |file: InputFile, diagnostic: Option<Diagnostic>| {
-        files.insert(file.path.clone(), file);
-        said.extend(diagnostic);
-    };
-    for (file, diagnostic) in read {
-        keep(file, diagnostic);
-    }
-    let mut missing = Vec::new();
-    for file in std::mem::take(&mut part.lookup_files) {
-        let Some(path) = existing(&file, root, shelf) else {
-            missing.push(file.is_missing());
-            continue;
-        };
-        let (input, phrases) = load_phrases(path, &file, shelf)?;
-        let lookups = &mut part.data.lookups;
-        let table = lookups.binary_search_by(|table| table.name.cmp(&file.name));
-        match (phrases, table) {
-            (Ok(phrases), Ok(at)) if lookups[at].elements.is_empty() => {
-                lookups[at].elements = phrases;
-                keep(input, None);
-            }
-            (Ok(phrases), Ok(at)) => {
-                lookups[at].elements.extend(phrases.iter());
-                keep(input, None);
-            }
-            (phrases, _) => keep(input, phrases.err()),
-        }
-    }
-    said.extend(missing);
-    Ok((files.into_values().collect(), said))
-}
-
-/// Returns the path of a file: relative to the project, or to the file that
-/// names it.
-fn existing(file: &LookupFile, root: &Path, shelf: Shelf<'_>) -> Option<PathBuf> {
-    let beside = Path::new(&*file.place.file).parent();
-    let beside = root.join(beside.unwrap_or(Path::new("")));
-    let mut paths = [root.join(&file.path), beside.join(&file.path)].into_iter();
-    paths.find(|path| shelf.has_file(path))
-}
-
-impl LookupFile {
-    /// Returns what to say if there is no such file.
-    fn is_missing(&self) -> Diagnostic {
-        let what = format!("lookup file `{}` is not there", self.path);
-        Diagnostic::new("W331", self.place.clone(), what)
-            .length(self.path.chars().count() as u32)
-            .note(format!("lookup table `{}` does without it", self.name))
-            .help("paths are relative to the project's folder")
-    }
-}
-
-/// Replaces the elements of a lookup table that names a file.
-fn read_lookup_file(
-    lookup: &mut Lookup,
-    root: &Path,
-    shelf: Shelf<'_>,
-) -> Result<Option<(InputFile, Option<Diagnostic>)>, ImportError> {
-    let Some(first) = lookup.elements.first().filter(|first| is_path(first)) else {
-        return Ok(None);
-    };
-    let path = root.join(first);
-    if !shelf.has_file(&path) {
-        return Ok(None);
-    }
-    let file = LookupFile {
-        name: lookup.name.clone(),
-        path: first.to_owned(),
-        place: lookup.place.clone(),
-    };
-    let (input, phrases) = load_phrases(path, &file, shelf)?;
-    let diagnostic = match phrases {
-        Ok(phrases) => {
-            lookup.elements = phrases;
-            None
-        }
-        Err(diagnostic) => Some(diagnostic),
-    };
-    Ok(Some((input, diagnostic)))
-}
-
-/// Reads the phrases of a lookup file.
-fn load_phrases(
-    path: PathBuf,
-    file: &LookupFile,
-    shelf: Shelf<'_>,
-) -> Result<(InputFile, Result<PhraseList, Diagnostic>), ImportError> {
-    let shown: Arc<str> = file.path.as_str().into();
-    let loaded = shelf.load(&path, &shown, PhraseList::SIZE_LIMIT)?;
-    let input = InputFile {
-        path,
-        digest: Digest::of(loaded.as_deref().unwrap_or_default()),
-        kinds: vec![FileKind::Lookup],
-        shown,
-    };
-    let phrases = loaded.and_then(|mut bytes| {
-        if bytes.starts_with(b"\xef\xbb\xbf") {
-            bytes.drain(..3);
-        }
-        String::from_utf8(bytes)
-            .map(PhraseList::of_lines)
-            .map_err(|_| {
-                let what = format!("lookup file `{}` is not UTF-8", file.path);
-                let about = Diagnostic::new("E312", file.place.clone(), what);
-                about.length(file.name.chars().count() as u32)
-            })
-    });
-    Ok((input, phrases))
-}
-
-/// Returns whether a phrase looks like the path of a file at all.
-fn is_path(phrase: &str) -> bool {
-    phrase.contains(['/', '.']) && !phrase.contains('\n')
 }
 
 /// Returns the full labels of retrieval intents, and their base names.

@@ -2,6 +2,7 @@
 //! retrieval intents, their responses and actions, and bot texts of stories.
 
 use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use serde_json::Value;
 
@@ -25,23 +26,7 @@ pub fn sync(domain: &mut Domain, part: &mut NluPart, dialect: Dialect) -> Vec<Di
         .into_iter()
         .map(str::to_owned)
         .collect();
-    for name in &retrieval {
-        match domain.intents.binary_search_by(|i| i.name.cmp(name)) {
-            Ok(at) => domain.intents[at].is_retrieval = true,
-            Err(at) => domain.intents.insert(
-                at,
-                Intent {
-                    name: name.clone(),
-                    is_retrieval: true,
-                    ..Intent::default()
-                },
-            ),
-        }
-        let action = format!("utter_{name}");
-        if !domain.actions.contains(&action) {
-            domain.actions.push(action);
-        }
-    }
+    add_retrieval(domain, &retrieval);
     for response in &part.responses {
         let variations = response.variations.clone();
         let name = response.name.clone();
@@ -63,6 +48,27 @@ pub fn sync(domain: &mut Domain, part: &mut NluPart, dialect: Dialect) -> Vec<Di
         .collect();
     fill_responses(part);
     unanswered(domain, part)
+}
+
+/// Sees to it that the domain has these retrieval intents and their actions.
+fn add_retrieval(domain: &mut Domain, retrieval: &BTreeSet<String>) {
+    let mut missing = Vec::new();
+    for name in retrieval {
+        match domain.intents.binary_search_by(|i| i.name.cmp(name)) {
+            Ok(at) => domain.intents[at].is_retrieval = true,
+            Err(_) => missing.push(Intent {
+                name: name.clone(),
+                is_retrieval: true,
+                ..Intent::default()
+            }),
+        }
+    }
+    domain.intents.extend(missing);
+    domain.intents.sort_by(|a, b| a.name.cmp(&b.name));
+    let known: HashSet<&String> = domain.actions.iter().collect();
+    let actions = retrieval.iter().map(|name| format!("utter_{name}"));
+    let actions: Vec<String> = actions.filter(|name| !known.contains(name)).collect();
+    domain.actions.extend(actions);
 }
 
 /// Adds the domain's responses of retrieval intents to the NLU data, whose own

@@ -27,6 +27,7 @@ use crate::dialogue::PolicyOptions;
 use crate::dialogue::TABLE;
 use crate::dialogue::Trackers;
 use crate::dialogue::Universe;
+use crate::dialogue::check_ways;
 use crate::dialogue::policy_issues;
 use crate::dialogue::ted;
 use crate::dialogue::training_trackers;
@@ -227,6 +228,7 @@ fn trackers(builder: &mut Builder, slices: &Slices, augmentation: usize) -> Task
         places: TaskPlaces::default(),
         run: Box::new(move |context| {
             let stories: &Stories = context.value("stories")?;
+            check_ways(stories.graph()).map_err(TaskError::failed)?;
             let all = training_trackers(stories.graph(), &universe(context)?, augmentation);
             let (augmented, plain) = all
                 .trackers

@@ -12,6 +12,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use tabella::check::check_conversations;
 use tabella::diagnostic::Paint;
 use tabella::diagnostic::render;
 use tabella::import::ImportError;
@@ -222,6 +223,54 @@ fn alternatives_do_not_multiply_without_end() {
         or.repeat(40)
     );
     said(vec![("data/stories.yml", story.into())]);
+}
+
+#[test]
+fn conversations_do_not_multiply_without_end() {
+    let or = "  - or:\n    - intent: a\n    - intent: b\n";
+    let story = format!(
+        "stories:\n- story: s\n  steps:\n{}  - action: x\n",
+        or.repeat(40)
+    );
+    let said = within_bounds(move || {
+        let imported = import_texts(&[("data/stories.yml", story.as_bytes())]).unwrap();
+        check_conversations(&imported.project, None)
+    });
+    let codes: Vec<&str> = said.iter().map(|d| d.code).collect();
+    assert_eq!(codes, ["E032"]);
+}
+
+#[test]
+fn metadata_of_an_intent_is_kept_once_for_all_its_examples() {
+    let metadata = "m".repeat(1 << 20);
+    let examples: String = (0..20_000).map(|_| "    - [x](a)\n").collect();
+    let nlu = format!("nlu:\n- intent: a\n  metadata: {metadata}\n  examples: |\n{examples}");
+    said(vec![("data/nlu.yml", nlu.into())]);
+}
+
+#[cfg(unix)]
+#[test]
+fn folders_with_many_ways_to_them_are_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let level = |number: usize| folder.path().join(format!("level{number}"));
+    for number in 0..=25 {
+        fs::create_dir(level(number)).unwrap();
+    }
+    for number in 0..25 {
+        for link in ["one", "two"] {
+            std::os::unix::fs::symlink(level(number + 1), level(number).join(link)).unwrap();
+        }
+    }
+    fs::write(
+        level(25).join("nlu.yml"),
+        "nlu:\n- intent: a\n  examples: |\n    - x\n",
+    )
+    .unwrap();
+    std::os::unix::fs::symlink(level(0), &data).unwrap();
+    let path = folder.path().to_owned();
+    let imported = within_bounds(move || import(&path).unwrap());
+    assert_eq!(imported.project.nlu.examples.len(), 1);
 }
 
 // ---- What is not a file, or not for long ----------------------------------

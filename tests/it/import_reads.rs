@@ -642,17 +642,17 @@ nlu:
                │      ^
 
             warning[W309]: intent `gret` is not in the domain
-              ──▶ data/nlu.yml:9:7
+              ──▶ data/nlu.yml:7:11
                │
-             9 │     - good [day](dihs)
-               │       ^^^^
+             7 │ - intent: gret
+               │           ^^^^
                = help: did you mean `greet`?
 
             warning[W310]: entity `dihs` is not in the domain
               ──▶ data/nlu.yml:9:7
                │
              9 │     - good [day](dihs)
-               │       ^^^^
+               │       ^
                = help: did you mean `dish`?
 
             error[E307]: intent `a/b/c` has more than one `/`

@@ -450,7 +450,7 @@ fn lookup_files_are_found_in_the_project_or_beside() {
         .map(|table| (table.name.as_str(), table.elements.iter().collect()))
         .collect();
     let want = [
-        ("dish", vec!["soup", "pizza", "pasta"]),
+        ("dish", vec!["pizza", "pasta", "soup"]),
         ("gone", vec![]),
         ("word", vec!["one", "two"]),
     ];

@@ -236,10 +236,10 @@ fn a_typo_in_the_intent_of_a_story_names_the_one_that_was_meant() {
 fn a_typo_in_the_intent_of_examples_shows_at_both_ends() {
     Project::with("data/nlu.yml", "intent: inform", "intent: infrom").shows(expect![[r#"
         error[W309]: intent `infrom` is not in the domain
-           ──▶ data/nlu.yml:13:7
+           ──▶ data/nlu.yml:11:11
             │
-         13 │     - a [pizza](dish) please
-            │       ^^^^^^
+         11 │ - intent: infrom
+            │           ^^^^^^
             = help: did you mean `inform`?
 
         warning[W240]: intent `inform` has no examples: no message is ever taken for it
@@ -317,16 +317,16 @@ fn a_typo_in_a_slot_type_lists_the_types() {
 fn wrong_indentation_shows_where_reading_stopped() {
     Project::with("domain.yml", "- order\n", " - order\n").shows(expect![[r#"
         error[W309]: intent `greet` is not in the domain
-          ──▶ data/nlu.yml:6:7
+          ──▶ data/nlu.yml:3:11
            │
-         6 │     - good day
-           │       ^^^^^
+         3 │ - intent: greet
+           │           ^^^^^
 
         error[W309]: intent `order` is not in the domain
-          ──▶ data/nlu.yml:9:7
+          ──▶ data/nlu.yml:7:11
            │
-         9 │     - I am hungry
-           │       ^^^^^
+         7 │ - intent: order
+           │           ^^^^^
 
         error[W404]: intent `greet` is not in the domain
           ──▶ data/stories.yml:7:13

@@ -338,8 +338,9 @@ fn check_forms(domain: &Domain, said: &mut Vec<Diagnostic>) {
 
 /// Reports `triggers` that name no action.
 fn check_triggers(domain: &Domain, triggers: &[(String, Place)], said: &mut Vec<Diagnostic>) {
+    let known = crate::import::check::actions(domain);
     for (action, place) in triggers {
-        if !crate::import::check::is_action(domain, action) {
+        if !known.contains(action.as_str()) {
             let message = format!("unknown action `{action}`");
             said.push(
                 Diagnostic::new("E210", place.clone(), message)

@@ -6,10 +6,10 @@ use crate::data::Lookup;
 use crate::data::Pattern;
 use crate::data::Place;
 use crate::diagnostic::Diagnostic;
+use crate::import::lookups::LookupFile;
 use crate::import::markdown::lines;
 use crate::import::markdown::lines::Line;
 use crate::import::nlu;
-use crate::import::nlu::LookupFile;
 use crate::import::nlu::NluPart;
 use crate::import::reading::Reading;
 

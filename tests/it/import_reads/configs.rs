@@ -241,10 +241,10 @@ fn imported_projects_bring_their_domain_and_data() {
            = note: first at domain.yml:3:13
 
         warning[W309]: intent `two` is not in the domain
-          ──▶ projects/two/all.yml:4:7
+          ──▶ projects/two/all.yml:2:11
            │
-         4 │     - two
-           │       ^^^
+         2 │ - intent: two
+           │           ^^^
 
         warning[W121]: `stories` is not read: an imported file is NLU data alone
           ──▶ projects/two/all.yml:5:1
@@ -275,8 +275,8 @@ fn projects_that_import_each_other_are_read_once() {
     let importers = "importers: [{name: MultiProjectImporter}]\n";
     let root = folder(&[
         ("config.yml", &format!("{EMPTY}{importers}imports: [a]\n")),
-        ("a/config.yml", "imports: [../b, .]\n"),
-        ("b/config.yml", "imports: [../a, ../config.yml]\n"),
+        ("a/config.yml", "\"imports\": [../b, .]\n"),
+        ("b/config.yml", "imports : [../a, ../config.yml]\n"),
         ("b/nlu.yml", "nlu:\n- intent: x\n  examples: |\n    - x\n"),
     ]);
     let imported = read(root.path(), &[], &[]);

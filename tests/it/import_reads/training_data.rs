@@ -53,7 +53,10 @@ nlu:
     assert_eq!(examples.len(), 2);
     assert_eq!(examples[0].metadata, Some(json!({"from": "phone"})));
     assert_eq!(examples[1].metadata, Some(json!({"from": "web"})));
-    assert_eq!(examples[1].intent_metadata, Some(json!({"mood": "good"})));
+    assert_eq!(
+        examples[1].intent_metadata.as_deref(),
+        Some(&json!({"mood": "good"}))
+    );
 
     let other = nlu.replace("web", "shop").replace("good", "bad");
     let other = project(&[("data/nlu.yml", &other)]);
@@ -335,4 +338,105 @@ nlu:
             = help: one of intent, synonym, regex, lookup
     "#]]
     .assert_eq(&said(&files));
+}
+
+/// Returns codes and messages about files.
+fn messages(files: &[(&str, &str)]) -> Vec<String> {
+    let files: Vec<(&str, &[u8])> = files.iter().map(|(n, t)| (*n, t.as_bytes())).collect();
+    let imported = tabella::import::import_texts(&files).unwrap();
+    let said = imported.diagnostics.iter();
+    said.map(|d| {
+        format!(
+            "{} {}: {} ({})",
+            d.code,
+            d.place,
+            d.message,
+            d.help.as_deref().unwrap_or("-")
+        )
+    })
+    .collect()
+}
+
+#[test]
+fn a_file_that_nobody_reads_for_a_typo_is_named() {
+    let story = "- story: s\n  steps:\n  - intent: a\n  - action: utter_a\n";
+    let nlu = "- intent: a\n  examples: |\n    - x\n";
+    expect![[r#"
+        W026 data/a.yml:2:1: `storys` is no section: nothing of this file is read (did you mean `stories`?)
+        W026 data/b.yml:1:1: `nlus` is no section: nothing of this file is read (did you mean `nlu`?)
+        W026 data/c.yml:1:3: a list of `stories` without its name: nothing of this file is read (write `stories:` above it)
+        W026 data/d.yml:1:1: `stories` is no section: nothing of this file is read (write `stories:` at the start of a line)
+        W026 data/e.yml:1:1: `response` is no section: nothing of this file is read (did you mean `responses`?)"#]].assert_eq(
+        &messages(&[
+            ("data/a.yml", &format!("version: '3.1'\nstorys:\n{story}")),
+            ("data/b.yml", &format!("nlus:\n{nlu}")),
+            ("data/c.yml", story),
+            ("data/d.yml", &format!("\"stories\":\n{story}")),
+            ("data/e.yml", "response:\n  utter_a:\n  - text: x\n"),
+        ])
+        .join("\n"),
+    );
+    let bytes: Vec<u8> = "\u{feff}nlu: []\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let imported = tabella::import::import_texts(&[("data/nlu.yml", &bytes)]).unwrap();
+    assert_eq!(imported.diagnostics[0].code, "W026");
+}
+
+#[test]
+fn files_of_other_programs_are_passed_over() {
+    let others = [
+        ("data/empty.yml", ""),
+        (
+            "data/docker-compose.yml",
+            "version: '3'\nservices:\n  rasa: {image: x}\n",
+        ),
+        (
+            "data/ci.yml",
+            "on: [push]\njobs:\n  test: {steps: [{run: make}]}\n",
+        ),
+        ("data/play.yml", "- hosts: all\n  roles: [web]\n"),
+        ("data/roles.yml", "roles:\n- name: web\n"),
+        ("data/alerts.yml", "rule:\n- alert: down\n"),
+        (
+            "data/endpoints.yml",
+            "action_endpoint:\n  url: http://localhost\n",
+        ),
+        ("data/errors.json", "[{\"intent\": \"a\", \"text\": \"x\"}]"),
+        ("data/broken.yml", "a: [\n"),
+    ];
+    assert_eq!(messages(&others), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_file_is_called_is_not_seen_in_lookup_tables() {
+    let table = |names: &str| format!("nlu:\n- lookup: city\n  examples: |\n{names}");
+    let (paris, rome) = (table("    - paris\n    - lyon\n"), table("    - rome\n"));
+    let named = table("    - cities.txt\n");
+    let cities = ("cities.txt", "oslo\nbergen\n");
+    let read = |names: [&str; 3]| {
+        let files = [
+            (names[0], &*paris),
+            (names[1], &*rome),
+            (names[2], &*named),
+            cities,
+        ];
+        let table = project(&files).nlu.lookups.remove(0);
+        table.elements.iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let want = ["oslo", "bergen", "paris", "lyon", "rome"];
+    assert_eq!(read(["data/a.yml", "data/b.yml", "data/c.yml"]), want);
+    assert_eq!(read(["data/c.yml", "data/b.yml", "data/a.yml"]), want);
+}
+
+#[test]
+fn an_example_without_an_intent_names_none_that_is_unknown() {
+    let json = r#"{"rasa_nlu_data": {"common_examples": [{"text": "x"}, {"text": "y", "intent": "grete"}]}}"#;
+    let said = messages(&[("domain.yml", DOMAIN), ("data/nlu.json", json)]);
+    let of_intents: Vec<_> = said
+        .iter()
+        .filter(|said| said.starts_with("W309"))
+        .collect();
+    assert_eq!(of_intents.len(), 1, "{of_intents:?}");
 }

@@ -1,0 +1,127 @@
+//! Counts the ways through stories before anybody goes them.
+//!
+//! Where stories meet at a checkpoint, each that comes goes on as each that
+//! starts there: `n` meetings in a row, such as those of `or`, make `2ⁿ`
+//! conversations of a story of `n` lines.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+use crate::data::Place;
+use crate::data::STORY_START;
+use crate::data::StoryGraph;
+use crate::dialogue::story_order::Joint;
+use crate::dialogue::story_order::ordered_steps;
+
+/// Times that conversations may pass through a step, beyond once for each step.
+const WAYS_LIMIT: u64 = 1 << 17;
+
+/// Stories that become too many conversations to learn from.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`or` and checkpoints make more than {WAYS_LIMIT} conversations of the stories up to `{story}`"
+)]
+pub struct TooManyWays {
+    /// The story at which they became too many.
+    pub story: String,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// Sees to it that stories and rules are not too many conversations.
+///
+/// Differs from Rasa: which takes them all on, for as long as memory lasts.
+///
+/// # Errors
+///
+/// If they are.
+pub fn check_ways(graph: &StoryGraph) -> Result<(), TooManyWays> {
+    let (rules, stories): (Vec<_>, Vec<_>) =
+        graph.steps.iter().cloned().partition(|step| step.is_rule);
+    check_kind(&StoryGraph { steps: stories })?;
+    check_kind(&StoryGraph { steps: rules })
+}
+
+fn check_kind(graph: &StoryGraph) -> Result<(), TooManyWays> {
+    let ordered = ordered_steps(graph);
+    let mut waiting: HashMap<&str, u64> = HashMap::from([(STORY_START, 1)]);
+    let mut left = WAYS_LIMIT + ordered.steps.len() as u64;
+    let mut known = HashSet::new();
+    for joint in &ordered.steps {
+        // Equal steps lead to the same conversations, which are kept once.
+        if !known.insert(content(joint)) {
+            continue;
+        }
+        let starts: HashSet<&str> = joint.starts.iter().map(|start| &*start.name).collect();
+        let ways = starts.iter().filter_map(|name| waiting.get(name));
+        let ways = ways.fold(0, |sum: u64, ways| sum.saturating_add(*ways));
+        let Some(rest) = left.checked_sub(ways) else {
+            return Err(TooManyWays {
+                story: joint.step.block_name.clone(),
+                place: joint.step.place.clone(),
+            });
+        };
+        left = rest;
+        for end in &joint.ends {
+            let there = waiting.entry(ordered.continuation(&end.name)).or_default();
+            *there = there.saturating_add(ways);
+        }
+    }
+    Ok(())
+}
+
+fn content(joint: &Joint<'_>) -> String {
+    let content = (&joint.starts, &joint.ends, &joint.step.events);
+    serde_json::to_string(&content).expect("steps are plain values")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Checkpoint;
+    use crate::data::Event;
+    use crate::data::Step;
+
+    fn checkpoint(number: usize) -> Vec<Checkpoint> {
+        vec![Checkpoint {
+            name: format!("c{number}"),
+            ..Checkpoint::default()
+        }]
+    }
+
+    /// A row of meetings, each reached by so many steps that differ, or are alike.
+    fn row(meetings: usize, steps: usize, differ: bool) -> StoryGraph {
+        let step = |meeting: usize, number: usize| Step {
+            block_name: "story".to_owned(),
+            start_checkpoints: match meeting {
+                0 => Vec::new(),
+                _ => checkpoint(meeting),
+            },
+            end_checkpoints: checkpoint(meeting + 1),
+            events: vec![Event::Action(match differ {
+                true => format!("action_{number}"),
+                false => "action".to_owned(),
+            })],
+            ..Step::default()
+        };
+        let steps = (0..meetings).flat_map(|meeting| (0..steps).map(move |n| step(meeting, n)));
+        StoryGraph {
+            steps: steps.collect(),
+        }
+    }
+
+    #[test]
+    fn a_row_of_alternatives_is_told_before_it_is_gone() {
+        assert!(check_ways(&row(14, 2, true)).is_ok());
+        let error = check_ways(&row(40, 2, true)).unwrap_err();
+        assert_eq!(error.story, "story");
+        assert!(check_ways(&row(1_000, 1, true)).is_ok());
+        assert!(check_ways(&row(200, 2, true)).is_err());
+    }
+
+    #[test]
+    fn equal_steps_and_stories_that_never_meet_count_once() {
+        assert!(check_ways(&row(40, 2, false)).is_ok());
+        assert!(check_ways(&row(1, 200_000, true)).is_ok());
+    }
+}
