@@ -47,7 +47,7 @@ pub fn stories(text: &str, retrieval: &BTreeSet<String>, notes: &mut Notes) -> S
         comments.extend(line.comments);
         let text = line.text.as_str();
         let name = match (text.strip_prefix(">>"), text.strip_prefix('#')) {
-            (Some(name), _) => Some((true, name.trim_matches(['>', ' ']))),
+            (Some(name), _) => Some((true, name.trim_start_matches(['>', ' ']))),
             (_, Some(name)) => Some((false, name.trim_matches(['#', ' ']))),
             _ => None,
         };
@@ -109,33 +109,89 @@ impl Block {
         self.steps.push(Step { comments, tree });
     }
 
-    fn text(&self, key: &str) -> String {
+    fn story(&self) -> String {
         let mut text = comment_lines(&self.comments, 0);
-        text.push_str(&format!("- {key}: {}\n", word(&self.name)));
-        if self.steps.is_empty() {
-            return text + "  steps: []\n";
+        text.push_str(&format!("- story: {}\n", word(&self.name)));
+        text + &steps("steps", &self.steps)
+    }
+
+    /// Returns the text of a rule.
+    ///
+    /// In Markdown the action `...` says that anything may stand there. In YAML a
+    /// rule has one behind its conditions unless it says `conversation_start`,
+    /// and one at its end if it does not wait for the user.
+    fn rule(&self) -> String {
+        let marker = self.steps.iter().position(Step::is_marker);
+        let marker = marker.filter(|at| self.steps[..*at].iter().all(Step::is_condition));
+        let (condition, mut rest) = match marker {
+            Some(at) => (&self.steps[..at], &self.steps[at + 1..]),
+            None => (&[][..], &self.steps[..]),
+        };
+        let last = rest.split_last().filter(|(last, before)| {
+            // The end of a rule is behind some step.
+            last.is_marker() && !before.is_empty()
+        });
+        let last = last.map(|(last, before)| {
+            rest = before;
+            last
+        });
+        let mut text = comment_lines(&self.comments, 0);
+        text.push_str(&format!("- rule: {}\n", word(&self.name)));
+        match marker {
+            Some(at) => text.push_str(&comment_lines(&self.steps[at].comments, 2)),
+            None => text.push_str("  conversation_start: true\n"),
         }
-        text.push_str("  steps:\n");
-        for step in &self.steps {
-            text.push_str(&comment_lines(&step.comments, 2));
-            text.push_str(&Tree::List(vec![step.tree.clone()]).block(2));
+        if !condition.is_empty() {
+            text.push_str(&steps("condition", condition));
+        }
+        text.push_str(&steps("steps", rest));
+        if let Some(last) = last {
+            text.push_str(&comment_lines(&last.comments, 2));
+            text.push_str("  wait_for_user_input: false\n");
         }
         text
     }
+}
+
+impl Step {
+    /// Returns whether it stands for whatever was said before, or comes next.
+    fn is_marker(&self) -> bool {
+        self.tree == map(vec![("action", Tree::text("..."))])
+    }
+
+    /// Returns whether it can be a condition of a rule.
+    fn is_condition(&self) -> bool {
+        let Tree::Map(entries) = &self.tree else {
+            return false;
+        };
+        matches!(entries.as_slice(), [(key, _)] if key == "slot_was_set" || key == "active_loop")
+    }
+}
+
+/// Returns the text of a list of steps below its key.
+fn steps(key: &str, steps: &[Step]) -> String {
+    if steps.is_empty() {
+        return format!("  {key}: []\n");
+    }
+    let mut text = format!("  {key}:\n");
+    for step in steps {
+        text.push_str(&comment_lines(&step.comments, 2));
+        text.push_str(&Tree::List(vec![step.tree.clone()]).block(2));
+    }
+    text
 }
 
 impl Stories {
     /// Returns the text of the file.
     pub fn text(&self) -> String {
         let mut text = format!("version: \"{VERSION}\"\n");
-        for (section, key, blocks) in [
-            ("stories", "story", &self.stories),
-            ("rules", "rule", &self.rules),
-        ] {
-            if !blocks.is_empty() {
-                let blocks: Vec<String> = blocks.iter().map(|block| block.text(key)).collect();
-                text.push_str(&format!("\n{section}:\n{}", blocks.join("\n")));
-            }
+        if !self.stories.is_empty() {
+            let stories: Vec<String> = self.stories.iter().map(Block::story).collect();
+            text.push_str(&format!("\nstories:\n{}", stories.join("\n")));
+        }
+        if !self.rules.is_empty() {
+            let rules: Vec<String> = self.rules.iter().map(Block::rule).collect();
+            text.push_str(&format!("\nrules:\n{}", rules.join("\n")));
         }
         if !self.comments.is_empty() {
             text.push('\n');
