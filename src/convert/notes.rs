@@ -32,6 +32,15 @@ impl Notes {
         self.diagnostics.push(Diagnostic::new(code, place, what));
     }
 
+    /// Says something about a place; the file is this one if it names none.
+    pub fn say_at(&mut self, code: &'static str, place: &Place, what: impl Into<String>) {
+        let mut place = place.clone();
+        if !place.is_known() {
+            place.file = self.file.clone();
+        }
+        self.diagnostics.push(Diagnostic::new(code, place, what));
+    }
+
     /// Says what to do about the last thing that was said.
     pub fn help(&mut self, help: impl Into<String>) {
         if let Some(last) = self.diagnostics.last_mut() {

@@ -10,7 +10,7 @@ use crate::convert::source::Piece;
 use crate::convert::source::Source;
 
 /// What an entry of `nlu` holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Messages of an intent.
     Intent,
