@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use crate::convert::domain::Triggers;
 use crate::convert::markdown::Content;
+use crate::convert::markdown::Tables;
 use crate::convert::notes::Notes;
 use crate::convert::rules::Rule;
 use crate::convert::source::Edits;
@@ -213,8 +214,8 @@ impl Project {
                 let text = markdown::text(&bytes);
                 Work::Write(match kind {
                     Content::Nlu => {
-                        let exists = |path: &str| sources.root.join(path).is_file();
-                        markdown::nlu(&text, &exists, notes).text()
+                        let tables = Tables::new(&sources.root, &input.path);
+                        markdown::nlu(&text, &tables, notes).text()
                     }
                     Content::Responses => markdown::responses(&text, notes).text(),
                     Content::Stories => markdown::stories(&text, &self.retrieval, notes).text(),

@@ -26,7 +26,7 @@ mod lookups;
 mod unread;
 mod stories;
 pub(crate) mod json;
-mod markdown;
+pub(crate) mod markdown;
 mod format;
 mod blocks;
 mod retrieval;

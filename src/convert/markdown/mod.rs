@@ -7,6 +7,9 @@ mod nlu;
 mod responses;
 mod stories;
 
+use crate::import::markdown as import;
+
+pub use nlu::Tables;
 pub use nlu::nlu;
 pub use responses::responses;
 pub use stories::stories;
@@ -124,24 +127,13 @@ pub enum Content {
     Stories,
 }
 
-/// Returns what a Markdown file holds, as Rasa 2 guesses it.
+/// Returns what a Markdown file holds, as its reader knows it.
 pub fn content(text: &str) -> Content {
-    let nlu = ["## intent:", "## synonym:", "## regex:", "## lookup:"];
-    if nlu.iter().any(|mark| text.contains(mark)) {
-        return Content::Nlu;
+    match import::recognise(text) {
+        Some(import::Kind::Nlu) => Content::Nlu,
+        Some(import::Kind::Responses) => Content::Responses,
+        Some(import::Kind::Stories) | None => Content::Stories,
     }
-    let mut before = "";
-    let mut intent = false;
-    for line in text.lines() {
-        let starts_block = before.trim_start().starts_with("##");
-        if intent && line.trim_start().starts_with('-') {
-            return Content::Responses;
-        }
-        let name = line.split(':').next().unwrap_or_default();
-        intent = line.starts_with('*') && starts_block && name.contains('/') && !line.contains('{');
-        before = line;
-    }
-    Content::Stories
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ use crate::convert::in_language;
 use crate::convert::json;
 use crate::convert::markdown;
 use crate::convert::markdown::Content;
+use crate::convert::markdown::Tables;
 use crate::convert::notes::Notes;
 use crate::convert::source::Source;
 use crate::convert::written::NluFile;
@@ -153,8 +154,8 @@ fn nlu_file(
         Format::Json => Some(json::nlu(sources, &input.path, notes)?),
         Format::Markdown(Content::Responses) => Some(markdown::responses(&text(), notes)),
         Format::Markdown(_) => {
-            let exists = |path: &str| sources.root.join(path).is_file();
-            Some(markdown::nlu(&text(), &exists, notes))
+            let tables = Tables::new(&sources.root, &input.path);
+            Some(markdown::nlu(&text(), &tables, notes))
         }
     })
 }

@@ -15,6 +15,8 @@ mod nlu;
 mod responses;
 mod stories;
 
+pub use nlu::Heading;
+pub use nlu::heading;
 pub use nlu::read as read_nlu;
 pub use responses::read as read_responses;
 pub use stories::read as read_stories;

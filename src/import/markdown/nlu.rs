@@ -25,6 +25,33 @@ pub fn is_section(line: &str) -> bool {
         .any(|section| matches!(kind.strip_prefix(section), Some(rest) if rest.starts_with(':')))
 }
 
+/// What a heading says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heading<'t> {
+    /// A section of a known kind starts, with a name.
+    Section(&'static str, &'t str),
+    /// A section of another kind starts.
+    Unknown(&'t str),
+    /// Nothing starts: it has no kind, or no name.
+    Untyped,
+}
+
+/// Returns what a line, stripped, says as a heading: `## kind:name`. Lines with
+/// another mark are no headings, as in Rasa.
+pub fn heading(text: &str) -> Option<Heading<'_>> {
+    let rest = text.strip_prefix("##")?;
+    let Some((kind, name)) = rest.split_once(':').filter(|(kind, _)| !kind.is_empty()) else {
+        return Some(Heading::Untyped);
+    };
+    let (kind, name) = (kind.trim(), name.trim());
+    let section = SECTIONS.iter().find(|section| **section == kind);
+    Some(match section {
+        None => Heading::Unknown(kind),
+        Some(_) if name.is_empty() => Heading::Untyped,
+        Some(section) => Heading::Section(section, name),
+    })
+}
+
 /// Reads the sections of a file.
 ///
 /// Rasa 2.8. Differs from Rasa: a heading is one at the start of its line only,
@@ -85,41 +112,37 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads `## kind:name`. Other headings are none, as in Rasa.
+    /// Reads `## kind:name`.
     fn heading(&mut self, line: &Line<'_>, start: usize, text: &str) {
-        let Some(rest) = text.strip_prefix("##") else {
-            return;
+        let (section, name) = match heading(text) {
+            None => return,
+            Some(Heading::Untyped) => return self.untyped(line, start, text),
+            Some(Heading::Unknown(kind)) => return self.unknown(line, start, text, kind),
+            Some(Heading::Section(section, name)) => (section, name),
         };
-        let Some((kind, name)) = rest.split_once(':').filter(|(kind, _)| !kind.is_empty()) else {
-            return self.untyped(line, start, text);
-        };
-        let kind_start = text.len() - rest.trim_start().len();
-        let (kind, name_start) = (kind.trim(), text.len() - name.trim_start().len());
-        let Some(section) = SECTIONS.iter().find(|section| **section == kind) else {
-            let place = self.place(line, start + kind_start);
-            let what = format!("a section of kind `{kind}` is not known");
-            let about = Diagnostic::new("E320", place, what)
-                .length(kind.chars().count() as u32)
-                .help("one of intent, synonym, regex, lookup")
-                .suggest(kind, SECTIONS);
-            self.reading.diagnostics.push(about);
-            self.section = Section::Wrong;
-            return;
-        };
-        let name = name.trim();
-        if name.is_empty() {
-            return self.untyped(line, start, text);
-        }
+        let name_start = text.len() - name.len();
         let place = self.place(line, start + name_start);
         self.section = Section::Of(section, name.to_owned());
         self.said_untyped = false;
-        let is_name = match *section {
+        let is_name = match section {
             "intent" => nlu::is_label(name, &place, self.reading),
             _ => nlu::is_short(name, &place, self.reading),
         };
         if !is_name {
             self.section = Section::Wrong;
         }
+    }
+
+    /// Reports a section of a kind that is not known.
+    fn unknown(&mut self, line: &Line<'_>, start: usize, text: &str, kind: &str) {
+        let blanks = text[2..].len() - text[2..].trim_start().len();
+        let what = format!("a section of kind `{kind}` is not known");
+        let about = Diagnostic::new("E320", self.place(line, start + 2 + blanks), what)
+            .length(kind.chars().count() as u32)
+            .help("one of intent, synonym, regex, lookup")
+            .suggest(kind, SECTIONS);
+        self.reading.diagnostics.push(about);
+        self.section = Section::Wrong;
     }
 
     /// Reports the first heading within a section that starts none.
