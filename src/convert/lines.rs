@@ -4,6 +4,7 @@
 use saphyr_parser::ScalarStyle;
 
 use crate::convert::emit::Tree;
+use crate::convert::emit::word;
 use crate::convert::source::Edits;
 use crate::convert::source::Piece;
 use crate::convert::source::Source;
@@ -93,12 +94,14 @@ pub fn append_entry(source: &Source, map: &Piece, key: &str, value: &Tree, edits
         let at = source.end(map).saturating_sub(1);
         let written = source.text[..at].trim_end();
         let comma = if written.ends_with(',') { "" } else { "," };
-        edits.insert(written.len(), format!("{comma} {key}: {}", value.flow()));
+        edits.insert(
+            written.len(),
+            format!("{comma} {}: {}", word(key), value.flow()),
+        );
         return;
     }
     let indent = source.column(first.range.start);
-    let blanks = " ".repeat(indent);
-    let text = format!("{blanks}{key}:{}", value.behind_key(indent));
+    let text = Tree::Map(vec![(key.to_owned(), value.clone())]).block(indent);
     insert_below(source, source.end(map), &text, edits);
 }
 

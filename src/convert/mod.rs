@@ -254,8 +254,15 @@ impl Project {
         let sources = self.files.iter().filter(|file| is_domain(file));
         let sources: Vec<&Source> = sources.filter_map(File::edited).collect();
         let migrated = domain::migrate(&sources, &self.retrieval, triggers);
-        let mut edits = migrated.edits.into_iter();
-        self.each(&[FileKind::Domain], |_, _| edits.next().unwrap_or_default());
+        let mut files = migrated.edits.into_iter().zip(migrated.notes);
+        self.each(&[FileKind::Domain], |_, notes| {
+            let (edits, added) = files.next().unwrap_or_default();
+            for (line, what) in added {
+                notes.say("W601", line, what);
+                notes.help("give it the type that its values have");
+            }
+            edits
+        });
         migrated.triggers
     }
 

@@ -259,6 +259,118 @@ fn forms_of_one_file_fill_slots_of_another() {
 }
 
 #[test]
+fn slots_that_only_a_form_has_are_added() {
+    let form = "\
+forms:
+  f:
+    required_slots:
+      other: # asked
+      - type: from_text
+      'no':
+      - {type: from_entity, entity: city}
+";
+    for (slots, want) in [
+        (
+            "slots:\n  city: {type: text, auto_fill: false}\n",
+            expect![[r#"
+                version: "3.1"
+                entities: [city]
+                slots:
+                  city: {type: text, mappings: [{type: custom}]}
+                  "no":
+                    type: text
+                    influence_conversation: false
+                    mappings:
+                    - type: from_entity
+                      entity: city
+                      conditions:
+                      - active_loop: f
+                  other:
+                    type: text
+                    influence_conversation: false
+                    mappings:
+                    - type: from_text
+                      conditions:
+                      - active_loop: f
+                        requested_slot: other
+                forms:
+                  f:
+                    required_slots:
+                      # asked
+                      - other
+                      - "no"
+            "#]],
+        ),
+        (
+            "slots: {city: {type: any}}\n",
+            expect![[r#"
+                version: "3.1"
+                entities: [city]
+                slots: {city: {type: any, mappings: [{type: from_entity, entity: city}]}, "no": {type: text, influence_conversation: false, mappings: [{type: from_entity, entity: city, conditions: [{active_loop: f}]}]}, other: {type: text, influence_conversation: false, mappings: [{type: from_text, conditions: [{active_loop: f, requested_slot: other}]}]}}
+                forms:
+                  f:
+                    required_slots:
+                      # asked
+                      - other
+                      - "no"
+            "#]],
+        ),
+        (
+            "slots: {}   # none\n",
+            expect![[r#"
+                version: "3.1"
+                entities: [city]
+                slots: {"no": {type: text, influence_conversation: false, mappings: [{type: from_entity, entity: city, conditions: [{active_loop: f}]}]}, other: {type: text, influence_conversation: false, mappings: [{type: from_text, conditions: [{active_loop: f, requested_slot: other}]}]}}   # none
+                forms:
+                  f:
+                    required_slots:
+                      # asked
+                      - other
+                      - "no"
+            "#]],
+        ),
+        (
+            "",
+            expect![[r#"
+                version: "3.1"
+                entities: [city]
+                forms:
+                  f:
+                    required_slots:
+                      # asked
+                      - other
+                      - "no"
+
+                slots:
+                  "no":
+                    type: text
+                    influence_conversation: false
+                    mappings:
+                    - type: from_entity
+                      entity: city
+                      conditions:
+                      - active_loop: f
+                  other:
+                    type: text
+                    influence_conversation: false
+                    mappings:
+                    - type: from_text
+                      conditions:
+                      - active_loop: f
+                        requested_slot: other
+            "#]],
+        ),
+    ] {
+        let domain = format!("version: \"2.0\"\nentities: [city]\n{slots}{form}");
+        check(&[("domain.yml", &domain)], "domain.yml", want);
+    }
+    let said = notes(&[("domain.yml", form)]);
+    expect![[r#"
+        W601 domain.yml:4:1 slot `other` of form `f` is not under `slots`: it is added there, as text that stories do not see
+        W601 domain.yml:6:1 slot `no` of form `f` is not under `slots`: it is added there, as text that stories do not see"#]].assert_eq(&said.join("\n"));
+}
+
+#[test]
 fn policies_that_are_gone_become_rules() {
     let files = [
         (
@@ -616,6 +728,205 @@ fn domains_are_migrated_as_rasa_migrates_them() {
     }
 }
 
+/// Returns the notes of a conversion, with their places in its files.
+fn notes(files: &[(&str, &str)]) -> Vec<String> {
+    let root = folder(files);
+    let conversion = convert(&sources(root.path())).unwrap();
+    let notes = conversion.diagnostics.iter();
+    notes
+        .map(|d| format!("{} {} {}", d.code, d.place, d.message))
+        .collect()
+}
+
+#[track_caller]
+fn check_same(files: &[(&str, &str)]) {
+    let wrong = wrong(folder(files).path());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn headings_of_markdown_start_what_the_reader_says_they_start() {
+    for heading in [
+        "## intent : bye",
+        "##intent:bye",
+        "##  intent: bye",
+        "## bye",
+        "# intent:bye",
+    ] {
+        let nlu = format!("## lookup:mixed\n- a\n{heading}\n- ccc ddd\n");
+        check_same(&[("domain.yml", "intents: [bye]\n"), ("data/nlu.md", &nlu)]);
+    }
+    check_same(&[
+        ("domain.yml", "intents: [bye]\n"),
+        ("data/nlu.md", "##intent:bye\n- ccc\n"),
+    ]);
+}
+
+#[test]
+fn a_lookup_table_keeps_its_file_and_its_phrases() {
+    let cities = ("data/cities.txt", "rome\n paris \n\n");
+    for lines in [
+        "data/cities.txt",
+        "- a\ndata/cities.txt",
+        "cities.txt\n- a",
+        "data/cities.txt\n## lookup:x\n- a",
+    ] {
+        let nlu = format!("## intent:a\n- b\n## lookup:x\n{lines}\n");
+        check_same(&[
+            ("domain.yml", "intents: [a]\n"),
+            ("data/nlu.md", &nlu),
+            cities,
+        ]);
+    }
+    let nlu = "## intent:a\n- b\n## lookup:x\n- a\ndata/cities.txt\n";
+    let said = notes(&[("data/nlu.md", nlu), cities]);
+    assert_eq!(
+        said,
+        [
+            "W601 data/nlu.md:5:1 lookup table `x` gets the phrases of `data/cities.txt`, not its name"
+        ]
+    );
+}
+
+#[test]
+fn rules_of_markdown_hold_where_they_did() {
+    let rules = "\
+>> a rule
+* greet
+  - utter_greet
+>> dots >
+<!-- anywhere -->
+  - ...
+* bye
+  - utter_bye
+>> conditions
+- slot{\"dish\": \"x\"}
+- form{\"name\": \"a_form\"}
+<!-- then -->
+- ...
+* bye
+- utter_bye
+<!-- at the end -->
+- ...
+>> dots within
+* bye
+- ...
+- utter_bye
+- ...
+";
+    let domain = "\
+version: \"3.1\"
+intents: [greet, bye]
+slots: {dish: {type: text, mappings: [{type: custom}]}}
+forms: {a_form: {required_slots: []}}
+responses:
+  utter_greet: [{text: hi}]
+  utter_bye: [{text: bye}]
+";
+    let files = [("domain.yml", domain), ("data/rules.md", rules)];
+    check_same(&files);
+    check(
+        &files,
+        "data/rules.yml",
+        expect![[r#"
+        version: "3.1"
+
+        rules:
+        - rule: a rule
+          conversation_start: true
+          steps:
+          - intent: greet
+          - action: utter_greet
+
+        - rule: dots >
+          # anywhere
+          steps:
+          - intent: bye
+          - action: utter_bye
+
+        - rule: conditions
+          # then
+          condition:
+          - slot_was_set:
+            - dish: x
+          - active_loop: a_form
+          steps:
+          - intent: bye
+          - action: utter_bye
+          # at the end
+          wait_for_user_input: false
+
+        - rule: dots within
+          conversation_start: true
+          steps:
+          - intent: bye
+          - action: "..."
+          - action: utter_bye
+          wait_for_user_input: false
+    "#]],
+    );
+}
+
+#[test]
+fn json_keeps_order_and_all_that_can_be_written() {
+    let nlu = r#"{"rasa_nlu_data": {
+ "common_examples": [
+  {"text": "zz b", "intent": "z"},
+  {"text": " go to rome  ", "intent": "a", "entities": [{"start": 7, "end": 13, "entity": "city", "value": "rome  "}]},
+  {"text": "aa", "intent": "z"},
+  {"text": "a]b to rome", "intent": "a", "entities": [
+   {"start": 0, "end": 3, "entity": "x", "value": "a]b"}, {"start": 7, "end": 11, "entity": "city", "value": "rome"}]},
+  {"text": "nothing"},
+  {"text": "a [b](c) literal", "intent": "a"}
+ ],
+ "regex_features": [{"name": "r", "pattern": " a\\d "}, {"name": "b", "pattern": "b"}],
+ "lookup_tables": [{"name": "l", "elements": [" x "]}],
+ "entity_synonyms": [{"value": "v", "synonyms": ["s "]}]}}"#;
+    let files = [("data/nlu.json", nlu)];
+    check(
+        &files,
+        "data/nlu.yml",
+        expect![[r#"
+        version: "3.1"
+
+        nlu:
+        - intent: z
+          examples: |
+            - zz b
+            - aa
+
+        - intent: a
+          examples: |
+            - go to [rome](city)
+            - a]b to [rome](city)
+            - a [b](c) literal
+
+        - synonym: v
+          examples: |
+            - s
+
+        - regex: r
+          examples: |
+            - [ ]a\d[ ]
+
+        - regex: b
+          examples: |
+            - b
+
+        - lookup: l
+          examples: |
+            - x
+    "#]],
+    );
+    expect![[r#"
+        W601 data/nlu.json:0:0 synonym "s " of `v` loses the blanks at its ends
+        W601 data/nlu.json:4:12 example " go to rome  " of intent `a` loses the blanks at its ends
+        W601 data/nlu.json:6:12 entity `x` in example "a]b to rome" of intent `a` cannot be kept
+        W601 data/nlu.json:8:12 example "nothing" without an intent cannot be kept
+        W601 data/nlu.json:9:12 example "a [b](c) literal" of intent `a` is read as if it had annotations
+        W601 data/nlu.json:12:46 phrase " x " of lookup `l` loses the blanks at its ends"#]].assert_eq(&notes(&files).join("\n"));
+}
+
 // --- Projects that nobody wrote --------------------------------------------
 
 /// Slot names; entities of the same names may be there.
@@ -720,6 +1031,8 @@ fn markdown() -> impl Strategy<Value = (String, String)> {
         "synonym:yes",
         "regex:zip",
         "lookup: dish",
+        "intent : a",
+        "a",
     ]);
     let section = (kind, prop::collection::vec(example, 1..5));
     let nlu = prop::collection::vec(section, 1..5).prop_map(|sections| {

@@ -7,6 +7,7 @@
 //! | slots filled by entities of their name and by forms | slots with `mappings` |
 //! | `auto_fill`, type `unfeaturized`, class paths | gone, `any`, short names |
 //! | forms as maps of slots to mappings | forms with a list of `required_slots` |
+//! | forms that fill slots that are nowhere | slots that stories do not see |
 //! | forms as a list of names | forms, and `actions` of the same names |
 //! | `triggers` of intents | rules |
 //! | action `respond_faq` of a retrieval intent | `utter_faq` |
@@ -35,6 +36,8 @@ use crate::convert::source::Source;
 pub struct Migrated {
     /// Edits of each file, in the order given.
     pub edits: Vec<Edits>,
+    /// What was added to each file: its line, and what to say.
+    pub notes: Vec<Vec<(u32, String)>>,
     /// Intents with the action that each triggered.
     pub triggers: Vec<(String, String)>,
 }
@@ -55,13 +58,18 @@ pub enum Triggers {
 pub fn migrate(files: &[&Source], retrieval: &BTreeSet<String>, triggers: Triggers) -> Migrated {
     let plan = Plan::of(files);
     let mut migrated = Migrated::default();
-    for source in files {
+    migrated.notes.resize(files.len(), Vec::new());
+    for added in plan.added.values() {
+        migrated.notes[added.from].push((added.line, added.what.clone()));
+    }
+    for (number, source) in files.iter().enumerate() {
         let mut file = File {
             source,
             plan: &plan,
             edits: Edits::default(),
         };
         file.slots();
+        file.added_slots(number);
         file.forms();
         file.actions(retrieval);
         file.responses();
@@ -81,6 +89,34 @@ struct Plan {
     /// Whether some form has mappings of its own, by slot.
     entities: BTreeSet<String>,
     actions: BTreeSet<String>,
+    /// Slots that forms fill but no file has.
+    added: BTreeMap<String, Added>,
+}
+
+/// A slot that a form fills but no file has.
+struct Added {
+    /// The file of the form, its line and what to say about it.
+    from: usize,
+    line: u32,
+    what: String,
+    /// The file that gets the slot.
+    file: usize,
+    mappings: Vec<Mapping>,
+}
+
+impl Added {
+    /// Returns the slot. Rasa 2 kept no value for it that a story could see.
+    fn tree(&self) -> Tree {
+        let mappings = Tree::List(self.mappings.iter().map(Mapping::tree).collect());
+        Tree::Map(vec![
+            ("type".to_owned(), Tree::text("text")),
+            (
+                "influence_conversation".to_owned(),
+                Tree::Word("false".to_owned()),
+            ),
+            ("mappings".to_owned(), mappings),
+        ])
+    }
 }
 
 impl Plan {
@@ -91,6 +127,8 @@ impl Plan {
             plan.actions.extend(listed(source, "actions"));
         }
         let mut filled: BTreeMap<String, Vec<Mapping>> = BTreeMap::new();
+        let has_slots = |source: &&Source| source.root.entry("slots").is_some();
+        let has_slots = files.iter().position(has_slots);
         for source in files {
             for (_, name, slot) in named(source, "slots") {
                 let own = source.get(slot, "mappings").filter(|own| !own.is_null());
@@ -102,12 +140,26 @@ impl Plan {
             }
         }
         let written = filled.clone();
-        for source in files {
-            for (form, slot, mappings) in form_mappings(source) {
-                if let Some(known) = filled.get_mut(&slot) {
-                    slots::add_form(&form, &slot, mappings, known);
-                }
+        for (from, source) in files.iter().enumerate() {
+            for (form, slot, line, mappings) in form_mappings(source) {
+                let known = filled.get_mut(&slot).unwrap_or_else(|| {
+                    let added = plan.added.entry(slot.clone()).or_insert_with(|| Added {
+                        from,
+                        line,
+                        what: format!(
+                            "slot `{slot}` of form `{form}` is not under `slots`: it is added \
+                             there, as text that stories do not see"
+                        ),
+                        file: has_slots.unwrap_or(from),
+                        mappings: Vec::new(),
+                    });
+                    &mut added.mappings
+                });
+                slots::add_form(&form, &slot, mappings, known);
             }
+        }
+        for (name, added) in &mut plan.added {
+            slots::add_defaults(name, false, &plan.entities, &mut added.mappings);
         }
         for source in files {
             for (_, name, slot) in named(source, "slots") {
@@ -171,16 +223,17 @@ fn slot_map<'s>(source: &'s Source, form: &'s Piece) -> Option<&'s Piece> {
     matches!(slots.shape, Shape::Map(..)).then_some(slots)
 }
 
-/// Returns form, slot and mappings of all forms of Rasa 2 in a file.
-fn form_mappings(source: &Source) -> Vec<(String, String, Vec<Mapping>)> {
+/// Returns form, slot, its line and mappings of all forms of Rasa 2 in a file.
+fn form_mappings(source: &Source) -> Vec<(String, String, u32, Vec<Mapping>)> {
     let mut found = Vec::new();
     for (_, form, value) in forms(source) {
         let slots = slot_map(source, value).map(Piece::entries);
         for (slot, mappings) in slots.unwrap_or_default() {
             let items = source.meant(mappings).items().iter();
             let mappings = items.map(|piece| Mapping::read(source, piece)).collect();
+            let line = source.line(slot.range.start);
             let slot = slot.text().unwrap_or_default().to_owned();
-            found.push((form.to_owned(), slot, mappings));
+            found.push((form.to_owned(), slot, line, mappings));
         }
     }
     found
@@ -212,6 +265,36 @@ impl<'s> File<'s> {
                     }
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// Adds the slots that forms fill but no file has.
+    fn added_slots(&mut self, number: usize) {
+        let added = self.plan.added.iter();
+        let added = added.filter(|(_, added)| added.file == number);
+        let slots: Vec<(String, Tree)> = added
+            .map(|(name, added)| (name.clone(), added.tree()))
+            .collect();
+        if slots.is_empty() {
+            return;
+        }
+        let source = self.source;
+        match source.root.entry("slots") {
+            Some((_, section)) if !section.entries().is_empty() => {
+                for (name, slot) in &slots {
+                    lines::append_entry(source, section, name, slot, &mut self.edits);
+                }
+            }
+            Some((key, section)) => {
+                let from = source.behind_colon(key);
+                let range = from..source.end(section).max(from);
+                let new = format!(" {}", Tree::Map(slots).flow());
+                self.edits.replace(range, new);
+            }
+            None => {
+                let text = format!("\nslots:{}", Tree::Map(slots).behind_key(2));
+                lines::insert_below(source, source.text.trim_end().len(), &text, &mut self.edits);
             }
         }
     }
