@@ -61,6 +61,7 @@ pub fn read(text: &str, reading: &mut Reading) -> NluPart {
         reading,
         part: NluPart::default(),
         section: Section::None,
+        goes_on: false,
         said_untyped: false,
     };
     for line in lines::without_comments(text) {
@@ -83,6 +84,9 @@ struct Reader<'r> {
     reading: &'r mut Reading,
     part: NluPart,
     section: Section,
+    /// Whether the last lookup table is of this section: each section is a piece
+    /// of its table.
+    goes_on: bool,
     /// Whether it was said that a heading within the section starts nothing.
     said_untyped: bool,
 }
@@ -123,6 +127,7 @@ impl Reader<'_> {
         let name_start = text.len() - name.len();
         let place = self.place(line, start + name_start);
         self.section = Section::Of(section, name.to_owned());
+        self.goes_on = false;
         self.said_untyped = false;
         let is_name = match section {
             "intent" => nlu::is_label(name, &place, self.reading),
@@ -195,8 +200,9 @@ impl Reader<'_> {
 
     /// Adds a phrase to a lookup table.
     fn phrase(&mut self, name: String, phrase: String, place: Place) {
+        let goes_on = std::mem::replace(&mut self.goes_on, true);
         match self.part.data.lookups.last_mut() {
-            Some(table) if table.name == name => table.elements.extend([phrase]),
+            Some(table) if goes_on => table.elements.extend([phrase]),
             _ => self.part.data.lookups.push(Lookup {
                 name,
                 elements: vec![phrase].into(),
@@ -334,6 +340,13 @@ mod tests {
         assert_eq!(part.lookup_files[0].place.to_string(), "data/nlu.md:13:3");
         let synonyms: Vec<&str> = part.synonyms.iter().map(|s| s.0.as_str()).collect();
         assert_eq!(synonyms, ["you", "new york"]);
+    }
+
+    #[test]
+    fn each_section_of_a_lookup_table_is_a_piece_of_its_own() {
+        let (part, _) = read_text("## lookup:dish\n- z\n- y\n## lookup:dish\n- a\n");
+        let pieces = part.data.lookups.iter().map(|piece| piece.elements.len());
+        assert_eq!(pieces.collect::<Vec<_>>(), [2, 1]);
     }
 
     #[test]
