@@ -15,25 +15,29 @@ use crate::data::Place;
 pub struct Workspace {
     /// The folder in which results are kept between runs, if one is named.
     pub cache: Option<PathBuf>,
-    /// The assistants, sorted by name.
+    /// The assistants, sorted by name; one with several configs once for each.
     pub members: Vec<Member>,
 }
 
-/// An assistant of a workspace.
+/// An assistant of a workspace, or the variant of one that a config gives.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Member {
-    /// What it is called; no two have the same name.
+    /// What it is called, `bot`, or `bot@small` for a variant; no two have the
+    /// same name.
     pub name: String,
+    /// The name without the variant.
+    pub assistant: String,
     /// Its folder.
     pub folder: PathBuf,
-    /// Config files; each gives a variant of the assistant.
-    pub configs: Vec<PathBuf>,
+    /// Its config file.
+    pub config: PathBuf,
     /// Domain files and folders, its own before shared ones: where two define
     /// the same, the earlier wins.
     pub domain: Vec<PathBuf>,
     /// Training data files and folders, its own and shared ones.
     pub data: Vec<PathBuf>,
-    /// The folder for its models.
+    /// The folder for its models, or its archive if it ends in `.tar.gz`; no two
+    /// have the same.
     pub out: PathBuf,
     /// Where it is listed.
     #[serde(skip)]

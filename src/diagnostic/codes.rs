@@ -282,6 +282,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("E706", "a key of a workspace is unknown"),
     ("E707", "an entry of `assistants` is none"),
     ("E708", "a workspace has no assistants"),
+    ("E709", "two variants of an assistant have the same name"),
+    ("E710", "a name cannot be that of an assistant or variant"),
+    ("E711", "two assistants write their models to one place"),
 ];
 
 /// Codes of remarks on style: nothing is wrong with the model that is trained.

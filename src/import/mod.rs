@@ -73,6 +73,7 @@ pub use names::DEFAULT_INTENTS;
 pub use names::DEFAULT_SLOTS;
 pub use workspace::ImportedWorkspace;
 pub use workspace::import_workspace;
+pub use workspace::import_workspace_text;
 
 /// The language of Dialogflow's examples, unless configured.
 const DEFAULT_LANGUAGE: &str = "en";

@@ -53,7 +53,7 @@ fn check(workspace: &str, want: Expect) {
             "{} in {}\n  config {}\n  domain {}\n  data {}\n  out {}",
             member.name,
             member.folder.display(),
-            list(&member.configs),
+            member.config.display(),
             list(&member.domain),
             list(&member.data),
             member.out.display(),
@@ -64,7 +64,13 @@ fn check(workspace: &str, want: Expect) {
 
 #[track_caller]
 fn check_mistakes(workspace: &str, want: Expect) {
-    let imported = import(workspace, BOTS);
+    let more = [
+        "bots/light.yml",
+        "more/pear/a.yml",
+        "more/fig/a.yml",
+        "more/kiwi/a.yml",
+    ];
+    let imported = import(workspace, &[BOTS, &more].concat());
     let text = render(&imported.diagnostics, &imported.sources, Paint::Plain);
     want.assert_eq(&text);
 }
@@ -103,16 +109,102 @@ fn what_is_shared_stands_behind_what_an_assistant_has_itself() {
     check(
         "version: 1\ncache: .cache\ndomain: shared/domain.yml\nmatrix: {config: [shared/light.yml, shared/heavy.yml]}\nassistants:\n- bots/plum\n- {path: ./bots/../bots/lemon, name: sour, config: config.yml, out: ../trained}\n",
         expect![[r#"
-            plum in bots/plum
-              config shared/light.yml shared/heavy.yml
+            plum@heavy in bots/plum
+              config shared/heavy.yml
               domain bots/plum/domain.yml shared/domain.yml
               data bots/plum/data
-              out bots/plum/models
+              out bots/plum/models/heavy
+            plum@light in bots/plum
+              config shared/light.yml
+              domain bots/plum/domain.yml shared/domain.yml
+              data bots/plum/data
+              out bots/plum/models/light
             sour in bots/lemon
               config bots/lemon/config.yml
               domain bots/lemon/domain.yml shared/domain.yml
               data bots/lemon/data
               out bots/trained
+        "#]],
+    );
+}
+
+#[test]
+fn each_config_gives_a_variant_with_a_name_and_a_place_of_its_own() {
+    check(
+        "version: 1
+assistants:
+- {path: bots/lemon, config: {small: ../../shared/light.yml, large: ../../shared/heavy.yml}, out: out}
+- {path: bots/plum, config: {only: ../../shared/light.yml}, out: out/plum.tar.gz}
+",
+        expect![[r#"
+            lemon@large in bots/lemon
+              config shared/heavy.yml
+              domain bots/lemon/domain.yml
+              data bots/lemon/data
+              out bots/lemon/out/large
+            lemon@small in bots/lemon
+              config shared/light.yml
+              domain bots/lemon/domain.yml
+              data bots/lemon/data
+              out bots/lemon/out/small
+            plum@only in bots/plum
+              config shared/light.yml
+              domain bots/plum/domain.yml
+              data bots/plum/data
+              out bots/plum/out/plum@only.tar.gz
+        "#]],
+    );
+}
+
+#[test]
+fn names_that_cannot_be_typed_and_shared_places_are_refused() {
+    check_mistakes(
+        "\
+version: 1
+matrix: {config: [shared/light.yml, bots/light.yml]}
+assistants:
+- {path: bots/lemon, name: nlu, out: ../models, config: config.yml}
+- {path: bots/plum, name: a@b, out: ../models, config: {'*': ../../shared/heavy.yml}}
+- {path: more/pear, out: ../models/*}
+- {path: more/fig, config: ../../shared/light.yml, out: ../models}
+- {path: more/kiwi, config: ../../shared/light.yml, out: ../models}
+",
+        expect![[r#"
+            error[E710]: `nlu` cannot be a name: `tabella train nlu` trains one half
+              ──▶ tabella.yml:4:3
+               │
+             4 │ - {path: bots/lemon, name: nlu, out: ../models, config: config.yml}
+               │   ^
+               = help: give it another one: `- {path: bots/bot, name: helper}`
+
+            error[E710]: `a@b` cannot be a name: it has '@' in it
+              ──▶ tabella.yml:5:3
+               │
+             5 │ - {path: bots/plum, name: a@b, out: ../models, config: {'*': ../../shared/heavy.yml}}
+               │   ^
+               = help: give it another one: `- {path: bots/bot, name: helper}`
+
+            error[E710]: `*` cannot be a name: it has '*' in it
+              ──▶ tabella.yml:5:57
+               │
+             5 │ - {path: bots/plum, name: a@b, out: ../models, config: {'*': ../../shared/heavy.yml}}
+               │                                                         ^
+               = help: give it another one: `- {path: bots/bot, name: helper}`
+
+            error[E709]: two variants of `pear` are called `light`
+              ──▶ tabella.yml:6:3
+               │
+             6 │ - {path: more/pear, out: ../models/*}
+               │   ^
+               = note: `shared/light.yml` and `bots/light.yml`
+               = help: name them: `config: {small: one.yml, large: another.yml}`
+
+            error[E711]: `fig` and `kiwi` write their models to the same place, `more/models`
+              ──▶ tabella.yml:8:3
+               │
+             8 │ - {path: more/kiwi, config: ../../shared/light.yml, out: ../models}
+               │   ^
+               = help: give one of them another `out`
         "#]],
     );
 }

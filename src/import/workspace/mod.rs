@@ -5,6 +5,7 @@
 //! assistant is opened here.
 
 mod pattern;
+mod variants;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -23,6 +24,8 @@ use crate::diagnostic::SourceMap;
 use crate::diagnostic::arrange;
 use crate::import::ImportError;
 use crate::import::reading::Reading;
+use crate::import::workspace::variants::Listed;
+use crate::import::workspace::variants::NamedConfig;
 use crate::import::yaml;
 use crate::import::yaml::Environment;
 use crate::import::yaml::Node;
@@ -52,11 +55,25 @@ pub fn import_workspace(
         path: path.to_owned(),
         source,
     })?;
+    import_workspace_text(path, &bytes, environment)
+}
+
+/// Reads the bytes of a workspace file as if they stood at `path`: its folders
+/// and patterns are those of the disk.
+///
+/// # Errors
+///
+/// If a folder that a pattern goes through cannot be read.
+pub fn import_workspace_text(
+    path: &Path,
+    bytes: &[u8],
+    environment: &BTreeMap<String, String>,
+) -> Result<ImportedWorkspace, ImportError> {
     let shown = path.file_name().unwrap_or_default().to_string_lossy();
     let mut reading = Reading::new(shown.as_ref().into());
     let mut imported = ImportedWorkspace::default();
     let mut environment = Environment::new(environment);
-    let text = yaml::text::decode(&bytes);
+    let text = yaml::text::decode(bytes);
     let text = text.unwrap_or_else(|mistake| {
         reading.say_mistake(mistake);
         String::new()
@@ -87,15 +104,9 @@ const MEMBER_KEYS: &[&str] = &["path", "name", "config", "domain", "data", "out"
 /// What all assistants share.
 #[derive(Default)]
 struct Shared {
-    configs: Vec<PathBuf>,
+    configs: Vec<NamedConfig>,
     domain: Vec<PathBuf>,
     data: Vec<PathBuf>,
-}
-
-/// An assistant, and whether a pattern found it.
-struct Listed {
-    member: Member,
-    by_pattern: bool,
 }
 
 struct Reader<'r> {
@@ -125,7 +136,7 @@ impl<'r> Reader<'r> {
             self.check_keys(matrix, MATRIX_KEYS);
         }
         let shared = Shared {
-            configs: self.paths(matrix.and_then(|m| m.get("config")), "`config`", here),
+            configs: self.configs(matrix.and_then(|m| m.get("config")), here),
             domain: self.paths(root.get("domain"), "`domain`", here),
             data: self.paths(root.get("data"), "`data`", here),
         };
@@ -141,9 +152,10 @@ impl<'r> Reader<'r> {
             }
             None => self.no_assistants(root),
         }
+        let listed = self.distinct(listed);
         Ok(Workspace {
             cache,
-            members: self.distinct(listed),
+            members: self.variants(listed),
         })
     }
 
@@ -215,19 +227,16 @@ impl<'r> Reader<'r> {
                 self.reading.say("W703", path_node, what);
             }
             for folder in folders {
-                let member = self.member(item, folder, shared);
-                let by_pattern = true;
-                listed.push(Listed { member, by_pattern });
+                listed.push(Listed {
+                    by_pattern: true,
+                    ..self.listed(item, folder, shared)
+                });
             }
             return Ok(());
         }
         let folder = normal(Path::new(path));
         match self.root.join(&folder).is_dir() {
-            true => {
-                let member = self.member(item, folder, shared);
-                let by_pattern = false;
-                listed.push(Listed { member, by_pattern });
-            }
+            true => listed.push(self.listed(item, folder, shared)),
             false => self.missing(path_node, "folder", path),
         }
         Ok(())
@@ -248,19 +257,19 @@ impl<'r> Reader<'r> {
     }
 
     /// Returns the assistant of a folder; `item` has what differs from defaults.
-    fn member(&mut self, item: &Node, folder: PathBuf, shared: &Shared) -> Member {
+    fn listed(&mut self, item: &Node, folder: PathBuf, shared: &Shared) -> Listed {
         let name = self.reading.text_or_null(item.get("name"), "`name`");
         let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| {
             let last = folder.components().next_back();
             let last = last.map(|part| part.as_os_str().to_string_lossy().into_owned());
             last.unwrap_or_else(|| "assistant".to_owned())
         });
-        let mut configs = self.paths(item.get("config"), "`config`", &folder);
+        let mut configs = self.configs(item.get("config"), &folder);
         if configs.is_empty() {
             configs.clone_from(&shared.configs);
         }
         if configs.is_empty() {
-            configs.push(folder.join("config.yml"));
+            configs.push(NamedConfig::unnamed(folder.join("config.yml")));
         }
         let own = |paths: Vec<PathBuf>, default: &str, shared: &[PathBuf]| {
             let mut paths = paths;
@@ -274,14 +283,20 @@ impl<'r> Reader<'r> {
         let data = self.paths(item.get("data"), "`data`", &folder);
         let out = item.get("out").filter(|node| !node.is_null());
         let out = out.and_then(|node| self.path(node, "`out`"));
-        Member {
+        let member = Member {
+            assistant: name.clone(),
             name,
-            configs,
+            config: PathBuf::new(),
             domain: own(domain, "domain.yml", &shared.domain),
             data: own(data, "data", &shared.data),
             out: normal(&folder.join(out.unwrap_or_else(|| PathBuf::from("models")))),
             folder,
             place: self.reading.place(item),
+        };
+        Listed {
+            member,
+            configs,
+            by_pattern: false,
         }
     }
 
@@ -307,16 +322,18 @@ impl<'r> Reader<'r> {
         };
         let mut paths = Vec::new();
         for item in items {
-            let Some(path) = self.path(item, what) else {
-                continue;
-            };
-            let path = normal(&folder.join(path));
-            if !self.root.join(&path).exists() {
-                self.missing(item, "file or folder", &path.to_string_lossy());
-            }
-            paths.push(path);
+            paths.extend(self.existing_path(item, what, folder));
         }
         paths
+    }
+
+    /// Returns a path that starts at `folder` and exists.
+    fn existing_path(&mut self, node: &Node, what: &str, folder: &Path) -> Option<PathBuf> {
+        let path = normal(&folder.join(self.path(node, what)?));
+        if !self.root.join(&path).exists() {
+            self.missing(node, "file or folder", &path.to_string_lossy());
+        }
+        Some(path)
     }
 
     fn missing(&mut self, node: &Node, kind: &str, path: &str) {
@@ -329,9 +346,9 @@ impl<'r> Reader<'r> {
         self.reading.diagnostics.push(about);
     }
 
-    /// Returns each assistant once, sorted by name. One that is listed itself
-    /// wins over one that a pattern finds as well.
-    fn distinct(&mut self, listed: Vec<Listed>) -> Vec<Member> {
+    /// Returns each assistant once. One that is listed itself wins over one that a
+    /// pattern finds as well.
+    fn distinct(&mut self, listed: Vec<Listed>) -> Vec<Listed> {
         let mut by_folder: HashMap<PathBuf, usize> = HashMap::new();
         let mut kept: Vec<Listed> = Vec::new();
         for new in listed {
@@ -350,7 +367,13 @@ impl<'r> Reader<'r> {
                 kept[at] = new;
             }
         }
-        let mut members: Vec<Member> = kept.into_iter().map(|listed| listed.member).collect();
+        self.check_names(&kept);
+        kept
+    }
+
+    /// Refuses two assistants of one name.
+    fn check_names(&mut self, listed: &[Listed]) {
+        let mut members: Vec<&Member> = listed.iter().map(|listed| &listed.member).collect();
         members.sort_by(|a, b| (&a.name, &a.folder).cmp(&(&b.name, &b.folder)));
         for pair in members.windows(2) {
             if pair[0].name == pair[1].name {
@@ -362,8 +385,6 @@ impl<'r> Reader<'r> {
                 self.reading.diagnostics.push(about);
             }
         }
-        members.dedup_by(|b, a| a.name == b.name);
-        members
     }
 }
 
