@@ -19,15 +19,16 @@ use crate::data::Places;
 pub struct Domain {
     /// Intents, sorted by name; default intents only if the user listed them.
     pub intents: Vec<Intent>,
-    /// Entity types in the order of the merged files.
+    /// Entity types as the file lists them; those of several files by name.
     pub entities: Vec<Entity>,
-    /// Slots in the order of the merged files; default slots not included.
+    /// Slots as the file lists them, those of several files by name; default
+    /// slots not included.
     pub slots: Vec<Slot>,
     /// Variations by response name, in file order.
     pub responses: BTreeMap<String, Vec<Response>>,
-    /// Custom actions in the order of the merged files.
+    /// Custom actions as the file lists them; those of several files by name.
     pub actions: Vec<String>,
-    /// Forms in the order of the merged files.
+    /// Forms as the file lists them; those of several files by name.
     pub forms: Vec<Form>,
     /// Bot texts used as actions (`e2e_actions` and `bot:` steps of stories).
     pub e2e_actions: Vec<String>,

@@ -4,12 +4,11 @@
 //! |---|---|---|
 //! | two files of a domain folder define the same | the later file counts | the earlier file counts |
 //! | two paths that were named define the same | the earlier path counts | the earlier path counts |
-//! | order of actions after a merge | sorted | as listed, later files first |
-//! | order of slots and forms after a merge of a folder | as listed | as listed, later files first |
 //! | domain and NLU data define the same response | the domain counts | the NLU data count |
 //!
 //! Rasa 2 visits the files of a folder in the order of the disk; here they are
-//! visited in the order of their paths, as all other files are.
+//! visited in the order of their paths, as all other files are. What more than
+//! one of them lists is sorted by name, whatever the version.
 
 use crate::import::yaml::Node;
 use crate::import::yaml::Yaml;

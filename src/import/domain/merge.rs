@@ -1,4 +1,7 @@
 //! Makes one domain of the parts that files gave.
+//!
+//! Neither the order nor the names of files can be seen in what comes out, but
+//! where two define the same thing differently, which is said.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -26,14 +29,13 @@ pub fn merge(parts: Vec<DomainPart>, dialect: Dialect) -> (Domain, Vec<Diagnosti
     let mut merge = Merge {
         dialect,
         groups: parts.iter().map(|part| part.group).collect(),
-        several: parts.iter().filter(|part| !part.is_empty()).count() > 1,
         said: Vec::new(),
     };
     let mut columns = Columns::default();
     for part in parts {
         columns.take(part);
     }
-    merge.drop_forms(&mut columns);
+    drop_forms(&mut columns);
     let triggers = std::mem::take(&mut columns.triggers);
     let domain = merge.domain(columns);
     let mut said = merge.said;
@@ -47,8 +49,6 @@ struct Merge {
     dialect: Dialect,
     /// The group of each file, in file order: a group is one path that was named.
     groups: Vec<usize>,
-    /// Whether more than one file defines anything.
-    several: bool,
     said: Vec<Diagnostic>,
 }
 
@@ -62,8 +62,8 @@ struct Columns {
     actions: Vec<Vec<(String, Place)>>,
     forms: Vec<Vec<FormPart>>,
     e2e_actions: Vec<Vec<String>>,
-    sessions: Vec<Option<SessionConfig>>,
-    stores: Vec<Option<bool>>,
+    sessions: Vec<Option<(SessionConfig, Place)>>,
+    stores: Vec<Option<(bool, Place)>>,
     triggers: Vec<(String, Place)>,
 }
 
@@ -77,7 +77,9 @@ impl Columns {
         self.forms.push(part.forms);
         self.e2e_actions.push(part.e2e_actions);
         // The default counts as not written.
-        let session = part.session.filter(|s| *s != SessionConfig::default());
+        let session = part
+            .session
+            .filter(|(session, _)| *session != SessionConfig::default());
         self.sessions.push(session);
         self.stores.push(part.store_entities_as_slots);
         self.triggers.extend(part.triggers);
@@ -91,14 +93,11 @@ impl Merge {
         let forms = self.named("form", columns.forms);
         let mut slots = self.named("slot", columns.slots);
         add_form_mappings(&mut slots, &forms);
-        let mut entities = self.named("entity", columns.entities);
-        let mut actions = self.named("action", columns.actions);
-        if self.several && self.dialect == Dialect::Two {
-            entities.sort_by(|a, b| a.name.cmp(&b.name));
-            actions.sort_by(|a, b| a.0.cmp(&b.0));
-        }
+        let entities = self.named("entity", columns.entities);
+        let actions = self.named("action", columns.actions);
+        let is_in_several = is_in_several(&columns.e2e_actions);
         let mut e2e_actions: Vec<String> = columns.e2e_actions.into_iter().flatten().collect();
-        if self.several {
+        if is_in_several {
             e2e_actions.sort();
             e2e_actions.dedup();
         }
@@ -117,23 +116,36 @@ impl Merge {
                 .collect::<BTreeMap<_, _>>(),
             actions: actions.into_iter().map(|(name, _)| name).collect(),
             e2e_actions,
-            session: self.single(columns.sessions).unwrap_or_default(),
-            store_entities_as_slots: self.single(columns.stores).unwrap_or(true),
+            session: self
+                .single("session_config", columns.sessions)
+                .unwrap_or_default(),
+            store_entities_as_slots: self
+                .single("store_entities_as_slots", columns.stores)
+                .unwrap_or(true),
             forms: forms.into_iter().map(|part| part.form).collect(),
         }
     }
 
     /// Merges one list a file into one. A file's own repeats count once.
+    ///
+    /// The list of one file keeps its order, and what several files list is
+    /// sorted by name. Rasa 2.8 sorts entities and actions after each merge, and
+    /// appends the rest; differs from Rasa: 3.6 has later files first.
     fn named<T: Named>(&mut self, what: &str, files: Vec<Vec<T>>) -> Vec<T> {
+        let is_in_several = is_in_several(&files);
         let files = match self.dialect {
             Dialect::Two => self.folders(what, files),
             Dialect::Three => files,
         };
-        self.first_wins(what, files)
+        let mut merged = self.first_wins(what, files);
+        if is_in_several {
+            merged.sort_by(|a, b| a.name().cmp(b.name()));
+        }
+        merged
     }
 
     /// Merges the files of each folder by the rules of Rasa 2: the last file
-    /// that has a name wins, in the order of first mention.
+    /// that has a name wins.
     fn folders<T: Named>(&mut self, what: &str, files: Vec<Vec<T>>) -> Vec<Vec<T>> {
         let mut folders: Vec<Vec<T>> = Vec::new();
         let mut index: HashMap<String, usize> = HashMap::new();
@@ -164,66 +176,80 @@ impl Merge {
         folders
     }
 
-    /// Keeps the value of the first list that has a name, and the names of the
-    /// last list first.
+    /// Keeps of each name the item of the first list that has it.
     fn first_wins<T: Named>(&mut self, what: &str, files: Vec<Vec<T>>) -> Vec<T> {
-        let mut winner: HashMap<String, T> = HashMap::new();
-        let mut order: Vec<Vec<String>> = Vec::new();
+        let mut kept: Vec<T> = Vec::new();
+        let mut index: HashMap<String, usize> = HashMap::new();
         for file in files {
-            let mut names = Vec::with_capacity(file.len());
             for item in without_repeats(file) {
-                let name = item.name().to_owned();
-                names.push(name.clone());
-                match winner.get(&name) {
-                    Some(first) => {
-                        let about = twice(what, &item, first, "the first one counts");
+                match index.get(item.name()) {
+                    Some(&at) => {
+                        let about = twice(what, &item, &kept[at], "the first one counts");
                         self.said.push(about);
                     }
                     None => {
-                        winner.insert(name, item);
+                        index.insert(item.name().to_owned(), kept.len());
+                        kept.push(item);
                     }
                 }
             }
-            order.push(names);
         }
-        let names = order.into_iter().rev().flatten();
-        names.filter_map(|name| winner.remove(&name)).collect()
+        kept
     }
 
-    /// Returns the value of the file that counts.
-    fn single<T>(&self, files: Vec<Option<T>>) -> Option<T> {
-        let mut found: Option<(usize, T)> = None;
-        for (value, &group) in files.into_iter().zip(&self.groups) {
-            let Some(value) = value else { continue };
-            let in_one_folder = found.as_ref().is_some_and(|(of, _)| *of == group);
-            if found.is_none() || (in_one_folder && self.dialect == Dialect::Two) {
-                found = Some((group, value));
+    /// Returns the value of the file that counts, and says so where another has
+    /// another one.
+    fn single<T: PartialEq>(&mut self, key: &str, files: Vec<Option<(T, Place)>>) -> Option<T> {
+        let mut found: Option<(usize, T, Place)> = None;
+        for (one, &group) in files.into_iter().zip(&self.groups) {
+            let Some((value, place)) = one else { continue };
+            let Some((of, first, first_place)) = &found else {
+                found = Some((group, value, place));
+                continue;
+            };
+            let is_later = *of == group && self.dialect == Dialect::Two;
+            if *first != value {
+                let counts = match is_later {
+                    true => "the later one counts",
+                    false => "the first one counts",
+                };
+                let message = format!("`{key}` is set in two files: {counts}");
+                let about = Diagnostic::new("W212", place.clone(), message);
+                let about = about.length(key.chars().count() as u32);
+                self.said
+                    .push(about.note(format!("first at {first_place}")));
+            }
+            if is_later {
+                found = Some((group, value, place));
             }
         }
-        found.map(|(_, value)| value)
+        found.map(|(_, value, _)| value)
     }
+}
 
-    /// Drops actions that are forms of a file which counts more: an earlier
-    /// path's, and of the same folder an earlier one with Rasa 3, a later one
-    /// with Rasa 2.
-    fn drop_forms(&self, columns: &mut Columns) {
-        let mut earlier: HashSet<String> = HashSet::new();
-        let mut start = 0;
-        for folder in self.groups.chunk_by(|a, b| a == b) {
-            let mut own: HashSet<String> = HashSet::new();
-            let mut files: Vec<usize> = (start..start + folder.len()).collect();
-            if self.dialect == Dialect::Two {
-                files.reverse();
-            }
-            for file in files {
-                let kept = |name: &String| !own.contains(name) && !earlier.contains(name);
-                columns.actions[file].retain(|(name, _)| kept(name));
-                let forms = columns.forms[file].iter();
-                own.extend(forms.map(|part| part.form.name.clone()));
-            }
-            earlier.extend(own);
-            start += folder.len();
+/// Returns whether more than one file has something in its list.
+fn is_in_several<T>(files: &[Vec<T>]) -> bool {
+    files.iter().filter(|list| !list.is_empty()).count() > 1
+}
+
+/// Drops actions that are forms of another file.
+///
+/// Rasa drops those that are forms of a file which counts more. Differs from
+/// Rasa: of any, so that it does not matter which file counts more.
+fn drop_forms(columns: &mut Columns) {
+    // The one file that has a form of a name, or none if several have.
+    let mut files: HashMap<&str, Option<usize>> = HashMap::new();
+    for (file, forms) in columns.forms.iter().enumerate() {
+        for part in forms {
+            let known = files.entry(&part.form.name).or_insert(Some(file));
+            *known = known.filter(|known| *known == file);
         }
+    }
+    for (file, actions) in columns.actions.iter_mut().enumerate() {
+        actions.retain(|(name, _)| match files.get(name.as_str()) {
+            None => true,
+            Some(only) => *only == Some(file),
+        });
     }
 }
 

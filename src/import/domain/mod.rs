@@ -37,28 +37,10 @@ pub struct DomainPart {
     actions: Vec<(String, Place)>,
     forms: Vec<FormPart>,
     e2e_actions: Vec<String>,
-    session: Option<SessionConfig>,
-    store_entities_as_slots: Option<bool>,
+    session: Option<(SessionConfig, Place)>,
+    store_entities_as_slots: Option<(bool, Place)>,
     /// Places of `triggers`, checked when all actions are known.
     triggers: Vec<(String, Place)>,
-}
-
-impl DomainPart {
-    /// Returns whether the file adds nothing to an empty domain.
-    fn is_empty(&self) -> bool {
-        self.intents.is_empty()
-            && self.entities.is_empty()
-            && self.slots.is_empty()
-            && self.responses.is_empty()
-            && self.actions.is_empty()
-            && self.forms.is_empty()
-            && self.e2e_actions.is_empty()
-            && self
-                .session
-                .as_ref()
-                .is_none_or(|s| *s == SessionConfig::default())
-            && self.store_entities_as_slots.unwrap_or(true)
-    }
 }
 
 /// Sections of a domain and of the other files that may stand in the same file.
@@ -98,11 +80,16 @@ pub fn read(root: &Node, reading: &mut Reading) -> DomainPart {
             "actions" => labels::actions(value, &mut part, reading),
             "forms" => part.forms = forms::read(value, reading),
             "e2e_actions" => part.e2e_actions = reading.names(Some(value), "`e2e_actions`"),
-            "session_config" => part.session = Some(session(value, reading)),
+            "session_config" => {
+                part.session = Some((session(value, reading), reading.place(&entry.at)));
+            }
             "config" => {
-                let store = value.get("store_entities_as_slots");
-                let what = "`store_entities_as_slots`";
-                part.store_entities_as_slots = reading.flag(store, what);
+                let mut options = value.entries().iter();
+                if let Some(store) = options.find(|one| one.key == *"store_entities_as_slots") {
+                    let flag = reading.flag(Some(&store.value), "`store_entities_as_slots`");
+                    let place = reading.place(&store.at);
+                    part.store_entities_as_slots = flag.map(|flag| (flag, place));
+                }
             }
             "templates" => templates(value, &entry.at, &mut part, reading),
             key if KNOWN_KEYS.contains(&key) => {}

@@ -9,6 +9,7 @@ use tabella::data::Domain;
 use tabella::data::MappingKind;
 use tabella::diagnostic::Paint;
 use tabella::diagnostic::render;
+use tabella::digest::Digest;
 use tabella::import::Dialect;
 use tabella::import::Imported;
 use tabella::import::Sources;
@@ -172,7 +173,7 @@ fn in_a_folder_of_rasa_2_the_later_file_counts() {
     let imported = read(&files, &["domain"]);
     let domain = &imported.project.domain;
     assert_eq!(imported.dialect, Dialect::Two);
-    assert_eq!(slot_names(domain), ["x", "z", "y"]);
+    assert_eq!(slot_names(domain), ["x", "y", "z"]);
     assert_eq!(domain.slots[0].kind, tabella::data::SlotKind::Bool);
     assert_eq!(domain.actions, ["ape", "zoo"]);
     assert_eq!(domain.session.expiration_minutes, 9.0);
@@ -249,9 +250,50 @@ fn in_a_folder_of_rasa_3_the_earlier_file_counts() {
     let domain = &imported.project.domain;
     assert_eq!(imported.dialect, Dialect::Three);
     assert_eq!(slot_names(domain), ["x", "y", "z"]);
-    assert_eq!(domain.actions, ["ape", "zoo", "look_form"]);
+    assert_eq!(domain.actions, ["ape", "zoo"]);
     assert_eq!(domain.session.expiration_minutes, 5.0);
     assert_eq!(domain.responses["utter_a"][0].0["text"], json!("first"));
+    let said = imported.diagnostics.iter();
+    let said = said.filter(|one| one.code == "W212" && one.message.contains("first one counts"));
+    let said: Vec<&str> = said.map(|one| one.message.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "slot `x` is defined in two files: the first one counts",
+            "response `utter_a` is defined in two files: the first one counts",
+            "`session_config` is set in two files: the first one counts",
+        ]
+    );
+}
+
+#[test]
+fn renaming_and_reordering_the_files_of_a_domain_changes_nothing() {
+    let first = FIRST.replace("  x: {type: text}\n", "").replace("5}", "9}");
+    let first = first.replace("text: first", "text: second");
+    for version in ["2.0", "3.1"] {
+        let version = |text: &str| format!("version: '{version}'\n{text}");
+        let (one, other) = (version(&first), version(SECOND));
+        let third = version("actions: [look_form]\nslots: {w: {type: list}}\n");
+        let read = |names: [&str; 3]| {
+            let files = [
+                (names[0], one.as_str()),
+                (names[1], other.as_str()),
+                (names[2], third.as_str()),
+            ];
+            let imported = read(&files, &["domain"]);
+            assert!(imported.diagnostics.iter().all(|one| one.code != "W212"));
+            Digest::of_value(&imported.project.domain)
+        };
+        let digest = read(["domain/a.yml", "domain/b.yml", "domain/c.yml"]);
+        assert_eq!(
+            digest,
+            read(["domain/z.yml", "domain/b.yml", "domain/c.yml"])
+        );
+        assert_eq!(
+            digest,
+            read(["domain/x/y.yml", "domain/z.yml", "domain/a.yml"])
+        );
+    }
 }
 
 #[test]
