@@ -29,11 +29,17 @@ pub struct Validation {
 const SHOWN: usize = 5;
 
 /// Takes what the readers said, and adds what the parts of the project say
-/// against each other. That is not known as long as a part could not be read.
+/// against each other, as far as they could be read.
 pub fn findings(imported: &mut Imported, validation: &Validation) -> Vec<Diagnostic> {
     let mut diagnostics = std::mem::take(&mut imported.diagnostics);
-    if !validation.skip && !has_errors(&diagnostics) {
-        diagnostics.extend(check_project(&imported.project, &imported.sources));
+    if !validation.skip {
+        let Imported {
+            project,
+            sources,
+            extents,
+            ..
+        } = &*imported;
+        diagnostics.extend(check_project(project, sources, *extents));
         arrange(&mut diagnostics);
     }
     diagnostics

@@ -16,6 +16,7 @@ use crate::api::situation::situation;
 use crate::api::training::domain_paths;
 use crate::api::training::must_be_folder;
 use crate::api::training::there_or_named;
+use crate::archive::TrainingType;
 use crate::check::check_conversations;
 use crate::data::Place;
 use crate::data::Project;
@@ -24,7 +25,7 @@ use crate::diagnostic::Severity;
 use crate::diagnostic::arrange;
 use crate::diagnostic::has_errors;
 use crate::import::Counts;
-use crate::import::Imported;
+use crate::import::Extent;
 use crate::import::Sources;
 use crate::import::Want;
 use crate::import::import_project;
@@ -33,7 +34,7 @@ use crate::recipe::recipe;
 
 /// Warnings of a training that Rasa's validator always fails for: names in
 /// stories, rules and examples that the domain does not have.
-const FAILING: [&str; 4] = ["W309", "W404", "W405", "W415"];
+const FAILING: [&str; 5] = ["W309", "W404", "W405", "W415", "W424"];
 
 /// What to look at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,8 +104,8 @@ pub struct Validated {
 ///
 /// Rasa 3.6 `rasa data validate`. Differs from Rasa: unknown actions and forms
 /// are errors like unknown intents; contradicting rules, which Rasa finds while
-/// it trains, are found here; and nothing is left out because something else
-/// was found first, as long as all files can be read.
+/// it trains, are found here; and what is found first leaves out no more than
+/// what cannot be known yet ([`Extents`](crate::import::Extents)).
 pub fn validate(options: &ValidateOptions) -> Result<Validated, TrainError> {
     let project = options.project.as_path();
     must_be_folder(project)?;
@@ -119,10 +120,17 @@ pub fn validate(options: &ValidateOptions) -> Result<Validated, TrainError> {
     })?;
     let counts = Counts::of(&imported.project);
     let mut diagnostics = checks::findings(&mut imported, &Validation::default());
-    if !has_errors(&diagnostics) {
-        let Imported { project, .. } = &mut imported;
-        let project = Arc::new(std::mem::take(project));
+    let has_errors = has_errors(&diagnostics);
+    let extents = imported.extents;
+    let project = Arc::new(std::mem::take(&mut imported.project));
+    if !has_errors {
         diagnostics.extend(trainers(&project)?);
+    } else if extents.config == Extent::Whole {
+        // Data that could not be read are no sign of which half is to be trained.
+        let said = recipe_of(&project, TrainingType::Both)?;
+        diagnostics.extend(said.into_iter().filter(is_of_config_alone));
+    }
+    if extents.domain.max(extents.stories) == Extent::Whole {
         diagnostics.extend(check_conversations(&project, options.max_history));
     }
     if options.subject == Subject::Stories {
@@ -145,6 +153,12 @@ pub fn validate(options: &ValidateOptions) -> Result<Validated, TrainError> {
     })
 }
 
+/// Whether a diagnostic is about the configuration, whatever the data lack.
+fn is_of_config_alone(diagnostic: &Diagnostic) -> bool {
+    let is_of_config = diagnostic.code.as_bytes().get(1) == Some(&b'1');
+    is_of_config && !["W110", "W111"].contains(&diagnostic.code)
+}
+
 fn is_of_stories(diagnostic: &Diagnostic) -> bool {
     diagnostic.code.as_bytes().get(1) == Some(&b'4')
 }
@@ -153,20 +167,28 @@ fn is_of_stories(diagnostic: &Diagnostic) -> bool {
 /// configuration, before they train.
 fn trainers(project: &Arc<Project>) -> Result<Vec<Diagnostic>, TrainError> {
     let situation = situation(project, Want::All)?;
+    let mut said = recipe_of(project, situation.training_type)?;
+    // Other halves are left out on purpose; a domain rather got lost.
+    let lost = situation.warning.filter(|_| is_empty(&project.domain));
+    said.extend(lost.map(|warning| Diagnostic::new("W501", Place::default(), warning)));
+    Ok(said)
+}
+
+/// What is said when the graph of a training is made.
+fn recipe_of(
+    project: &Arc<Project>,
+    training_type: TrainingType,
+) -> Result<Vec<Diagnostic>, TrainError> {
     let order = Order {
-        training_type: situation.training_type,
+        training_type,
         augmentation: DEFAULT_AUGMENTATION,
         persist_nlu_data: false,
         project_name: "".into(),
     };
     let pool = ThreadPoolBuilder::new().num_threads(1).build();
     let pool = Arc::new(pool.map_err(TrainError::Threads)?);
-    let mut said = match recipe(project, &order, pool) {
+    Ok(match recipe(project, &order, pool) {
         Ok(recipe) => recipe.warnings,
         Err(diagnostics) => diagnostics,
-    };
-    // Other halves are left out on purpose; a domain rather got lost.
-    let lost = situation.warning.filter(|_| is_empty(&project.domain));
-    said.extend(lost.map(|warning| Diagnostic::new("W501", Place::default(), warning)));
-    Ok(said)
+    })
 }

@@ -11,14 +11,18 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Suggestions;
 use crate::diagnostic::shortened;
 use crate::digest::Digest;
+use crate::import::Extent;
 
 /// Checkpoints that an `or` made.
 const GENERATED: &str = "GENR_";
 
-/// Says what is odd about blocks.
-pub fn check(stories: &StoryGraph, said: &mut Vec<Diagnostic>) {
+/// Says what is odd about blocks; what they lack only if all were read.
+pub fn check(stories: &StoryGraph, extent: Extent, said: &mut Vec<Diagnostic>) {
     let steps = &stories.steps;
     repeated_names(steps, said);
+    if extent != Extent::Whole {
+        return;
+    }
     repeated_content(steps, said);
     loose_ends(steps, said);
 }

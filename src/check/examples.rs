@@ -14,6 +14,8 @@ use crate::diagnostic::Severity;
 use crate::diagnostic::Suggestions;
 use crate::diagnostic::shortened;
 use crate::diagnostic::shortened_to;
+use crate::import::Extent;
+use crate::import::Extents;
 
 /// Examples of an intent or entity below which it is hardly learned; Rasa's
 /// number.
@@ -22,12 +24,17 @@ const ENOUGH: usize = 2;
 /// Code points of a text that messages show.
 const SHOWN: usize = 60;
 
-/// Says what is odd about examples.
-pub fn check(project: &Project, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
+/// Says what is odd about examples; what there is too little of only if all was
+/// read.
+pub fn check(project: &Project, uses: &Uses<'_>, extents: Extents, said: &mut Vec<Diagnostic>) {
     check_labels(&project.nlu.examples, said);
-    too_few(project, said);
     annotated_twice(&project.nlu.examples, said);
-    parts(project, uses, said);
+    if extents.nlu == Extent::Whole {
+        too_few(project, said);
+    }
+    if extents.domain == Extent::Whole {
+        parts(project, uses, said);
+    }
 }
 
 fn label(example: &Example) -> &str {

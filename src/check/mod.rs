@@ -31,27 +31,32 @@ use crate::data::Project;
 use crate::data::StoryGraph;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::SourceMap;
+use crate::import::Extent;
+use crate::import::Extents;
 
 pub use conversations::check_conversations;
 
 /// Returns what is odd about a project, conversations apart. `texts` are those
-/// that the project was read from, for exact places.
-pub fn check_project(project: &Project, texts: &SourceMap) -> Vec<Diagnostic> {
+/// that the project was read from, for exact places; `extents` says how much of it
+/// was read, and so what can be known ([`Extents`]).
+pub fn check_project(project: &Project, texts: &SourceMap, extents: Extents) -> Vec<Diagnostic> {
     let mut said = Vec::new();
     let uses = uses::Uses::of(project);
     config::check(project, &mut said);
-    examples::check(project, &uses, &mut said);
+    examples::check(project, &uses, extents, &mut said);
     annotations::check(project, &uses, texts, &mut said);
-    patterns::check(project, &mut said);
+    patterns::check(project, extents.nlu, &mut said);
     names::check(project, &uses, &mut said);
-    if has_domain(project) {
+    if extents.are_whole() && has_domain(project) {
         unused::check(project, &uses, &mut said);
+    }
+    if extents.domain < Extent::Lost && has_domain(project) {
         responses::check(project, &uses, &mut said);
         forms::check(&project.domain, &mut said);
         slot_values::check_domain(&project.domain, &mut said);
         slot_values::check_stories(&project.domain, &project.stories, &mut said);
     }
-    blocks::check(&project.stories, &mut said);
+    blocks::check(&project.stories, extents.stories, &mut said);
     said
 }
 
@@ -59,7 +64,7 @@ pub fn check_project(project: &Project, texts: &SourceMap) -> Vec<Diagnostic> {
 pub fn check_test_stories(domain: &Domain, stories: &StoryGraph) -> Vec<Diagnostic> {
     let mut said = Vec::new();
     slot_values::check_stories(domain, stories, &mut said);
-    blocks::check(stories, &mut said);
+    blocks::check(stories, Extent::Whole, &mut said);
     said
 }
 

@@ -10,6 +10,7 @@ use crate::data::Project;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Severity;
 use crate::diagnostic::shortened;
+use crate::import::Extent;
 use crate::tokenize::CaseSensitivity;
 use crate::tokenize::PythonRegex;
 
@@ -17,7 +18,7 @@ use crate::tokenize::PythonRegex;
 const USERS: [&str; 2] = ["RegexFeaturizer", "RegexEntityExtractor"];
 
 /// Says what is odd about patterns.
-pub fn check(project: &Project, said: &mut Vec<Diagnostic>) {
+pub fn check(project: &Project, extent: Extent, said: &mut Vec<Diagnostic>) {
     let pipeline = &project.config.pipeline;
     let is_used = pipeline
         .iter()
@@ -30,7 +31,9 @@ pub fn check(project: &Project, said: &mut Vec<Diagnostic>) {
         .collect();
     said.extend(found.into_iter().flatten());
     let tables: Vec<Vec<Diagnostic>> = project.nlu.lookups.par_iter().map(table).collect();
-    said.extend(tables.into_iter().flatten());
+    // A table may be empty for a file that could not be read.
+    let is_known = |one: &Diagnostic| extent == Extent::Whole || one.code != "W347";
+    said.extend(tables.into_iter().flatten().filter(is_known));
 }
 
 fn regex(pattern: &Pattern, is_used: bool) -> Option<Diagnostic> {

@@ -211,7 +211,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("E403", "an entry of `stories` or `rules` is none"),
     ("W404", "an intent of a story is not in the domain"),
     ("W405", "an action of a story is not in the domain"),
-    ("E406", "a slot of a story is not in the domain"),
+    (
+        "E406",
+        "a slot that a story names alone is not in the domain",
+    ),
     ("W407", "a slot is named without its value"),
     ("W408", "an intent is written with a leading `/`"),
     (
@@ -240,7 +243,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E421", "an event of a Markdown story is not written as one"),
     ("W422", "an event of a Markdown story teaches nothing"),
     ("W423", "entities of a Markdown story are not JSON"),
-    ("W424", "a slot of a Markdown story is not in the domain"),
+    ("W424", "a slot of a story is not in the domain"),
     (
         "E425",
         "a line of Markdown stories stands before all headings",

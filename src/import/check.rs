@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::collections::HashMap;
 
 use crate::data::Annotation;
 use crate::data::Domain;
@@ -16,7 +15,10 @@ use crate::data::StoryGraph;
 use crate::data::UsedEntities;
 use crate::data::Utterance;
 use crate::diagnostic::Diagnostic;
-use crate::diagnostic::did_you_mean;
+use crate::diagnostic::Suggestions;
+use crate::diagnostic::shortened;
+use crate::import::extent::Extent;
+use crate::import::extent::Extents;
 use crate::import::names::DEFAULT_ACTIONS;
 use crate::import::names::DEFAULT_INTENTS;
 use crate::import::nlu::NluPart;
@@ -40,9 +42,12 @@ pub fn check(
     nlu: &NluPart,
     stories: &StoryGraph,
     has_domain: HasDomain,
+    extents: Extents,
 ) -> Vec<Diagnostic> {
     let mut check = Check::new(domain);
-    check.checkpoints(stories);
+    if extents.stories == Extent::Whole {
+        check.checkpoints(stories);
+    }
     if has_domain == HasDomain::Yes {
         check.domain();
         check.nlu(nlu);
@@ -75,70 +80,52 @@ fn keep_first<'e>(first: &mut BTreeMap<&'e str, &'e Example>, name: &'e str, exa
 /// The names of a domain, and what was said so far.
 struct Check<'d> {
     domain: &'d Domain,
-    intents: BTreeSet<&'d str>,
-    entities: BTreeSet<&'d str>,
-    actions: BTreeSet<&'d str>,
-    forms: BTreeSet<&'d str>,
-    near: Near<'d>,
+    intents: Known<'d>,
+    entities: Known<'d>,
+    actions: Known<'d>,
+    forms: Known<'d>,
     said: Vec<Diagnostic>,
 }
 
-/// Unknown names for which the nearest known one is looked for: each is compared
-/// with all that are known, and among more the first are enough.
-const SUGGESTION_LIMIT: usize = 200;
+/// Names of a kind that the domain has, and what unknown ones may have meant.
+struct Known<'d> {
+    kind: &'static str,
+    names: BTreeSet<&'d str>,
+    near: Suggestions<'d>,
+}
 
-/// What unknown names may have been meant to be, by kind and name.
-#[derive(Default)]
-struct Near<'d>(HashMap<(&'static str, String), Option<&'d str>>);
-
-impl<'d> Near<'d> {
-    /// Returns a diagnostic if a name of some kind is not among the known ones.
-    fn unknown(
-        &mut self,
-        code: &'static str,
-        place: &Place,
-        (kind, name): (&'static str, &str),
-        known: &BTreeSet<&'d str>,
-    ) -> Option<Diagnostic> {
-        if known.contains(name) {
-            return None;
+impl<'d> Known<'d> {
+    fn new(kind: &'static str, names: BTreeSet<&'d str>) -> Self {
+        Self {
+            kind,
+            near: Suggestions::new(names.iter().copied()),
+            names,
         }
-        let message = format!("{kind} `{name}` is not in the domain");
-        let about = about_name(code, place, name, message);
-        Some(about.suggest(name, self.nearest(kind, name, known)))
     }
 
-    fn nearest(
-        &mut self,
-        kind: &'static str,
-        name: &str,
-        known: &BTreeSet<&'d str>,
-    ) -> Option<&'d str> {
-        let key = (kind, name.to_owned());
-        if let Some(near) = self.0.get(&key) {
-            return *near;
-        }
-        if self.0.len() >= SUGGESTION_LIMIT {
+    /// Returns a diagnostic if a name is not among the known ones.
+    fn unknown(&mut self, code: &'static str, place: &Place, name: &str) -> Option<Diagnostic> {
+        if self.names.contains(name) {
             return None;
         }
-        let near = did_you_mean(name, known.iter().copied());
-        self.0.insert(key, near);
-        near
+        let message = format!("{} `{}` is not in the domain", self.kind, shortened(name));
+        let about = about_name(code, place, name, message);
+        Some(about.suggest_of(name, &mut self.near))
     }
 }
 
 impl<'d> Check<'d> {
     fn new(domain: &'d Domain) -> Self {
         let intents = domain.intents.iter().map(|intent| intent.name.as_str());
+        let intents = intents.chain(DEFAULT_INTENTS.iter().copied());
         let entities = domain.entities.iter().map(|entity| entity.name.as_str());
-        let forms: BTreeSet<&str> = domain.forms.iter().map(|form| form.name.as_str()).collect();
+        let forms = domain.forms.iter().map(|form| form.name.as_str());
         Self {
             domain,
-            intents: intents.chain(DEFAULT_INTENTS.iter().copied()).collect(),
-            entities: entities.collect(),
-            actions: actions(domain),
-            near: Near::default(),
-            forms,
+            intents: Known::new("intent", intents.collect()),
+            entities: Known::new("entity", entities.collect()),
+            actions: Known::new("action", actions(domain)),
+            forms: Known::new("form", forms.collect()),
             said: Vec::new(),
         }
     }
@@ -152,14 +139,15 @@ impl<'d> Check<'d> {
             };
             for name in named {
                 let base = name.split('#').next().unwrap_or(name);
-                if !self.entities.contains(base) {
+                if !self.entities.names.contains(base) {
                     let what = format!(
-                        "intent `{}` names entity `{base}`, which is not in the domain",
-                        intent.name
+                        "intent `{}` names entity `{}`, which is not in the domain",
+                        shortened(&intent.name),
+                        shortened(base)
                     );
                     let about = about_name("W216", &intent.place, &intent.name, what);
-                    self.said
-                        .push(about.suggest(base, self.entities.iter().copied()));
+                    let about = about.suggest_of(base, &mut self.entities.near);
+                    self.said.push(about);
                 }
             }
         }
@@ -170,26 +158,28 @@ impl<'d> Check<'d> {
 
     /// Checks what a slot's mappings name.
     fn mappings(&mut self, slot: &Slot) {
-        let mut say = |kind: &str, name: &str, known: &BTreeSet<&str>| {
-            if !known.contains(name) {
+        let mut say = |name: &str, known: &mut Known<'_>| {
+            if !known.names.contains(name) {
                 let what = format!(
-                    "a mapping of slot `{}` names {kind} `{name}`, which is not in the domain",
-                    slot.name
+                    "a mapping of slot `{}` names {} `{}`, which is not in the domain",
+                    shortened(&slot.name),
+                    known.kind,
+                    shortened(name)
                 );
                 let about = about_name("W215", &slot.place, &slot.name, what);
-                self.said.push(about.suggest(name, known.iter().copied()));
+                self.said.push(about.suggest_of(name, &mut known.near));
             }
         };
         for mapping in &slot.mappings {
             if let MappingKind::FromEntity { entity, .. } = &mapping.kind {
-                say("entity", entity, &self.entities);
+                say(entity, &mut self.entities);
             }
             for intent in mapping.intents.iter().chain(&mapping.not_intents) {
-                say("intent", intent, &self.intents);
+                say(intent, &mut self.intents);
             }
             for condition in &mapping.conditions {
                 if let Some(name) = &condition.active_loop {
-                    say("form", name, &self.forms);
+                    say(name, &mut self.forms);
                 }
             }
         }
@@ -212,9 +202,7 @@ impl<'d> Check<'d> {
                 true => (&example.intent_place, true),
                 false => (&example.place, false),
             };
-            let about = self
-                .near
-                .unknown("W309", place, ("intent", intent), &self.intents);
+            let about = self.intents.unknown("W309", place, intent);
             let about = about.map(|about| match is_named {
                 true => about,
                 false => about.length(1),
@@ -222,8 +210,7 @@ impl<'d> Check<'d> {
             self.said.extend(about);
         }
         for (entity, example) in first_of_entity {
-            let (place, name) = (&example.place, ("entity", entity));
-            let about = self.near.unknown("W310", place, name, &self.entities);
+            let about = self.entities.unknown("W310", &example.place, entity);
             self.said.extend(about.map(|about| about.length(1)));
         }
     }
@@ -246,13 +233,11 @@ impl<'d> Check<'d> {
                 }
             }
             Event::Action(name) => {
-                let name = ("action", name.as_str());
-                let about = self.near.unknown("W405", place, name, &self.actions);
+                let about = self.actions.unknown("W405", place, name);
                 self.said.extend(about);
             }
             Event::ActiveLoop(Some(name)) if name != TWO_STAGE_FALLBACK => {
-                let name = ("form", name.as_str());
-                let about = self.near.unknown("W415", place, name, &self.forms);
+                let about = self.forms.unknown("W415", place, name);
                 self.said.extend(about);
             }
             _ => {}
@@ -262,8 +247,7 @@ impl<'d> Check<'d> {
     fn utterance(&mut self, utterance: &Utterance, place: &Place) {
         if let Some(intent) = &utterance.intent {
             let base = intent.split('/').next().unwrap_or(intent);
-            let name = ("intent", base);
-            let about = self.near.unknown("W404", place, name, &self.intents);
+            let about = self.intents.unknown("W404", place, base);
             self.said.extend(about);
         }
     }
@@ -272,14 +256,17 @@ impl<'d> Check<'d> {
     fn checkpoints(&mut self, stories: &StoryGraph) {
         let ends = stories.steps.iter().flat_map(|step| &step.end_checkpoints);
         let ends: BTreeSet<&str> = ends.map(|checkpoint| checkpoint.name.as_str()).collect();
+        let mut near = Suggestions::new(ends.iter().copied());
         for step in &stories.steps {
             for start in &step.start_checkpoints {
                 let name = start.name.as_str();
                 if name != STORY_START && !ends.contains(name) {
-                    let what =
-                        format!("no story ends in checkpoint `{name}`: this one is never told");
+                    let name_shown = shortened(name);
+                    let what = format!(
+                        "no story ends in checkpoint `{name_shown}`: this one is never told"
+                    );
                     let about = about_name("W416", &step.place, &step.block_name, what);
-                    self.said.push(about.suggest(name, ends.iter().copied()));
+                    self.said.push(about.suggest_of(name, &mut near));
                 }
             }
         }

@@ -31,6 +31,7 @@ mod format;
 mod blocks;
 mod retrieval;
 mod check;
+mod extent;
 mod names;
 mod counts;
 mod workspace;
@@ -68,6 +69,8 @@ pub use counts::DomainCounts;
 pub use counts::NluCounts;
 pub use counts::StoryCounts;
 pub use dialect::Dialect;
+pub use extent::Extent;
+pub use extent::Extents;
 pub use names::DEFAULT_ACTIONS;
 pub use names::DEFAULT_INTENTS;
 pub use names::DEFAULT_SLOTS;
@@ -159,6 +162,8 @@ pub struct Imported {
     pub sources: SourceMap,
     /// The version of Rasa whose rules the files were merged by.
     pub dialect: Dialect,
+    /// How much of each part was read.
+    pub extents: Extents,
     /// Environment variables that files name, with their values if set: part
     /// of the input as much as the files.
     pub environment: BTreeMap<String, Option<String>>,
@@ -270,12 +275,14 @@ pub fn import_test_stories(
     let mut reader = Reader::open(candidates, Shelf::Disk, &environment)?;
     reader.look_for_traps(Want::Core);
     let stories = reader.stories(domain, check::HasDomain::Yes, Purpose::Test);
+    let extents = reader.extents();
     // What is odd about the model's domain was said when it was trained.
     let mut said = check::check(
         domain,
         &nlu::NluPart::default(),
         &stories,
         check::HasDomain::Yes,
+        extents,
     );
     said.retain(|diagnostic| !diagnostic.place.file.is_empty());
     reader.say(said);
@@ -292,6 +299,8 @@ struct Reader<'s> {
     files: Vec<ReadFile>,
     lookups: Vec<InputFile>,
     diagnostics: Vec<Diagnostic>,
+    /// What could not be read at all.
+    extents: Extents,
 }
 
 impl<'s> Reader<'s> {
@@ -306,11 +315,14 @@ impl<'s> Reader<'s> {
             .into_par_iter()
             .map(|found| files::read(found, shelf, environment))
             .collect::<Result<_, _>>()?;
+        let mut extents = Extents::default();
+        extents.lose(&files);
         Ok(Self {
             shelf,
             files,
             lookups: Vec::new(),
             diagnostics,
+            extents,
         })
     }
 
@@ -333,11 +345,16 @@ impl<'s> Reader<'s> {
         self.keep_trees(&[FileKind::Stories]);
         let mut stories = StoryGraph::default();
         if want != Want::Nlu {
-            self.say(retrieval::sync(&mut domain, &mut nlu, dialect));
+            retrieval::sync(&mut domain, &mut nlu, dialect);
+            if self.extents.domain.max(self.extents.nlu) < Extent::Lost {
+                self.say(retrieval::unanswered(&domain, &nlu));
+            }
             stories = self.stories(&domain, has_domain, Purpose::Training);
             self.keep_trees(&[]);
             retrieval::add_bot_texts(&mut domain, &stories);
-            self.say(check::check(&domain, &nlu, &stories, has_domain));
+            let extents = self.extents();
+            let said = check::check(&domain, &nlu, &stories, has_domain, extents);
+            self.say(said);
         } else {
             retrieval::take_responses(&domain, &mut nlu);
             retrieval::fill_responses(&mut nlu);
@@ -387,10 +404,18 @@ impl<'s> Reader<'s> {
             let root = file.root.as_ref();
             file.is(FileKind::Domain) && root.is_some_and(|root| !root.entries().is_empty())
         };
-        match self.files.iter().any(has_sections) {
+        let is_lost = self.extents.domain == Extent::Lost;
+        match self.files.iter().any(has_sections) && !is_lost {
             true => check::HasDomain::Yes,
             false => check::HasDomain::No,
         }
+    }
+
+    /// Returns how much was read, as far as it was said yet.
+    fn extents(&self) -> Extents {
+        let mut extents = self.extents;
+        extents.mar(&self.files, &self.diagnostics);
+        extents
     }
 
     /// Runs a reader over every file of a kind, in parallel, in file order.
@@ -447,7 +472,10 @@ impl<'s> Reader<'s> {
         let signs = configs.filter_map(|file| Some(Signs::of_config(file.root.as_ref()?)));
         let signs = signs.chain(parts.iter().map(|part| part.signs));
         let dialect = signs.fold(Signs::default(), Signs::and).dialect();
-        let (domain, diagnostics) = domain::merge(parts, dialect);
+        if parts.iter().any(|part| part.is_short) {
+            self.extents.domain = Extent::Lost;
+        }
+        let (domain, diagnostics) = domain::merge(parts, dialect, self.has_domain());
         self.diagnostics.extend(diagnostics);
         (domain, dialect)
     }
@@ -514,17 +542,20 @@ impl<'s> Reader<'s> {
 
     fn stories(&mut self, domain: &Domain, has: check::HasDomain, purpose: Purpose) -> StoryGraph {
         let kinds = [FileKind::Stories, FileKind::TestStories];
-        let known = stories::Known::new(domain, has);
-        let parts = self.each_file(&kinds, |file, reading| match file.format {
-            Format::Yaml => {
-                let root = file.root.as_ref()?;
-                Some(stories::read(root, reading, &known, purpose))
+        let names = stories::Names::new(domain, has);
+        let parts = self.each_file(&kinds, |file, reading| {
+            let known = stories::Known::new(&names);
+            match file.format {
+                Format::Yaml => {
+                    let root = file.root.as_ref()?;
+                    Some(stories::read(root, reading, &known, purpose))
+                }
+                Format::Markdown(markdown::Kind::Stories) => {
+                    let text = &file.text;
+                    Some(markdown::read_stories(text, reading, &known, purpose))
+                }
+                _ => None,
             }
-            Format::Markdown(markdown::Kind::Stories) => {
-                let text = &file.text;
-                Some(markdown::read_stories(text, reading, &known, purpose))
-            }
-            _ => None,
         });
         let or = match purpose {
             Purpose::Training => blocks::Or::Copies,
@@ -536,6 +567,7 @@ impl<'s> Reader<'s> {
     }
 
     fn finish(self, project: Project) -> Imported {
+        let extents = self.extents();
         let mut sources = SourceMap::default();
         let mut environment = BTreeMap::new();
         let mut diagnostics = self.diagnostics;
@@ -557,6 +589,7 @@ impl<'s> Reader<'s> {
             sources,
             environment,
             dialect: Dialect::default(),
+            extents,
         }
     }
 }

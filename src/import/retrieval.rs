@@ -11,6 +11,7 @@ use crate::data::Event;
 use crate::data::Intent;
 use crate::data::StoryGraph;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Suggestions;
 use crate::import::dialect::Dialect;
 use crate::import::nlu;
 use crate::import::nlu::NluPart;
@@ -21,7 +22,7 @@ use crate::import::nlu::NluPart;
 /// Rasa 3.6's `ResponsesSyncImporter`: the NLU data wins; Rasa 2.8: the domain
 /// does, and its lists are sorted as after any merge. Differs from Rasa:
 /// `use_entities` of a retrieval intent stays as the domain has it.
-pub fn sync(domain: &mut Domain, part: &mut NluPart, dialect: Dialect) -> Vec<Diagnostic> {
+pub fn sync(domain: &mut Domain, part: &mut NluPart, dialect: Dialect) {
     let retrieval: BTreeSet<String> = nlu::retrieval_intents(&part.data)
         .into_iter()
         .map(str::to_owned)
@@ -47,7 +48,6 @@ pub fn sync(domain: &mut Domain, part: &mut NluPart, dialect: Dialect) -> Vec<Di
         .map(|(name, variations)| (name.clone(), variations.clone()))
         .collect();
     fill_responses(part);
-    unanswered(domain, part)
 }
 
 /// Sees to it that the domain has these retrieval intents and their actions.
@@ -100,8 +100,10 @@ pub fn fill_responses(part: &mut NluPart) {
 }
 
 /// Names the retrieval intents whose keys have no response.
-fn unanswered(domain: &Domain, part: &NluPart) -> Vec<Diagnostic> {
+pub fn unanswered(domain: &Domain, part: &NluPart) -> Vec<Diagnostic> {
     let mut named: BTreeSet<&str> = BTreeSet::new();
+    let known = domain.responses.keys().map(String::as_str);
+    let mut near = Suggestions::new(known.filter(|name| name.contains('/')));
     let mut said = Vec::new();
     for example in &part.data.examples {
         let Some(key) = &example.intent_response_key else {
@@ -110,10 +112,9 @@ fn unanswered(domain: &Domain, part: &NluPart) -> Vec<Diagnostic> {
         let name = format!("utter_{key}");
         if !domain.responses.contains_key(&name) && named.insert(key) {
             let what = format!("intent `{key}` has no response `{name}`");
-            let known = domain.responses.keys().map(String::as_str);
             let about = Diagnostic::new("W217", example.place.clone(), what)
                 .help("add it under `responses`")
-                .suggest(&name, known.filter(|name| name.contains('/')));
+                .suggest_of(&name, &mut near);
             said.push(about);
         }
     }

@@ -4,6 +4,7 @@
 mod slots;
 mod user;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
@@ -15,6 +16,8 @@ use crate::data::Event;
 use crate::data::Place;
 use crate::data::SlotKind;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Suggestions;
+use crate::diagnostic::shortened;
 use crate::import::check::HasDomain;
 use crate::import::names::DEFAULT_SLOTS;
 use crate::import::reading::Reading;
@@ -58,14 +61,14 @@ pub enum Item {
 
 /// What the domain says that reading stories needs.
 #[derive(Debug)]
-pub struct Known<'d> {
+pub struct Names<'d> {
     /// Type, and whether it influences, by slot.
     slots: BTreeMap<&'d str, (&'d SlotKind, bool)>,
     entities: BTreeSet<&'d str>,
     has_domain: HasDomain,
 }
 
-impl<'d> Known<'d> {
+impl<'d> Names<'d> {
     /// Takes what is needed out of a domain.
     pub fn new(domain: &'d Domain, has_domain: HasDomain) -> Self {
         let slots = domain.slots.iter();
@@ -78,18 +81,43 @@ impl<'d> Known<'d> {
             has_domain,
         }
     }
+}
+
+/// The same while one file is read, with what unknown names may have meant.
+#[derive(Debug)]
+pub struct Known<'n> {
+    names: &'n Names<'n>,
+    near_slots: RefCell<Option<Suggestions<'n>>>,
+    near_entities: RefCell<Option<Suggestions<'n>>>,
+}
+
+impl<'n> Known<'n> {
+    /// Starts on a file.
+    pub fn new(names: &'n Names<'n>) -> Self {
+        Self {
+            names,
+            near_slots: RefCell::default(),
+            near_entities: RefCell::default(),
+        }
+    }
 
     /// Returns a diagnostic about an entity that the domain does not have.
     pub fn unknown_entity(&self, name: &str, place: &Place, length: u32) -> Option<Diagnostic> {
-        if self.has_domain == HasDomain::No || self.entities.contains(name) {
+        let entities = &self.names.entities;
+        if self.names.has_domain == HasDomain::No || entities.contains(name) {
             return None;
         }
-        let what = format!("entity `{name}` is not in the domain");
+        let what = format!("entity `{}` is not in the domain", shortened(name));
         let about = Diagnostic::new("W417", place.clone(), what).length(length);
-        Some(about.suggest(name, self.entities.iter().copied()))
+        let mut near = self.near_entities.borrow_mut();
+        let near = near.get_or_insert_with(|| Suggestions::new(entities.iter().copied()));
+        Some(about.suggest_of(name, near))
     }
 
     /// Returns a diagnostic about a slot that the domain does not have.
+    ///
+    /// Rasa: a value for it changes nothing. An error only where the type of the
+    /// slot decides what its value is: there Rasa reads no further.
     pub fn unknown_slot(
         &self,
         code: &'static str,
@@ -97,15 +125,18 @@ impl<'d> Known<'d> {
         place: &Place,
         length: u32,
     ) -> Option<Diagnostic> {
-        let is_known = self.slots.contains_key(name) || DEFAULT_SLOTS.contains(&name);
-        if is_known || self.has_domain == HasDomain::No {
+        let slots = &self.names.slots;
+        let is_known = slots.contains_key(name) || DEFAULT_SLOTS.contains(&name);
+        if is_known || self.names.has_domain == HasDomain::No {
             return None;
         }
-        let what = format!("slot `{name}` is not in the domain");
+        let what = format!("slot `{}` is not in the domain", shortened(name));
         let about = Diagnostic::new(code, place.clone(), what)
             .length(length)
             .help("define it under `slots` of the domain");
-        Some(about.suggest(name, self.slots.keys().copied()))
+        let mut near = self.near_slots.borrow_mut();
+        let near = near.get_or_insert_with(|| Suggestions::new(slots.keys().copied()));
+        Some(about.suggest_of(name, near))
     }
 }
 
@@ -429,7 +460,7 @@ impl BlockReader<'_, '_> {
                 return None;
             }
             for entry in item.entries() {
-                self.check_slot(&entry.key, &entry.at);
+                self.check_slot("W424", &entry.key, &entry.at);
                 values.insert(entry.key.to_string(), entry.value.to_json());
             }
         }

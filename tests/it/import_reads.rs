@@ -527,7 +527,7 @@ rules:
                │             ^^^^^^^^^^
                = help: did you mean `utter_greet`?
 
-            error[E406]: slot `dsh` is not in the domain
+            warning[W424]: slot `dsh` is not in the domain
               ──▶ data/stories.yml:7:21
                │
              7 │   - slot_was_set: [{dsh: pizza}, vip]
@@ -931,7 +931,7 @@ fn what_is_defined_in_two_domain_files_is_taken_from_the_first() {
     let imported = import(root.path());
     let domain = &imported.project.domain;
     assert_eq!(domain.slots[0].kind, SlotKind::Text);
-    assert_eq!(domain.actions, ["two", "one"]);
+    assert_eq!(domain.actions, ["one", "two"]);
     check_said(
         &files,
         expect![[r#"

@@ -293,13 +293,6 @@ fn a_typo_in_an_action_and_a_form_names_those_that_were_meant() {
 #[test]
 fn a_typo_in_a_slot_type_lists_the_types() {
     Project::with("domain.yml", "type: bool", "type: boolean").shows(expect![[r#"
-        error[E406]: slot `member` is not in the domain
-          ──▶ data/stories.yml:6:7
-           │
-         6 │     - member: true
-           │       ^^^^^^
-           = help: define it under `slots` of the domain
-
         error[E202]: unknown slot type `boolean`
            ──▶ domain.yml:17:11
             │
@@ -307,8 +300,8 @@ fn a_typo_in_a_slot_type_lists_the_types() {
             │           ^^^^^^^
             = help: one of text, bool, list, float, categorical, any
 
-        read 8 examples of 4 intents with 1 entity; 2 stories and 1 rule; a domain of 4 actions, 4 slots and 1 form
-        2 errors; `tabella explain-code CODE` says more
+        read 8 examples of 4 intents with 1 entity; 2 stories and 1 rule; a domain of 4 actions, 5 slots and 1 form
+        1 error; `tabella explain-code CODE` says more
         exit 65
     "#]]);
 }
@@ -370,6 +363,13 @@ fn a_broken_annotation_shows_what_is_wrong_with_it() {
     Project::with("data/nlu.yml", "[pizza](dish)", "[pizza] (dish)")
         .and("data/nlu.yml", "[pasta](dish)", "[pasta]{\"entity\": dish}")
         .shows(expect![[r#"
+            warning[W352]: an annotation is left as text: a blank stands between `]` and the type
+               ──▶ data/nlu.yml:13:7
+                │
+             13 │     - a [pizza] (dish) please
+                │       ^
+                = help: write `[text](type)`, or `[text]{"entity": "type", "value": "…"}`
+
             error[E306]: `{"entity": dish}` is not a JSON map: expected value
                ──▶ data/nlu.yml:14:7
                 │
@@ -378,7 +378,7 @@ fn a_broken_annotation_shows_what_is_wrong_with_it() {
                 = help: write `[text]{"entity": "type", "value": "…"}`; the map ends at its first `}`
 
             read 8 examples of 4 intents with 0 entities; 2 stories and 1 rule; a domain of 4 actions, 5 slots and 1 form
-            1 error; `tabella explain-code CODE` says more
+            1 error, 1 warning; `tabella explain-code CODE` says more
             exit 65
         "#]]);
 }
@@ -414,6 +414,56 @@ fn a_text_under_two_intents_names_both_places() {
         1 warning; `tabella explain-code CODE` says more
         exit 0
     "#]]);
+}
+
+/// A project with a mistake of each kind that shows only when parts are compared.
+fn with_many_mistakes() -> Project {
+    Project::with("data/nlu.yml", "- bring me something", "- hello")
+        .and("data/stories.yml", "intent: greet", "intent: gret")
+        .and("config.yml", "ionPolicy", "ionPolicy\n  max_histroy: 3")
+        .and("domain.yml", "payload: /order", "payload: /odrer")
+}
+
+#[test]
+fn an_error_hides_only_what_cannot_be_known_because_of_it() {
+    let project = with_many_mistakes();
+    let whole = ["W108", "W241", "W248", "W340", "W404"];
+    assert_eq!(project.codes(), whole);
+
+    // Whether something is used, nobody knows before all can be read.
+    let project = project.and("data/stories.yml", "  - intent: bye", "   - intent: bye");
+    assert_eq!(project.codes(), ["E004", "W108", "W248", "W340"]);
+
+    let project = with_many_mistakes().and("data/stories.yml", "- slot_was_set", "- slot_is_set");
+    assert_eq!(project.codes(), ["E401", "W108", "W248", "W340", "W404"]);
+
+    // The story and the button name intents that may stand in the domain.
+    let project = with_many_mistakes().and("domain.yml", "- greet", " - greet");
+    assert_eq!(project.codes(), ["E004", "W108", "W340"]);
+    let project = with_many_mistakes().and("domain.yml", "intents:\n- greet", "intents: greet\nx:");
+    assert_eq!(project.codes(), ["E010", "W108", "W340"]);
+
+    // Flawed as it is, the slot has a name.
+    let project = with_many_mistakes().and("domain.yml", "type: bool", "typ: bool");
+    assert_eq!(project.codes(), ["E202", "W108", "W248", "W340", "W404"]);
+
+    let project = with_many_mistakes().and("data/nlu.yml", "examples: |", "exmaples: |");
+    assert_eq!(project.codes(), ["E314", "W108", "W248", "W303", "W404"]);
+
+    let project = with_many_mistakes().and("config.yml", "- name: RegexFeaturizer", "- Regex");
+    assert_eq!(project.codes(), ["E101", "W241", "W248", "W340", "W404"]);
+}
+
+#[test]
+fn stories_are_compared_while_nlu_data_have_an_error() {
+    let project = Project::new();
+    project.write(
+        "data/more.yml",
+        "version: \"3.1\"\nstories:\n- story: odd\n  steps:\n  - intent: bye\n  - action: utter_greet\n",
+    );
+    assert_eq!(project.codes(), ["E452"]);
+    let project = project.and("data/nlu.yml", "- good bye", "- good [bye]{\"entity\": 5}");
+    assert_eq!(project.codes(), ["E306", "E452"]);
 }
 
 #[test]

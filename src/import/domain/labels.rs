@@ -32,7 +32,9 @@ fn named<'n>(item: &'n Node, what: &str, reading: &mut Reading) -> Vec<Named<'n>
             .about("E226", item, message)
             .help("indent the options further than the name: `- name:`, then `    option: …`");
         reading.diagnostics.push(about);
-        return Vec::new();
+        let first = entries.first();
+        let named = first.map(|one| (one.key.to_string(), reading.place(&one.at), None));
+        return named.into_iter().collect();
     }
     let options = |entry: &'n Entry| {
         let place = reading.place(&entry.at);

@@ -15,6 +15,8 @@ use crate::data::Places;
 use crate::data::SessionConfig;
 use crate::data::Slot;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Suggestions;
+use crate::import::check::HasDomain;
 use crate::import::dialect::Dialect;
 use crate::import::domain::DomainPart;
 use crate::import::domain::forms::FormPart;
@@ -25,7 +27,12 @@ use crate::import::responses::NamedResponse;
 ///
 /// See [`Dialect`] for what these are. Which definition counts is said in a
 /// warning; that two files say the same is a note.
-pub fn merge(parts: Vec<DomainPart>, dialect: Dialect) -> (Domain, Vec<Diagnostic>) {
+/// Names are compared only if there is a domain that could be read.
+pub fn merge(
+    parts: Vec<DomainPart>,
+    dialect: Dialect,
+    has_domain: HasDomain,
+) -> (Domain, Vec<Diagnostic>) {
     let mut merge = Merge {
         dialect,
         groups: parts.iter().map(|part| part.group).collect(),
@@ -39,8 +46,10 @@ pub fn merge(parts: Vec<DomainPart>, dialect: Dialect) -> (Domain, Vec<Diagnosti
     let triggers = std::mem::take(&mut columns.triggers);
     let domain = merge.domain(columns);
     let mut said = merge.said;
-    check_forms(&domain, &mut said);
-    check_triggers(&domain, &triggers, &mut said);
+    if has_domain == HasDomain::Yes {
+        check_forms(&domain, &mut said);
+        check_triggers(&domain, &triggers, &mut said);
+    }
     (domain, said)
 }
 
@@ -346,16 +355,16 @@ fn add_form_mappings(slots: &mut [Slot], forms: &[FormPart]) {
 /// Reports required slots that the domain does not have.
 fn check_forms(domain: &Domain, said: &mut Vec<Diagnostic>) {
     let slots: HashSet<&str> = domain.slots.iter().map(|slot| slot.name.as_str()).collect();
+    let mut near = Suggestions::new(slots.iter().copied());
     for form in &domain.forms {
         for slot in &form.required_slots {
             if !slots.contains(slot.as_str()) && !DEFAULT_SLOTS.contains(&slot.as_str()) {
                 let message = format!("form `{}` asks for unknown slot `{slot}`", form.name);
-                let known = domain.slots.iter().map(|slot| slot.name.as_str());
                 said.push(
                     Diagnostic::new("W206", form.place.clone(), message)
                         .length(form.name.chars().count() as u32)
                         .help("define it under `slots`")
-                        .suggest(slot, known),
+                        .suggest_of(slot, &mut near),
                 );
             }
         }
@@ -365,13 +374,14 @@ fn check_forms(domain: &Domain, said: &mut Vec<Diagnostic>) {
 /// Reports `triggers` that name no action.
 fn check_triggers(domain: &Domain, triggers: &[(String, Place)], said: &mut Vec<Diagnostic>) {
     let known = crate::import::check::actions(domain);
+    let mut near = Suggestions::new(domain.actions.iter().map(String::as_str));
     for (action, place) in triggers {
         if !known.contains(action.as_str()) {
             let message = format!("unknown action `{action}`");
             said.push(
                 Diagnostic::new("E210", place.clone(), message)
                     .length(action.chars().count() as u32)
-                    .suggest(action, domain.actions.iter().map(String::as_str)),
+                    .suggest_of(action, &mut near),
             );
         }
     }

@@ -19,6 +19,7 @@ use crate::import::responses;
 use crate::import::responses::NamedResponse;
 use crate::import::responses::Variations;
 use crate::import::yaml::Node;
+use crate::import::yaml::Yaml;
 
 pub use merge::merge;
 
@@ -30,6 +31,9 @@ pub struct DomainPart {
     pub group: usize,
     /// What it says about the version that it was written for.
     pub signs: Signs,
+    /// Whether a section has another shape than it must have: its names are not
+    /// known.
+    pub is_short: bool,
     intents: Vec<Intent>,
     entities: Vec<Entity>,
     slots: Vec<Slot>,
@@ -69,6 +73,7 @@ pub fn read(root: &Node, reading: &mut Reading) -> DomainPart {
     };
     for entry in root.entries() {
         let value = &entry.value;
+        part.is_short |= !has_shape(&entry.key, value);
         match entry.key.as_str() {
             "intents" => labels::intents(value, &mut part, reading),
             "entities" => labels::entities(value, &mut part, reading),
@@ -107,6 +112,20 @@ pub fn read(root: &Node, reading: &mut Reading) -> DomainPart {
     sdk_forms(&mut part, reading);
     keep_first(&mut part.responses, reading);
     part
+}
+
+/// Returns whether a section that lists names is a list or map, as it must be.
+fn has_shape(section: &str, value: &Node) -> bool {
+    match section {
+        "intents" | "entities" | "actions" => {
+            matches!(value.yaml, Yaml::List(_)) || value.is_null()
+        }
+        "slots" | "responses" | "templates" => {
+            matches!(value.yaml, Yaml::Map(_)) || value.is_null()
+        }
+        "forms" => !matches!(value.yaml, Yaml::Scalar(_)) || value.is_null(),
+        _ => true,
+    }
 }
 
 /// Reads `templates`, the name of `responses` in Rasa 1.

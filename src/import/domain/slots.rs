@@ -49,7 +49,7 @@ pub fn read(node: &Node, reading: &mut Reading) -> Vec<Slot> {
     let mut old = Old::default();
     let mut slots = Vec::new();
     for entry in node.entries() {
-        slots.extend(slot(entry, &mut old, reading));
+        slots.push(slot(entry, &mut old, reading));
     }
     tell(&old, reading);
     slots
@@ -80,22 +80,28 @@ fn tell(old: &Old<'_>, reading: &mut Reading) {
     }
 }
 
-fn slot<'n>(entry: &'n Entry, old: &mut Old<'n>, reading: &mut Reading) -> Option<Slot> {
+/// Reads one slot. One that cannot be read is of type `any`, so that its name is
+/// known.
+fn slot<'n>(entry: &'n Entry, old: &mut Old<'n>, reading: &mut Reading) -> Slot {
     let (name, at, node) = (&entry.key, &entry.at, &entry.value);
     if !matches!(node.yaml, Yaml::Map(_)) {
         let what = format!("slot `{name}` is a map with a `type`");
         reading.say("E205", at, what);
-        return None;
     }
     let mapped = node.get("mappings").filter(|node| !node.is_null());
-    if mapped.is_none() {
+    if mapped.is_none() && matches!(node.yaml, Yaml::Map(_)) {
         old.unmapped.push(at);
     }
     let initial_value = node.get("initial_value").map_or(Value::Null, Node::to_json);
-    let kind = kind(name, at, node, old, reading)?;
+    let kind = match node.yaml {
+        Yaml::Map(_) => kind(name, at, node, old, reading),
+        _ => None,
+    };
+    let is_read = kind.is_some();
+    let kind = kind.unwrap_or(SlotKind::Any);
     let influence = node.get("influence_conversation");
     let influences = reading.flag(influence, "`influence_conversation`");
-    if let (SlotKind::Any, Some(true), Some(at)) = (&kind, influences, influence) {
+    if let (true, SlotKind::Any, Some(true), Some(at)) = (is_read, &kind, influences, influence) {
         let what = format!("slot `{name}` of type `any` cannot influence");
         let about = reading
             .about("E205", at, what)
@@ -110,7 +116,7 @@ fn slot<'n>(entry: &'n Entry, old: &mut Old<'n>, reading: &mut Reading) -> Optio
         reading.say("W214", at, what);
     }
     let auto_fill = reading.flag(node.get("auto_fill"), "`auto_fill`");
-    Some(Slot {
+    Slot {
         name: name.to_string(),
         influences: influences.unwrap_or(true) && kind != SlotKind::Any,
         auto_fill: mapped.is_none() && auto_fill.unwrap_or(true),
@@ -118,7 +124,7 @@ fn slot<'n>(entry: &'n Entry, old: &mut Old<'n>, reading: &mut Reading) -> Optio
         initial_value,
         mappings: mapped.map_or_else(Vec::new, |list| mappings(name, list, reading)),
         place: reading.place(at),
-    })
+    }
 }
 
 /// Returns the type that a class path of Rasa's own slots means, as archives of

@@ -28,7 +28,7 @@ impl BlockReader<'_, '_> {
             if let Yaml::Map(entries) = &item.yaml {
                 for entry in entries {
                     let place = self.reading.place(&entry.at);
-                    self.check_slot(&entry.key, &entry.at);
+                    self.check_slot("W424", &entry.key, &entry.at);
                     let value = entry.value.to_json();
                     let name = entry.key.to_string();
                     events.push((Event::Slot { name, value }, place));
@@ -44,9 +44,9 @@ impl BlockReader<'_, '_> {
     }
 
     /// Reports a slot that the domain does not have.
-    pub(super) fn check_slot(&mut self, name: &str, node: &Node) {
+    pub(super) fn check_slot(&mut self, code: &'static str, name: &str, node: &Node) {
         let place = self.reading.place(node);
-        let about = self.known.unknown_slot("E406", name, &place, node.length);
+        let about = self.known.unknown_slot(code, name, &place, node.length);
         self.reading.diagnostics.extend(about);
     }
 
@@ -54,8 +54,8 @@ impl BlockReader<'_, '_> {
     ///
     /// Rasa 3.6: something for text and list slots, null for all others.
     fn default_value(&mut self, name: &str, node: &Node) -> Value {
-        self.check_slot(name, node);
-        let (value, influences) = match self.known.slots.get(name) {
+        self.check_slot("E406", name, node);
+        let (value, influences) = match self.known.names.slots.get(name) {
             Some((SlotKind::Text, influences)) => (json!("filled"), *influences),
             Some((SlotKind::List, influences)) => (json!(["filled"]), *influences),
             Some((_, influences)) => (Value::Null, *influences),

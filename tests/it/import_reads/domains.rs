@@ -225,6 +225,13 @@ fn in_a_folder_of_rasa_2_the_later_file_counts() {
                │         ^^^^^^^^^
                = note: the mappings are read as those of the slots, while the form is active
                = help: list the slots' names under `required_slots`, and put their `mappings` under `slots`
+
+            warning[W212]: `session_config` is set in two files: the later one counts
+               ──▶ domain/b.yml:10:1
+                │
+             10 │ session_config: {session_expiration_time: 9}
+                │ ^^^^^^^^^^^^^^
+                = note: first at domain/a.yml:9:1
         "#]],
     );
 }

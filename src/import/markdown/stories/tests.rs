@@ -5,10 +5,12 @@ use serde_json::json;
 use super::*;
 use crate::data::Domain;
 use crate::import::check::HasDomain;
+use crate::import::stories::Names;
 
 fn read_text(text: &str, purpose: Purpose) -> (Vec<Block>, Vec<String>) {
     let domain = Domain::default();
-    let known = Known::new(&domain, HasDomain::No);
+    let names = Names::new(&domain, HasDomain::No);
+    let known = Known::new(&names);
     let mut reading = Reading::new("stories.md".into());
     let blocks = read(text, &mut reading, &known, purpose);
     let show = |d: &Diagnostic| format!("{} {}:{}", d.code, d.place.line, d.place.column);
