@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::api::Findings;
+use crate::api::WorkspaceError;
 use crate::archive::ArchiveError;
 use crate::archive::Flaw;
 use crate::diagnostic::Severity;
@@ -82,6 +83,9 @@ pub enum TrainError {
         /// The tasks that could be meant.
         tasks: Vec<String>,
     },
+    /// A question about a workspace has no answer.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
     /// The archive could not be written or read.
     #[error(transparent)]
     Archive(#[from] ArchiveError),

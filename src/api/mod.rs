@@ -9,6 +9,7 @@
 //! call reads the project's folder and the cache it is given, and nothing else
 //! of its surroundings. What happens meanwhile is told to an [`Observer`].
 
+mod shared;
 mod options;
 mod notice;
 mod error;
@@ -26,6 +27,7 @@ mod cache;
 mod model_check;
 mod model_explained;
 mod diff;
+mod workspace;
 
 pub use assistant::Assistant;
 pub use cache::AgeGroup;
@@ -84,6 +86,7 @@ pub use options::TrainCoreOptions;
 pub use options::TrainNluOptions;
 pub use options::TrainOptions;
 pub use result::TrainingResult;
+pub use shared::Shared;
 pub use status::TaskExplanation;
 pub use status::TaskKey;
 pub use status::explain;
@@ -104,3 +107,17 @@ pub use validate::Subject;
 pub use validate::ValidateOptions;
 pub use validate::Validated;
 pub use validate::validate;
+pub use workspace::MemberNotice;
+pub use workspace::MemberObserver;
+pub use workspace::MemberReport;
+pub use workspace::MemberState;
+pub use workspace::MemberTask;
+pub use workspace::OpenWorkspace;
+pub use workspace::UnknownName;
+pub use workspace::WORKSPACE_FILE;
+pub use workspace::WORKSPACE_REPORT_VERSION;
+pub use workspace::WorkspaceError;
+pub use workspace::WorkspaceOptions;
+pub use workspace::WorkspaceReport;
+pub use workspace::open_workspace;
+pub use workspace::train_members;

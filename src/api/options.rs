@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::api::Observer;
+use crate::api::Shared;
 use crate::api::Validation;
 use crate::engine::CancelFlag;
 use crate::store::CacheLimits;
@@ -211,6 +213,8 @@ pub struct RunSettings {
     pub jobs: Option<usize>,
     /// The environment that `${NAME}` in the project's files is looked up in.
     pub environment: BTreeMap<String, String>,
+    /// Cache and threads, if others that run beside this one use them, too.
+    pub shared: Option<Arc<Shared>>,
     /// Set from outside to stop soon; nothing half-written is left.
     pub cancel: CancelFlag,
     /// Who is told what happens.
@@ -224,6 +228,7 @@ impl Default for RunSettings {
             cache: CacheSettings::Off,
             cache_limits: CacheLimits::default(),
             jobs: None,
+            shared: None,
             environment: BTreeMap::new(),
             cancel: CancelFlag::default(),
             observer: Observer::default(),

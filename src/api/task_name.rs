@@ -66,7 +66,7 @@ fn unknown(graph: &Graph, word: &str) -> TrainError {
 
 /// Returns whether `pattern` takes the whole of `name`: `*` stands for any
 /// characters, `?` for one. Time is at most the product of the two lengths.
-fn takes(pattern: &str, name: &str) -> bool {
+pub fn takes(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let name: Vec<char> = name.chars().collect();
     let (mut p, mut n) = (0, 0);

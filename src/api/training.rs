@@ -7,9 +7,6 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rayon::ThreadPoolBuilder;
-
-use crate::api::CacheSettings;
 use crate::api::Findings;
 use crate::api::Notice;
 use crate::api::RunSettings;
@@ -17,6 +14,10 @@ use crate::api::TrainError;
 use crate::api::TrainingResult;
 use crate::api::Validation;
 use crate::api::checks;
+use crate::api::shared::open_store;
+use crate::api::shared::tell_warnings;
+use crate::api::shared::threads;
+use crate::api::shared::tidy;
 use crate::api::situation::Situation;
 use crate::api::situation::situation;
 use crate::archive::Packed;
@@ -57,7 +58,6 @@ use crate::recipe::recipe;
 use crate::recipe::report;
 use crate::store::Access;
 use crate::store::Store;
-use crate::store::StoreSettings;
 
 /// A project as a graph, with the plan of its training.
 pub struct Prepared {
@@ -66,7 +66,7 @@ pub struct Prepared {
     /// What would run.
     pub plan: Plan,
     /// The cache that the plan was made with.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// Which halves there are data for.
     pub training_type: TrainingType,
 }
@@ -220,13 +220,12 @@ impl Training<'_> {
             persist_nlu_data: self.persist_nlu_data,
             project_name: self.project_name().into(),
         };
-        let threads = self.num_threads.unwrap_or(0);
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .map_err(TrainError::Threads)?;
+        let pool = match &self.run.shared {
+            Some(shared) => Arc::clone(&shared.pool),
+            None => threads(self.num_threads)?,
+        };
         let project = Arc::new(imported.project);
-        match recipe(&project, &order, Arc::new(pool)) {
+        match recipe(&project, &order, pool) {
             Ok(mut recipe) => {
                 let diagnostics = std::mem::take(&mut recipe.warnings);
                 self.tell(Findings {
@@ -257,27 +256,17 @@ impl Training<'_> {
         )
     }
 
-    fn store(&self) -> Store {
-        let store = match &self.run.cache {
-            CacheSettings::Off => Store::in_memory(),
-            CacheSettings::Folder(folder) => {
-                let access = if self.dry_run {
-                    Access::ReadOnly
-                } else {
-                    Access::ReadWrite
-                };
-                let folder = in_project(&self.run.project, folder);
-                Store::open(&StoreSettings::new(folder, access))
-            }
-        };
-        self.tell_store_warnings(&store);
-        store
-    }
-
-    fn tell_store_warnings(&self, store: &Store) {
-        for warning in store.take_warnings() {
-            self.run.observer.tell(Notice::Warning(warning.to_string()));
+    /// Returns the cache: the one that is shared, or one opened for this run.
+    fn store(&self) -> Arc<Store> {
+        let shared = self.run.shared.as_ref();
+        if let Some(store) = shared.and_then(|shared| shared.store.as_ref()) {
+            return Arc::clone(store);
         }
+        let access = match self.dry_run {
+            true => Access::ReadOnly,
+            false => Access::ReadWrite,
+        };
+        Arc::new(open_store(self.run, access))
     }
 
     fn tell_staleness(&self, prepared: &Prepared) -> TrainingResult {
@@ -300,7 +289,7 @@ impl Training<'_> {
         // Rasa 2.4 tells of a forced training only when there is a model.
         let is_forced = self.force && in_place.is_some();
         let report = report(&prepared.recipe, &prepared.plan, beyond, is_forced);
-        self.tell_store_warnings(&prepared.store);
+        tell_warnings(&prepared.store, &self.run.observer);
         report
     }
 
@@ -393,8 +382,10 @@ impl Training<'_> {
             .filter(|id| matches!(results.outcome(*id), Outcome::Ran { .. }));
         let ran = ran.count();
         let (model, is_new) = self.put_in_place(recipe, &results)?;
-        if ran > 0 {
-            self.tidy(store, &results.keys());
+        match &self.run.shared {
+            Some(shared) => shared.keep(results.keys()),
+            None if ran > 0 => tidy(store, &self.run.cache_limits, &results.keys(), observer),
+            None => {}
         }
         Ok(TrainingResult {
             model: Some(model),
@@ -404,25 +395,6 @@ impl Training<'_> {
             is_new,
             dry_run_results: None,
         })
-    }
-
-    /// Keeps the cache within its limits: at most once a day, when the archive is
-    /// in its place, and only if no other process uses the cache.
-    fn tidy(&self, store: &Store, needed: &BTreeSet<Digest>) {
-        if store.folder().is_none() || !store.is_collection_due() {
-            return;
-        }
-        let Some(alone) = store.alone() else {
-            return;
-        };
-        let collected = store.collect(&alone, &self.run.cache_limits, needed);
-        let dropped = collected.map_or(0, |told| told.too_old + told.too_much);
-        if dropped > 0 {
-            let text = format!("results that were old or too much left the cache: {dropped}");
-            self.run.observer.tell(Notice::Info(text));
-        }
-        drop(alone);
-        self.tell_store_warnings(store);
     }
 
     fn jobs(&self) -> NonZeroUsize {

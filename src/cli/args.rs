@@ -18,6 +18,7 @@ use crate::cli::explain_code::ExplainCodeArguments;
 use crate::cli::key::KeyArguments;
 use crate::cli::status::StatusArguments;
 use crate::cli::verify::VerifyArguments;
+use crate::cli::workspace::MemberArguments;
 
 /// The command line as a whole.
 #[derive(Debug, Parser)]
@@ -108,6 +109,12 @@ pub struct TrainArguments {
     /// Train one half only
     #[command(subcommand)]
     pub half: Option<Half>,
+    /// Which assistants of a workspace.
+    #[command(flatten)]
+    pub members: MemberArguments,
+    /// Start no other assistant when one has failed
+    #[arg(long)]
+    pub fail_fast: bool,
     /// The flags of a whole training.
     #[command(flatten)]
     pub both: TrainFlags,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use crate::api::Findings;
 use crate::api::TrainError;
+use crate::api::WorkspaceError;
 use crate::archive::ArchiveError;
 use crate::diagnostic::Severity;
 use crate::import::ImportError;
@@ -72,6 +73,7 @@ impl Exit {
             TrainError::MissingPart { .. } => Exit::BadInput,
             TrainError::Import(error) => Self::after_import(error),
             TrainError::Archive(error) => Self::after_archive(error),
+            TrainError::Workspace(error) => Self::after_workspace(error),
             TrainError::Cache(error) => Self::after_cache(error),
             TrainError::Write { .. } | TrainError::Threads(_) => Exit::InputOutput,
             TrainError::Interrupted => Exit::Interrupted,
@@ -83,6 +85,31 @@ impl Exit {
             Some(ErrorKind::NotFound) => Exit::NoInput,
             _ => Exit::InputOutput,
         }
+    }
+
+    fn after_workspace(error: &WorkspaceError) -> Self {
+        match error {
+            WorkspaceError::NoFile { .. } => Exit::NoInput,
+            _ => Exit::Usage,
+        }
+    }
+
+    /// Returns the worse of two ends, for a run with several.
+    pub fn worse(self, other: Self) -> Self {
+        let badness = |exit: Self| match exit {
+            Exit::Done => 0,
+            Exit::Stale(_) | Exit::Different => 1,
+            Exit::Usage => 2,
+            Exit::NoInput => 3,
+            Exit::BadInput => 4,
+            Exit::InputOutput => 5,
+            Exit::Internal => 6,
+            Exit::Interrupted => 7,
+        };
+        if badness(other) > badness(self) {
+            return other;
+        }
+        self
     }
 
     fn after_cache(error: &CacheError) -> Self {

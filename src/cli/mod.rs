@@ -27,6 +27,7 @@ mod status;
 mod test;
 mod train;
 mod verify;
+mod workspace;
 
 use std::env;
 use std::process::ExitCode;

@@ -33,10 +33,14 @@ use crate::cli::output::print;
 use crate::cli::report;
 use crate::cli::screen::Screen;
 use crate::cli::screen::duration;
+use crate::cli::workspace;
 use crate::engine::CancelFlag;
 
 /// Runs the command.
 pub fn run(arguments: &TrainArguments) -> Exit {
+    if arguments.members.are_given() {
+        return workspace::train(arguments);
+    }
     let since = Instant::now();
     let screen = Arc::new(Screen::new(arguments.place.quiet));
     let run = settings(&arguments.place, &screen);
@@ -72,13 +76,15 @@ pub fn settings(place: &PlaceArguments, screen: &Arc<Screen>) -> RunSettings {
         cache: cache_settings(place),
         cache_limits: limits(place.cache_max_size, place.cache_max_age),
         jobs: place.jobs,
+        shared: None,
         environment: environment(),
         cancel,
         observer: Observer::new(move |notice: Notice| screen.show(&notice)),
     }
 }
 
-fn both(flags: &TrainFlags, run: RunSettings) -> TrainOptions {
+/// Returns the options of a whole training.
+pub fn both(flags: &TrainFlags, run: RunSettings) -> TrainOptions {
     TrainOptions {
         domain: flags.domain.clone(),
         config: flags.config.clone(),

@@ -23,6 +23,7 @@ mod archive_safety;
 mod schemas;
 mod project_schemas;
 mod workspace;
+mod workspace_commands;
 mod convert;
 mod data_split;
 mod data_commands;

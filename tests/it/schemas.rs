@@ -70,7 +70,12 @@ fn check_told(name: &str) {
 
 #[test]
 fn the_schemas_of_what_commands_tell_take_and_refuse_their_samples() {
-    for name in ["cache-stats", "cache-check", "model-check"] {
+    for name in [
+        "cache-stats",
+        "cache-check",
+        "model-check",
+        "workspace-report",
+    ] {
         check_told(name);
     }
 }

@@ -24,11 +24,16 @@ use crate::cli::output::print;
 use crate::cli::project::ProjectFlags;
 use crate::cli::report;
 use crate::cli::screen::Screen;
+use crate::cli::workspace;
+use crate::cli::workspace::MemberArguments;
 use crate::recipe::Report;
 
 /// `tabella status`.
 #[derive(Debug, Args)]
 pub struct StatusArguments {
+    /// Which assistants of a workspace.
+    #[command(flatten)]
+    pub members: MemberArguments,
     /// What.
     #[command(flatten)]
     pub project: ProjectFlags,
@@ -45,18 +50,21 @@ pub struct StatusArguments {
 #[group(multiple = false)]
 pub struct Form {
     /// Write the graph in Graphviz's language
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "names", "all"])]
     pub dot: bool,
     /// Write the graph as a Mermaid flowchart
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "names", "all"])]
     pub mermaid: bool,
     /// Write a page with the graph drawn, which needs nothing else; `-` for standard output
-    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "names", "all"])]
     pub html: Option<PathBuf>,
 }
 
 /// Runs the command.
 pub fn run(arguments: &StatusArguments) -> Exit {
+    if arguments.members.are_given() {
+        return workspace::status(arguments);
+    }
     let place = &arguments.place;
     let screen = Arc::new(Screen::new(place.quiet));
     let report = match api::status(&arguments.project.options(place, &screen)) {

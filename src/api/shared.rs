@@ -1,0 +1,130 @@
+//! What trainings that run side by side share: the cache, opened once, and the
+//! threads that they compute with.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use rayon::ThreadPool;
+use rayon::ThreadPoolBuilder;
+
+use crate::api::CacheSettings;
+use crate::api::Notice;
+use crate::api::Observer;
+use crate::api::RunSettings;
+use crate::api::TrainError;
+use crate::api::in_project;
+use crate::digest::Digest;
+use crate::store::Access;
+use crate::store::CacheLimits;
+use crate::store::Store;
+use crate::store::StoreSettings;
+
+/// The cache and the threads of several trainings.
+///
+/// A cache that is off is not shared: without one, nothing that one training did
+/// may serve another.
+pub struct Shared {
+    /// The cache, opened for all.
+    pub store: Option<Arc<Store>>,
+    /// Threads for numeric work.
+    pub pool: Arc<ThreadPool>,
+    /// Keys of results that a training used or made.
+    needed: Mutex<BTreeSet<Digest>>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Opens the cache of `run` and starts threads, one a core by default.
+    ///
+    /// # Errors
+    ///
+    /// If no threads can be started.
+    pub fn open(
+        run: &RunSettings,
+        access: Access,
+        num_threads: Option<usize>,
+    ) -> Result<Self, TrainError> {
+        let store = match &run.cache {
+            CacheSettings::Off => None,
+            CacheSettings::Folder(_) => Some(Arc::new(open_store(run, access))),
+        };
+        Ok(Self {
+            store,
+            pool: threads(num_threads)?,
+            needed: Mutex::default(),
+        })
+    }
+
+    /// Notes what a training needs of the cache until all are over.
+    pub fn keep(&self, keys: BTreeSet<Digest>) {
+        let mut needed = self.needed.lock().unwrap_or_else(PoisonError::into_inner);
+        needed.extend(keys);
+    }
+
+    /// Keeps the cache within its limits when all trainings are over.
+    pub fn tidy(&self, limits: &CacheLimits, observer: &Observer) {
+        let Some(store) = &self.store else {
+            return;
+        };
+        let mut needed = self.needed.lock().unwrap_or_else(PoisonError::into_inner);
+        tidy(store, limits, &mem::take(&mut *needed), observer);
+    }
+}
+
+/// Opens the cache that a run asks for.
+pub fn open_store(run: &RunSettings, access: Access) -> Store {
+    let store = match &run.cache {
+        CacheSettings::Off => Store::in_memory(),
+        CacheSettings::Folder(folder) => {
+            let folder = in_project(&run.project, folder);
+            Store::open(&StoreSettings::new(folder, access))
+        }
+    };
+    tell_warnings(&store, &run.observer);
+    store
+}
+
+/// Starts threads for numeric work, one a core by default.
+///
+/// # Errors
+///
+/// If the system gives none.
+pub fn threads(count: Option<usize>) -> Result<Arc<ThreadPool>, TrainError> {
+    let builder = ThreadPoolBuilder::new().num_threads(count.unwrap_or(0));
+    builder.build().map(Arc::new).map_err(TrainError::Threads)
+}
+
+/// Keeps the cache within its limits: at most once a day, when archives are in
+/// their places, and only if no other process uses the cache.
+pub fn tidy(store: &Store, limits: &CacheLimits, needed: &BTreeSet<Digest>, observer: &Observer) {
+    if store.folder().is_none() || !store.is_collection_due() {
+        return;
+    }
+    let Some(alone) = store.alone() else {
+        return;
+    };
+    let collected = store.collect(&alone, limits, needed);
+    let dropped = collected.map_or(0, |told| told.too_old + told.too_much);
+    if dropped > 0 {
+        let text = format!("results that were old or too much left the cache: {dropped}");
+        observer.tell(Notice::Info(text));
+    }
+    drop(alone);
+    tell_warnings(store, observer);
+}
+
+/// Tells what is wrong with the cache, once.
+pub fn tell_warnings(store: &Store, observer: &Observer) {
+    for warning in store.take_warnings() {
+        observer.tell(Notice::Warning(warning.to_string()));
+    }
+}

@@ -1,0 +1,280 @@
+//! Trains assistants side by side, or looks at them: a few workers take one
+//! after the other.
+
+use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Instant;
+
+use crate::api::Findings;
+use crate::api::Notice;
+use crate::api::Observer;
+use crate::api::TrainError;
+use crate::api::TrainOptions;
+use crate::api::TrainingResult;
+use crate::api::chain;
+use crate::api::shared::Shared;
+use crate::api::train::training;
+use crate::api::training::Training;
+use crate::api::workspace::MemberObserver;
+use crate::api::workspace::MemberReport;
+use crate::api::workspace::MemberState;
+use crate::api::workspace::MemberTask;
+use crate::api::workspace::OpenWorkspace;
+use crate::api::workspace::WorkspaceReport;
+use crate::api::workspace::member::member_options;
+use crate::api::workspace::turns::Turns;
+use crate::data::Member;
+use crate::diagnostic::SourceMap;
+use crate::engine::Event;
+use crate::import::Want;
+use crate::recipe::Report;
+use crate::recipe::TaskState;
+use crate::store::Access;
+
+/// How assistants of a workspace are trained, or looked at.
+#[derive(Clone, Debug, Default)]
+pub struct WorkspaceOptions {
+    /// What all assistants have in common. Project, config, domain, data and
+    /// output are those of each assistant. `jobs` counts tasks of all assistants
+    /// together. The observer is told what is about all of them: the cache.
+    pub all: TrainOptions,
+    /// Starts no other assistant when one has failed.
+    pub fail_fast: bool,
+    /// Who is told what happens to each.
+    pub observer: MemberObserver,
+}
+
+/// Stack of a worker, in bytes: as much as the main thread of a process has.
+const STACK_SIZE: usize = 8 << 20;
+
+/// Trains assistants side by side, each as [`train`](crate::api::train) does; in
+/// a dry run tells what is stale. One that fails keeps no other from being
+/// trained.
+///
+/// # Errors
+///
+/// If no threads can be started. What becomes of each assistant is in the report.
+pub fn train_members(
+    workspace: &OpenWorkspace,
+    members: &[Member],
+    options: &WorkspaceOptions,
+) -> Result<WorkspaceReport, TrainError> {
+    let since = Instant::now();
+    let access = match options.all.dry_run {
+        true => Access::ReadOnly,
+        false => Access::ReadWrite,
+    };
+    let turns = Arc::new(Turns::new(members.to_vec(), options.observer.clone()));
+    let mut all = options.all.clone();
+    let num_threads = all.nlu_additional_arguments.num_threads;
+    let shared = Arc::new(Shared::open(&all.run, access, num_threads)?);
+    let jobs = jobs(&all);
+    all.run.jobs = Some((jobs / members.len().max(1)).max(1));
+    all.run.shared = Some(Arc::clone(&shared));
+    let crew = Crew {
+        workspace,
+        members,
+        all: &all,
+        fail_fast: options.fail_fast,
+        turns: &turns,
+        next: AtomicUsize::new(0),
+        has_failed: AtomicBool::new(false),
+    };
+    crew.work(jobs.min(members.len()));
+    let reports = turns.reports();
+    if reports
+        .iter()
+        .any(|report| report.state == MemberState::Trained)
+    {
+        shared.tidy(&all.run.cache_limits, &all.run.observer);
+    }
+    let file = workspace.file.to_string_lossy().into_owned();
+    Ok(WorkspaceReport::new(file, reports, ms(since)))
+}
+
+/// How many tasks may run at the same time.
+fn jobs(options: &TrainOptions) -> usize {
+    let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    options.run.jobs.unwrap_or_else(cores)
+}
+
+/// Workers, and what they share.
+struct Crew<'a> {
+    workspace: &'a OpenWorkspace,
+    members: &'a [Member],
+    all: &'a TrainOptions,
+    fail_fast: bool,
+    turns: &'a Arc<Turns>,
+    /// The assistant that the next free worker takes.
+    next: AtomicUsize,
+    has_failed: AtomicBool,
+}
+
+impl Crew<'_> {
+    fn work(&self, workers: usize) {
+        thread::scope(|scope| {
+            for number in 1..=workers {
+                thread::Builder::new()
+                    .name(format!("assistant-{number}"))
+                    .stack_size(STACK_SIZE)
+                    .spawn_scoped(scope, || self.take_turns())
+                    .expect("threads can be started");
+            }
+        });
+    }
+
+    /// Takes one assistant after the other until there are none left.
+    fn take_turns(&self) {
+        loop {
+            let at = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(member) = self.members.get(at) else {
+                return;
+            };
+            let is_over = self.all.run.cancel.is_set()
+                || self.fail_fast && self.has_failed.load(Ordering::Relaxed);
+            let report = match is_over {
+                true => blank(member, MemberState::NotStarted),
+                false => self.report(at, member),
+            };
+            if report.state == MemberState::Failed {
+                self.has_failed.store(true, Ordering::Relaxed);
+            }
+            self.turns.over(at, report);
+        }
+    }
+
+    /// Trains an assistant, and keeps what is worth telling of it.
+    fn report(&self, at: usize, member: &Member) -> MemberReport {
+        let since = Instant::now();
+        let mut options = member_options(&self.workspace.root, member, self.all);
+        let started: Arc<Mutex<Vec<MemberTask>>> = Arc::default();
+        let (turns, tasks) = (Arc::clone(self.turns), Arc::clone(&started));
+        options.run.observer = Observer::new(move |notice| {
+            if let Notice::Task(Event::Started { task, reasons, .. }) = &notice {
+                let name = task.name.to_string();
+                let why = reasons.iter().map(ToString::to_string).collect();
+                let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+                tasks.push(MemberTask { name, why });
+            }
+            turns.tell(at, notice);
+        });
+        let result = guarded(&training(&options, Want::All));
+        let mut started = started.lock().unwrap_or_else(PoisonError::into_inner);
+        let tasks = std::mem::take(&mut *started);
+        MemberReport {
+            ms: ms(since),
+            ..match result {
+                Ok(result) => done(member, result, tasks),
+                Err(error) => failed(member, error, tasks),
+            }
+        }
+    }
+}
+
+/// Trains or plans one assistant. A panic is a failure of this one alone.
+fn guarded(training: &Training<'_>) -> Result<TrainingResult, TrainError> {
+    catch_unwind(AssertUnwindSafe(|| training.run())).unwrap_or_else(|_| {
+        Err(TrainError::Task {
+            task: "import".to_owned(),
+            message: "panicked: a bug in Tabella, please report it with these lines".to_owned(),
+            is_bug: true,
+        })
+    })
+}
+
+fn done(member: &Member, result: TrainingResult, tasks: Vec<MemberTask>) -> MemberReport {
+    if let Some(report) = &result.dry_run_results {
+        return planned(member, report);
+    }
+    let state = match (result.ran, result.is_new) {
+        (0, false) => MemberState::UpToDate,
+        (0, true) => MemberState::Restored,
+        _ => MemberState::Trained,
+    };
+    MemberReport {
+        model: result.model.map(|path| path.to_string_lossy().into_owned()),
+        task_count: result.tasks,
+        tasks,
+        ..blank(member, state)
+    }
+}
+
+fn planned(member: &Member, report: &Report) -> MemberReport {
+    let state = match report.code {
+        0 => MemberState::Fresh,
+        _ => MemberState::Stale,
+    };
+    let stale = report
+        .tasks
+        .iter()
+        .filter(|task| task.state != TaskState::Fresh);
+    let stale = stale.map(|task| MemberTask {
+        name: task.name.clone(),
+        why: task.why.clone(),
+    });
+    MemberReport {
+        code: report.code,
+        task_count: report.tasks.len(),
+        tasks: stale.collect(),
+        estimate_ms: report.estimate_ms,
+        ..blank(member, state)
+    }
+}
+
+fn failed(member: &Member, error: TrainError, tasks: Vec<MemberTask>) -> MemberReport {
+    let mut report = MemberReport {
+        error: Some(chain(&error)),
+        tasks,
+        ..blank(member, MemberState::Failed)
+    };
+    report.failure = Some(match error {
+        // The lines were shown; the texts of all files need not be held.
+        TrainError::Mistakes(findings) => {
+            report.diagnostics.clone_from(&findings.diagnostics);
+            TrainError::Mistakes(Arc::new(Findings {
+                diagnostics: findings.diagnostics.clone(),
+                sources: SourceMap::default(),
+            }))
+        }
+        error => error,
+    });
+    report
+}
+
+/// Returns a report that says nothing but the state.
+fn blank(member: &Member, state: MemberState) -> MemberReport {
+    MemberReport {
+        name: member.name.clone(),
+        folder: shown(&member.folder),
+        config: shown(&member.config),
+        state,
+        code: 0,
+        model: None,
+        task_count: 0,
+        tasks: Vec::new(),
+        estimate_ms: None,
+        ms: 0,
+        error: None,
+        diagnostics: Vec::new(),
+        failure: None,
+    }
+}
+
+fn shown(path: &std::path::Path) -> String {
+    match path.as_os_str().is_empty() {
+        true => ".".to_owned(),
+        false => path.to_string_lossy().into_owned(),
+    }
+}
+
+fn ms(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,157 @@
+//! Tells what happens to assistants that run side by side as if they ran one
+//! after the other, in the order of the workspace.
+//!
+//! The first one that is not over is told of as it happens; what others tell
+//! waits for their turn.
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use crate::api::Findings;
+use crate::api::Notice;
+use crate::api::workspace::MemberReport;
+use crate::data::Member;
+use crate::diagnostic::SourceMap;
+use crate::engine::Event;
+
+/// Something about one assistant.
+#[derive(Debug)]
+pub enum MemberNotice<'a> {
+    /// What its training tells.
+    Told(Notice),
+    /// It is over.
+    Over(&'a MemberReport),
+}
+
+/// Whoever listens to all assistants; by default nobody. It is told which assistant
+/// a notice is about.
+#[derive(Clone, Default)]
+pub struct MemberObserver(Option<Listen>);
+
+type Listen = Arc<dyn Fn(&Member, MemberNotice<'_>) + Send + Sync>;
+
+impl MemberObserver {
+    /// Returns an observer that hands every notice to `listen`, one at a time.
+    pub fn new(listen: impl Fn(&Member, MemberNotice<'_>) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(listen)))
+    }
+
+    fn tell(&self, member: &Member, notice: MemberNotice<'_>) {
+        if let Some(listen) = &self.0 {
+            listen(member, notice);
+        }
+    }
+}
+
+impl fmt::Debug for MemberObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemberObserver")
+    }
+}
+
+/// Brings notices into the order of the assistants.
+pub struct Turns {
+    observer: MemberObserver,
+    queue: Mutex<Queue>,
+}
+
+struct Queue {
+    members: Vec<Member>,
+    /// The assistant whose turn it is.
+    current: usize,
+    /// What waits to be told, of each assistant.
+    waiting: Vec<Vec<Notice>>,
+    reports: Vec<Option<MemberReport>>,
+}
+
+impl Turns {
+    /// Returns the turns of these assistants.
+    pub fn new(members: Vec<Member>, observer: MemberObserver) -> Self {
+        let queue = Queue {
+            current: 0,
+            waiting: members.iter().map(|_| Vec::new()).collect(),
+            reports: members.iter().map(|_| None).collect(),
+            members,
+        };
+        Self {
+            observer,
+            queue: Mutex::new(queue),
+        }
+    }
+
+    /// Tells something about the assistant `at`, now or when it is its turn.
+    pub fn tell(&self, at: usize, notice: Notice) {
+        let mut queue = self.queue();
+        if at == queue.current {
+            let told = MemberNotice::Told(notice);
+            self.observer.tell(&queue.members[at], told);
+        } else if let Some(notice) = worth_keeping(notice) {
+            queue.waiting[at].push(notice);
+        }
+    }
+
+    /// Notes that an assistant is over, and tells what waited for that.
+    pub fn over(&self, at: usize, report: MemberReport) {
+        let mut queue = self.queue();
+        queue.reports[at] = Some(report);
+        while let Some(Some(report)) = queue.reports.get(queue.current) {
+            let member = &queue.members[queue.current];
+            self.observer.tell(member, MemberNotice::Over(report));
+            queue.current += 1;
+            self.catch_up(&mut queue);
+        }
+    }
+
+    /// Tells what waited for the turn that begins.
+    fn catch_up(&self, queue: &mut Queue) {
+        let at = queue.current;
+        let Some(waiting) = queue.waiting.get_mut(at).map(mem::take) else {
+            return;
+        };
+        for notice in waiting {
+            let told = MemberNotice::Told(notice);
+            self.observer.tell(&queue.members[at], told);
+        }
+    }
+
+    /// Returns the reports, in order.
+    pub fn reports(&self) -> Vec<MemberReport> {
+        let mut queue = self.queue();
+        let reports = mem::take(&mut queue.reports);
+        reports.into_iter().flatten().collect()
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns what of a notice is worth telling later: no progress, and of files
+/// only those that something is said about.
+fn worth_keeping(notice: Notice) -> Option<Notice> {
+    match notice {
+        Notice::Task(Event::Progress { .. } | Event::Reused { .. }) => None,
+        Notice::Diagnosed(findings) => Some(Notice::Diagnosed(Arc::new(trimmed(&findings)))),
+        notice => Some(notice),
+    }
+}
+
+fn trimmed(findings: &Findings) -> Findings {
+    let mut sources = SourceMap::default();
+    for diagnostic in &findings.diagnostics {
+        let file = &diagnostic.place.file;
+        if sources.text(file).is_none()
+            && let Some(text) = findings.sources.text(file)
+        {
+            sources.insert(file.clone(), text.into());
+        }
+    }
+    Findings {
+        diagnostics: findings.diagnostics.clone(),
+        sources,
+    }
+}

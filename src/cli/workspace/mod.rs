@@ -1,0 +1,188 @@
+//! Commands on many assistants at once: `train --all`, `status bot-a 'shop-*'`.
+//!
+//! The flags here say which assistants are meant; a command without any of them
+//! is about one project, and knows nothing of a workspace.
+
+mod stage;
+mod text;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::api;
+use crate::api::CacheSettings;
+use crate::api::OpenWorkspace;
+use crate::api::TrainError;
+use crate::api::TrainOptions;
+use crate::api::WorkspaceOptions;
+use crate::api::WorkspaceReport;
+use crate::api::in_project;
+use crate::api::open_workspace;
+use crate::cli::args::PlaceArguments;
+use crate::cli::args::TrainArguments;
+use crate::cli::cache_dir::cache_settings;
+use crate::cli::exit::Exit;
+use crate::cli::output::Format;
+use crate::cli::output::complain;
+use crate::cli::output::fail;
+use crate::cli::output::print;
+use crate::cli::screen::Screen;
+use crate::cli::status::StatusArguments;
+use crate::cli::train::both;
+use crate::cli::train::settings;
+use crate::cli::workspace::stage::Stage;
+use crate::data::Member;
+
+/// Which assistants of a workspace are meant.
+#[derive(Clone, Debug, Args)]
+pub struct MemberArguments {
+    /// Assistants of the workspace: names, or patterns such as 'shop-*'
+    #[arg(value_name = "NAME", conflicts_with_all = ONE_PROJECT)]
+    pub names: Vec<String>,
+    /// All assistants of the workspace
+    #[arg(long, conflicts_with = "names", conflicts_with_all = ONE_PROJECT)]
+    pub all: bool,
+    /// The workspace file [default: `tabella.yml` here or in a folder above]
+    #[arg(long, value_name = "FILE")]
+    pub workspace: Option<PathBuf>,
+}
+
+/// Flags that say what the workspace file says of each assistant.
+const ONE_PROJECT: [&str; 5] = ["config", "domain", "data", "out", "fixed_model_name"];
+
+impl MemberArguments {
+    /// Returns whether a workspace is meant.
+    pub fn are_given(&self) -> bool {
+        self.all || !self.names.is_empty() || self.workspace.is_some()
+    }
+}
+
+/// Runs `train` on assistants of a workspace.
+pub fn train(arguments: &TrainArguments) -> Exit {
+    let place = &arguments.place;
+    if arguments.half.is_some() {
+        let what = "a half is trained of one project; name assistants without `nlu` or `core`";
+        return refuse(place, what);
+    }
+    let screen = Arc::new(Screen::new(place.quiet));
+    let all = both(&arguments.both, settings(place, &screen));
+    let is_dry = all.dry_run;
+    let run = Run {
+        place,
+        members: &arguments.members,
+        screen,
+    };
+    run.on_all(all, arguments.fail_fast, |report| match is_dry {
+        true if report.code > 0 => Exit::Stale(report.code),
+        _ => Exit::Done,
+    })
+}
+
+/// Runs `status` on assistants of a workspace.
+pub fn status(arguments: &StatusArguments) -> Exit {
+    let place = &arguments.place;
+    let screen = Arc::new(Screen::new(place.quiet));
+    let all = arguments.project.options(place, &screen);
+    let run = Run {
+        place,
+        members: &arguments.members,
+        screen,
+    };
+    run.on_all(all, false, |_| Exit::Done)
+}
+
+/// Says what is wrong with the command line.
+fn refuse(place: &PlaceArguments, what: &str) -> Exit {
+    complain(&format!("error: {what}"));
+    match place.json {
+        true => {
+            let object = json!({ "error": what, "diagnostics": [] });
+            print(&object.to_string(), Exit::Usage)
+        }
+        false => Exit::Usage,
+    }
+}
+
+/// A command on assistants.
+struct Run<'a> {
+    place: &'a PlaceArguments,
+    members: &'a MemberArguments,
+    /// Shows what is about no assistant or about all.
+    screen: Arc<Screen>,
+}
+
+impl Run<'_> {
+    /// Trains the assistants, or looks at them, and shows what came of it; `exit`
+    /// says how a run without a failure ends.
+    fn on_all(
+        &self,
+        mut all: TrainOptions,
+        fail_fast: bool,
+        exit: impl Fn(&WorkspaceReport) -> Exit,
+    ) -> Exit {
+        if !self.members.all && self.members.names.is_empty() {
+            return refuse(
+                self.place,
+                "`--workspace` needs names of assistants, or `--all`",
+            );
+        }
+        let (workspace, members) = match self.open(&all) {
+            Ok(opened) => opened,
+            Err(error) => return fail(Format::of(self.place.json), &error),
+        };
+        all.run.cache = self.cache(&workspace);
+        let stage = Stage::new(self.place);
+        let options = WorkspaceOptions {
+            all,
+            fail_fast,
+            observer: stage.observer(),
+        };
+        let report = match api::train_members(&workspace, &members, &options) {
+            Ok(report) => report,
+            Err(error) => return fail(Format::of(self.place.json), &error),
+        };
+        let exit = match options.all.run.cancel.is_set() {
+            true => Exit::Interrupted,
+            false => exit(&report),
+        };
+        let failures = report
+            .assistants
+            .iter()
+            .filter_map(|one| one.failure.as_ref());
+        let exit = failures.map(Exit::after).fold(exit, Exit::worse);
+        let exit = exit.worse(stage.exit());
+        match (self.place.json, self.place.quiet) {
+            (true, _) => print(&text::json(&report), exit),
+            (false, true) => exit,
+            (false, false) => print(&text::sum(&report), exit),
+        }
+    }
+
+    /// Reads the workspace file and finds the assistants that are meant.
+    fn open(&self, all: &TrainOptions) -> Result<(OpenWorkspace, Vec<Member>), TrainError> {
+        let file = self.members.workspace.as_deref();
+        let project = &self.place.project;
+        let opened = open_workspace(file, project, &all.run.environment, &all.run.observer);
+        self.screen.show_notes();
+        let workspace = opened?;
+        let members = workspace.select(&self.members.names)?;
+        Ok((workspace, members))
+    }
+
+    /// Returns the cache that was asked for, or else the workspace's own.
+    fn cache(&self, workspace: &OpenWorkspace) -> CacheSettings {
+        let is_open = self.place.cache_dir.is_none() && !self.place.no_cache;
+        match workspace.cache().filter(|_| is_open) {
+            Some(folder) => CacheSettings::Folder(folder),
+            None => match cache_settings(self.place) {
+                CacheSettings::Folder(folder) => {
+                    CacheSettings::Folder(in_project(&self.place.project, &folder))
+                }
+                CacheSettings::Off => CacheSettings::Off,
+            },
+        }
+    }
+}

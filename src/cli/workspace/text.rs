@@ -1,0 +1,100 @@
+//! What came of assistants, as text and as JSON.
+
+use crate::api::MemberReport;
+use crate::api::MemberState;
+use crate::api::MemberTask;
+use crate::api::WorkspaceReport;
+use crate::cli::screen::duration;
+
+/// Stale tasks that are named of each assistant; the rest is counted.
+const TASKS_SHOWN: usize = 5;
+
+/// Returns the report as one JSON object
+/// (`schemas/workspace-report.schema.json`).
+pub fn json(report: &WorkspaceReport) -> String {
+    serde_json::to_string(report).expect("a report has string keys and plain values")
+}
+
+/// Returns what came of one assistant; none if it failed, which is said where
+/// errors are.
+pub fn line(report: &MemberReport) -> Option<String> {
+    let name = &report.name;
+    let model = report.model.as_deref().unwrap_or_default();
+    let tasks = report.task_count;
+    let time = duration(report.ms);
+    Some(match report.state {
+        MemberState::Trained => {
+            let ran = report.tasks.len();
+            format!("{name}: trained {model}: {ran} of {tasks} tasks in {time}")
+        }
+        MemberState::Restored => {
+            format!("{name}: restored {model} from the cache ({tasks} tasks, {time})")
+        }
+        MemberState::UpToDate => {
+            format!("{name}: nothing to do: {model} is up to date ({tasks} tasks, {time})")
+        }
+        MemberState::Fresh => format!("{name}: all {tasks} tasks are fresh"),
+        MemberState::Stale => stale(report),
+        MemberState::NotStarted => format!("{name}: not started"),
+        MemberState::Failed => return None,
+    })
+}
+
+/// Returns what is stale of an assistant, a line a task.
+fn stale(report: &MemberReport) -> String {
+    let (name, tasks) = (&report.name, report.task_count);
+    if report.tasks.is_empty() {
+        return format!(
+            "{name}: all results are in the cache, but no such model is in the output folder"
+        );
+    }
+    let estimate = report
+        .estimate_ms
+        .map(|ms| format!(", about {}", duration(ms)));
+    let mut lines = vec![format!(
+        "{name}: {} of {tasks} tasks are stale or may be{}",
+        report.tasks.len(),
+        estimate.unwrap_or_default()
+    )];
+    let shown = || report.tasks.iter().take(TASKS_SHOWN);
+    let width = shown().map(|task| task.name.len()).max().unwrap_or(0);
+    lines.extend(shown().map(|task| task_line(task, width)));
+    if report.tasks.len() > TASKS_SHOWN {
+        let more = report.tasks.len() - TASKS_SHOWN;
+        lines.push(format!("  and {more} more"));
+    }
+    lines.join("\n")
+}
+
+fn task_line(task: &MemberTask, width: usize) -> String {
+    let first = task.why.first().map_or("", String::as_str);
+    let more = match task.why.len() {
+        0 | 1 => String::new(),
+        count => format!(" (and {} more)", count - 1),
+    };
+    format!("  {:width$}  {first}{more}", task.name)
+}
+
+/// Returns how many assistants are in which state.
+pub fn sum(report: &WorkspaceReport) -> String {
+    let count = match report.assistants.len() {
+        1 => "1 assistant".to_owned(),
+        count => format!("{count} assistants"),
+    };
+    let states = report.counts.iter();
+    let states = states.map(|(state, count)| format!("{count} {}", word(*state)));
+    let states: Vec<String> = states.collect();
+    format!("{count} in {}: {}", duration(report.ms), states.join(", "))
+}
+
+fn word(state: MemberState) -> &'static str {
+    match state {
+        MemberState::Trained => "trained",
+        MemberState::Restored => "restored",
+        MemberState::UpToDate => "up to date",
+        MemberState::Fresh => "fresh",
+        MemberState::Stale => "stale",
+        MemberState::Failed => "failed",
+        MemberState::NotStarted => "not started",
+    }
+}
