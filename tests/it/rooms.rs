@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use regex::Regex;
 use walkdir::WalkDir;
@@ -52,9 +53,8 @@ fn forbidden_uses(rooms: &[String], room: &str, line: &str) -> Vec<String> {
     let place = |name: &str| rooms.iter().position(|room| room == name);
     let here = place(room).unwrap();
     // `$crate` of a macro is a path like any other.
-    Regex::new(r"\bcrate::(\{|\w+)")
-        .unwrap()
-        .captures_iter(line)
+    static PATH: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\bcrate::(\{|\w+)").unwrap());
+    PATH.captures_iter(line)
         .filter_map(|found| match &found[1] {
             "{" => Some("use one path a line".to_owned()),
             name => match place(name) {
