@@ -4,6 +4,7 @@
 //! ```text
 //!   core domain, stories ─▶ core.trackers ─┬▶ trackers ──▶ memorising and rule policies
 //!                                          └▶ augmented ─▶ networks
+//!   policy domain ─────────────────────────────────────────▶ all of them
 //! ```
 
 use std::ops::ControlFlow;
@@ -50,6 +51,7 @@ use crate::recipe::nlu::options_map;
 use crate::recipe::options::Written;
 use crate::recipe::options::with_causes;
 use crate::recipe::seeds::seed;
+use crate::recipe::slices::core_domain;
 
 /// Algorithm versions: raised when the output for the same input changes.
 const TRACKERS_VERSION: u32 = 1;
@@ -278,7 +280,7 @@ fn policy(
         _ => Turn::Usual,
     };
     let mut inputs = vec![
-        Input::leaf("domain", slices.core_domain.clone()),
+        Input::leaf("domain", slices.policy_domain.clone()),
         Input::output("trackers", trackers, "trackers"),
     ];
     let mut written = written_options(&options);
@@ -304,7 +306,8 @@ fn policy(
         let mut trained = options.train(&universe, &trackers, seed, &mut on_epoch);
         if let Err(PolicyError::Rules(_)) = trained {
             // Conversations have no names; a message about them needs some.
-            let mut named = training_trackers(&names.stories, &universe, augmentation);
+            let all = Universe::new(&core_domain(&names));
+            let mut named = training_trackers(&names.stories, &all, augmentation);
             named.trackers.retain(|tracker| !tracker.is_augmented);
             trackers.take_names(&named);
             trained = options.train(&universe, &trackers, seed, &mut on_epoch);

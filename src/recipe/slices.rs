@@ -9,8 +9,14 @@
 //! | entity types | regex extractor | names of annotated types | where they occur |
 //! | synonyms | synonym mapper | text to value, annotated values included | – |
 //! | responses | selectors (stored beside the model), package | all variations | – |
-//! | core domain | trackers, policies | what conversations are made of | texts of responses, session settings |
+//! | core domain | trackers | what conversations are made of | texts of responses, session settings |
+//! | policy domain | policies | what is seen of conversations | how slots are filled, slots without features |
 //! | stories | trackers | steps | names, places |
+//!
+//! Lists of the domain are sorted by name: in which order somebody wrote them
+//! down has no meaning. Differs from Rasa: there it decides which of two actions
+//! wins that a policy finds equally likely, and a slot that no policy sees, or
+//! another way to fill one, trains every policy again.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -25,6 +31,8 @@ use crate::data::NluData;
 use crate::data::Project;
 use crate::data::Response;
 use crate::data::SessionConfig;
+use crate::data::Slot;
+use crate::data::SlotKind;
 use crate::data::StoryGraph;
 use crate::digest::Digest;
 use crate::engine::Leaf;
@@ -101,8 +109,10 @@ pub struct Slices {
     pub responses: Leaf,
     /// What selectors may say: [`selector::Responses`].
     pub retrieval_responses: Leaf,
-    /// A [`Domain`] without what no policy reads.
+    /// A [`Domain`] without what conversations are not made of.
     pub core_domain: Leaf,
+    /// A [`Domain`] without what no policy sees.
+    pub policy_domain: Leaf,
     /// The whole [`Domain`] but the texts of responses.
     pub domain: Leaf,
     /// [`Stories`].
@@ -121,7 +131,8 @@ impl Slices {
             .into_iter()
             .map(|(name, all)| (name.clone(), all.clone()))
             .collect();
-        let domain = without_texts(&project.domain);
+        let domain = sorted(without_texts(&project.domain));
+        let core_domain = core_domain(project);
         Self {
             messages: messages(project),
             annotated: annotated(project),
@@ -130,7 +141,8 @@ impl Slices {
             synonyms: synonyms(project),
             responses: responses_leaf(project, responses),
             retrieval_responses: retrieval_responses(project, retrieval),
-            core_domain: domain_leaf(for_policies(&domain)),
+            policy_domain: domain_leaf(for_policies(&core_domain)),
+            core_domain: domain_leaf(core_domain),
             domain: domain_leaf(domain),
             stories: stories(project),
         }
@@ -233,16 +245,53 @@ fn without_texts(domain: &Domain) -> Domain {
     }
 }
 
-/// The domain without what no policy reads, as Rasa 3.6 prunes it before
-/// training Core: session settings and the order of a form's questions.
-fn for_policies(domain: &Domain) -> Domain {
+/// The domain with its lists sorted by name. Values of a categorical slot keep
+/// their order, which is that of its features; so do a form's questions.
+fn sorted(mut domain: Domain) -> Domain {
+    domain.intents.sort_by(|a, b| a.name.cmp(&b.name));
+    domain.entities.sort_by(|a, b| a.name.cmp(&b.name));
+    for entity in &mut domain.entities {
+        entity.roles.sort();
+        entity.groups.sort();
+    }
+    domain.slots.sort_by(|a, b| a.name.cmp(&b.name));
+    domain.forms.sort_by(|a, b| a.name.cmp(&b.name));
+    domain.actions.sort();
+    domain.e2e_actions.sort();
+    domain
+}
+
+/// Returns the domain without what conversations are not made of, as Rasa 3.6
+/// prunes it before training Core: session settings and the order of a form's
+/// questions.
+pub fn core_domain(project: &Project) -> Domain {
     let mut pruned = Domain {
         session: SessionConfig::default(),
-        ..domain.clone()
+        ..sorted(without_texts(&project.domain))
     };
     for form in &mut pruned.forms {
         form.required_slots.clear();
         form.ignored_intents.clear();
+    }
+    for intent in &mut pruned.intents {
+        intent.triggers = None;
+        intent.is_retrieval = false;
+    }
+    pruned
+}
+
+/// The domain without what no policy sees: slots without features, and how slots
+/// are filled, which is done when conversations are made.
+fn for_policies(core_domain: &Domain) -> Domain {
+    let mut pruned = Domain {
+        store_entities_as_slots: true,
+        ..core_domain.clone()
+    };
+    let is_seen = |slot: &Slot| slot.influences && slot.kind != SlotKind::Any;
+    pruned.slots.retain(is_seen);
+    for slot in &mut pruned.slots {
+        slot.mappings.clear();
+        slot.auto_fill = false;
     }
     pruned
 }

@@ -4,6 +4,7 @@
 
 mod shared;
 mod workbench;
+mod histories;
 mod json_schema;
 mod rooms;
 mod import_reads;

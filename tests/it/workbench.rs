@@ -1,6 +1,7 @@
 //! A project in a temporary folder, trained through the public API, with the
 //! log of what happened.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use tabella::api::Observer;
 use tabella::api::TrainError;
 use tabella::api::TrainOptions;
 use tabella::api::TrainingResult;
+use tabella::diagnostic::Severity;
 use tempfile::TempDir;
 
 /// An assistant in a folder of its own, with a cache beside it.
@@ -48,7 +50,8 @@ impl Workbench {
                 let path = entry.path().strip_prefix(source).unwrap();
                 let target = bench.root().join(path);
                 fs::create_dir_all(target.parent().unwrap()).unwrap();
-                fs::copy(entry.path(), target).unwrap();
+                // By content: the originals may be read-only.
+                fs::write(target, fs::read(entry.path()).unwrap()).unwrap();
             }
         }
         bench
@@ -86,6 +89,35 @@ impl Workbench {
         }
     }
 
+    /// Returns every file below a folder of the project, by its path in the
+    /// project; none if the folder is not there.
+    pub fn files(&self, folder: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+        let entries = walkdir::WalkDir::new(self.root().join(folder)).into_iter();
+        let files = entries
+            .filter_map(Result::ok)
+            .filter(|entry| entry.file_type().is_file());
+        let file = |entry: walkdir::DirEntry| {
+            let path = entry.path().strip_prefix(self.root()).unwrap();
+            (path.to_owned(), fs::read(entry.path()).unwrap())
+        };
+        files.map(file).collect()
+    }
+
+    /// Puts files in the place of others.
+    pub fn put(&self, old: &BTreeMap<PathBuf, Vec<u8>>, new: &BTreeMap<PathBuf, Vec<u8>>) {
+        for path in old.keys().filter(|path| !new.contains_key(*path)) {
+            fs::remove_file(self.root().join(path)).unwrap();
+        }
+        for (path, bytes) in new
+            .iter()
+            .filter(|(path, bytes)| old.get(*path) != Some(bytes))
+        {
+            let target = self.root().join(path);
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::write(target, bytes).unwrap();
+        }
+    }
+
     /// Replaces a piece of a file, which must be there exactly once.
     #[track_caller]
     pub fn replace(&self, path: &str, old: &str, new: &str) {
@@ -116,8 +148,14 @@ impl Workbench {
 
     /// Trains and returns the outcome.
     pub fn train(&self) -> Result<TrainingResult, TrainError> {
+        self.train_with(&self.options())
+    }
+
+    /// Trains with these options, made from [`options`](Self::options), and
+    /// returns the outcome.
+    pub fn train_with(&self, options: &TrainOptions) -> Result<TrainingResult, TrainError> {
         self.log.lock().unwrap().clear();
-        api::train(&self.options())
+        api::train(options)
     }
 
     /// Trains, and returns the archive's bytes.
@@ -151,4 +189,19 @@ impl Workbench {
     pub fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
     }
+}
+
+/// Returns the mistakes that a training names, a line each.
+pub fn mistakes(error: &TrainError) -> String {
+    let TrainError::Mistakes(findings) = error else {
+        return error.to_string();
+    };
+    let errors = findings
+        .diagnostics
+        .iter()
+        .filter(|one| one.severity == Severity::Error);
+    let lines: Vec<String> = errors
+        .map(|one| format!("{} {}: {}", one.code, one.place, one.message))
+        .collect();
+    lines.join("\n")
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -13,82 +12,9 @@ use tabella::diagnostic::Severity;
 use tabella::import::Imported;
 use tabella::import::Sources;
 use tabella::import::import_project;
-use walkdir::WalkDir;
 
-use crate::shared::shared;
-
-/// Copies a folder of files.
-fn copy(from: &Path, to: &Path) {
-    for entry in WalkDir::new(from).into_iter().map(Result::unwrap) {
-        let path = to.join(entry.path().strip_prefix(from).unwrap());
-        match entry.file_type().is_dir() {
-            true => fs::create_dir_all(&path).unwrap(),
-            // Copied by content: the originals may be read-only.
-            false => fs::write(&path, fs::read(entry.path()).unwrap()).unwrap(),
-        }
-    }
-}
-
-/// Applies a unified diff of text files, as `git diff` writes them.
-///
-/// # Panics
-///
-/// If a line that it removes or keeps is not there.
-fn apply(patch: &str, root: &Path) {
-    for file in patch.replace("\ndiff --git ", "\n\0").split('\0') {
-        let header = |mark: &str| {
-            let line = file.lines().find(|line| line.starts_with(mark))?;
-            line[mark.len()..]
-                .strip_prefix(['a', 'b'])?
-                .strip_prefix('/')
-        };
-        let (Some(path), is_there) = (header("+++ ").or(header("--- ")), header("+++ ").is_some())
-        else {
-            continue;
-        };
-        let path = root.join(path);
-        if !is_there {
-            fs::remove_file(&path).unwrap();
-            continue;
-        }
-        let old = fs::read_to_string(&path).unwrap_or_default();
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, patched(&old, file)).unwrap();
-    }
-}
-
-/// Returns a text after the hunks of a diff.
-fn patched(old: &str, diff: &str) -> String {
-    let lines: Vec<&str> = old.split_inclusive('\n').collect();
-    let mut new = String::new();
-    let mut at = 0;
-    let mut in_hunk = false;
-    let mut last = ' ';
-    for line in diff.split_inclusive('\n') {
-        if let Some(head) = line.strip_prefix("@@ -") {
-            let start = head.split([',', ' ']).next().unwrap();
-            let start = start.parse::<usize>().unwrap().saturating_sub(1).max(at);
-            new.extend(lines[at..start].iter().copied());
-            (at, in_hunk) = (start, true);
-        } else if in_hunk && line.starts_with('\\') {
-            // "No newline at end of file", of the line before.
-            if last == '+' {
-                new.truncate(new.trim_end_matches('\n').len());
-            }
-        } else if in_hunk && let Some(added) = line.strip_prefix('+') {
-            new.push_str(added);
-        } else if in_hunk && line.starts_with([' ', '-']) {
-            assert_eq!(lines[at].trim_end(), line[1..].trim_end(), "line {at}");
-            if line.starts_with(' ') {
-                new.push_str(lines[at]);
-            }
-            at += 1;
-        }
-        last = line.chars().next().unwrap_or(' ');
-    }
-    new.extend(lines[at..].iter().copied());
-    new
-}
+use crate::histories::history;
+use crate::workbench::Workbench;
 
 fn import(root: &Path) -> Imported {
     let there = |name: &&str| root.join(name).exists();
@@ -134,22 +60,16 @@ fn line(step: &str, imported: &Imported) -> String {
 /// Reads all steps of a series. Returns their lines, and each warning at the
 /// step where it is said for the first time.
 fn check(name: &str, steps: Expect, warnings: Expect) {
-    let Some(series) = shared(&format!("edit-series/{name}")) else {
+    let Some(history) = history(name) else {
         return;
     };
-    let root = tempfile::tempdir().unwrap();
-    copy(&series.join("base"), root.path());
-    let mut patches: Vec<PathBuf> = fs::read_dir(&series)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|suffix| suffix == "patch"))
-        .collect();
-    patches.sort();
+    let bench = Workbench::copy_of(&history.base);
+    let root = bench.root();
     let mut table = String::new();
     let mut first: BTreeSet<String> = BTreeSet::new();
     let mut said = String::new();
     let mut visit = |step: &str| {
-        let imported = import(root.path());
+        let imported = import(&root);
         table += &line(step, &imported);
         for about in &imported.diagnostics {
             if about.severity != Severity::Warning {
@@ -163,9 +83,9 @@ fn check(name: &str, steps: Expect, warnings: Expect) {
         }
     };
     visit("base");
-    for patch in &patches {
-        apply(&fs::read_to_string(patch).unwrap(), root.path());
-        visit(patch.file_stem().unwrap().to_str().unwrap());
+    for patch in &history.patches {
+        patch.apply(&root);
+        visit(&patch.name);
     }
     steps.assert_eq(&table);
     warnings.assert_eq(&said);
