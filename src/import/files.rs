@@ -2,19 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
-use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use walkdir::DirEntry;
-use walkdir::WalkDir;
-
 use crate::data::Place;
 use crate::diagnostic::Diagnostic;
-use crate::digest::Digest;
 use crate::import::FileKind;
 use crate::import::ImportError;
 use crate::import::InputFile;
@@ -23,11 +18,15 @@ use crate::import::format::Format;
 use crate::import::format::Other;
 use crate::import::json;
 use crate::import::json::Examples;
+use crate::import::looks::Eyes;
 use crate::import::markdown;
 use crate::import::reading::Reading;
 use crate::import::shelf;
 use crate::import::shelf::Shelf;
+use crate::import::shelf::Whole;
 use crate::import::unread;
+use crate::import::walk::suffix;
+use crate::import::walk::walk;
 use crate::import::yaml;
 use crate::import::yaml::Environment;
 use crate::import::yaml::Node;
@@ -71,7 +70,8 @@ pub struct Found {
 
 /// Collects the files to read.
 #[derive(Debug)]
-pub struct Candidate {
+pub struct Candidate<'e> {
+    eyes: &'e Eyes,
     root: PathBuf,
     found: Vec<Found>,
     /// Index in `found` by real path, so that a file given twice counts once.
@@ -81,10 +81,11 @@ pub struct Candidate {
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Candidate {
-    /// Returns a collection without files.
-    pub fn empty(root: &Path) -> Self {
+impl<'e> Candidate<'e> {
+    /// Returns a collection without files; `eyes` look for them.
+    pub fn empty(root: &Path, eyes: &'e Eyes) -> Self {
         Self {
+            eyes,
             root: root.to_owned(),
             found: Vec::new(),
             known: HashMap::new(),
@@ -110,7 +111,8 @@ impl Candidate {
             file: shown(&self.root, &full),
             ..Place::default()
         };
-        match fs::metadata(&full) {
+        self.note_detour(&full);
+        match self.eyes.metadata(&full).0 {
             Ok(meta) if meta.is_dir() && matches!(role, Role::Config) => {
                 let what = format!(
                     "`{}` is a folder, and the configuration is one file",
@@ -139,8 +141,19 @@ impl Candidate {
         Ok(())
     }
 
+    /// Notes where a path leads, if that is not where it seems to: by a link, or
+    /// by `..`. The same files may then be found by another path too.
+    fn note_detour(&self, full: &Path) {
+        let real = fs::canonicalize(full).ok();
+        let root = fs::canonicalize(&self.root).ok();
+        let below = full.strip_prefix(&self.root).unwrap_or(full);
+        if real.is_none() || real != root.map(|root| root.join(below)) {
+            self.eyes.add_link(full);
+        }
+    }
+
     fn add_folder(&mut self, folder: &Path, role: Role) -> Result<(), ImportError> {
-        for entry in walk(folder) {
+        for entry in walk(folder, self.eyes) {
             match entry {
                 Ok(entry) if entry.file_type().is_file() => {
                     if suffix(entry.path()).is_some() {
@@ -237,17 +250,6 @@ impl Candidate {
     }
 }
 
-/// Returns what lies in a folder and its folders, in order of names. Links are
-/// followed, and a folder that several of them lead to is visited once.
-pub fn walk(folder: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
-    let mut visited = HashSet::new();
-    let entries = WalkDir::new(folder).follow_links(true).sort_by_file_name();
-    entries.into_iter().filter_entry(move |entry| {
-        !entry.file_type().is_dir()
-            || fs::canonicalize(entry.path()).map_or(true, |real| visited.insert(real))
-    })
-}
-
 /// Returns a path as it is shown: relative to the root, with `/`.
 pub fn shown(root: &Path, path: &Path) -> Arc<str> {
     let path = path.strip_prefix(root).unwrap_or(path);
@@ -257,14 +259,6 @@ pub fn shown(root: &Path, path: &Path) -> Arc<str> {
         .map(|part| part.as_os_str().to_string_lossy().into_owned())
         .collect();
     parts.join("/").replacen("//", "/", 1).into()
-}
-
-/// Returns the suffix of a data file.
-fn suffix(path: &Path) -> Option<&str> {
-    let suffix = path.extension()?.to_str()?;
-    ["yml", "yaml", "json", "md"]
-        .contains(&suffix)
-        .then_some(suffix)
 }
 
 /// A file that was read and, if it is of use, parsed.
@@ -320,14 +314,15 @@ pub fn read(
     environment: &BTreeMap<String, String>,
 ) -> Result<ReadFile, ImportError> {
     let loaded = shelf.load(&found.path, &found.shown, shelf::FILE_LIMIT)?;
-    let (bytes, refused) = match loaded {
-        Ok(bytes) => (bytes, None),
-        Err(diagnostic) => (Vec::new(), Some(diagnostic)),
+    let (whole, refused) = match loaded {
+        Ok(whole) => (whole, None),
+        Err(diagnostic) => (Whole::of(Vec::new()), Some(diagnostic)),
     };
+    let Whole { bytes, digest } = whole;
     let kinds = kinds(&found, &bytes);
     let mut read = ReadFile {
         input: InputFile {
-            digest: Digest::of(&bytes),
+            digest,
             path: found.path.clone(),
             shown: found.shown.clone(),
             kinds,

@@ -20,10 +20,12 @@ use crate::import::ImportError;
 use crate::import::files::Candidate;
 use crate::import::files::Role;
 use crate::import::files::shown;
-use crate::import::files::walk;
+use crate::import::looks::Eyes;
+use crate::import::looks::Seen;
 use crate::import::reading::Reading;
 use crate::import::shelf::FILE_LIMIT;
 use crate::import::shelf::Shelf;
+use crate::import::walk::walk;
 use crate::import::yaml;
 use crate::import::yaml::Environment;
 use crate::import::yaml::Node;
@@ -120,19 +122,21 @@ pub fn check(root: &Node, reading: &mut Reading) {
 /// # Errors
 ///
 /// If something is there but cannot be read.
-pub fn add_projects(
-    candidates: &mut Candidate,
+pub fn add_projects<'e>(
+    candidates: &mut Candidate<'e>,
     root: &Path,
     config: &Path,
     environment: &BTreeMap<String, String>,
-) -> Result<Vec<Diagnostic>, ImportError> {
+    eyes: &'e Eyes,
+) -> Result<Added, ImportError> {
     let config = normal(&root.join(config));
     let mut walk = Walk {
         candidates,
         root,
         environment,
+        eyes,
         imported: Vec::new(),
-        said: Vec::new(),
+        added: Added::default(),
     };
     // What is wrong with the main config is said when it is read.
     if let Ok(Some(node)) = walk.peek(&config)
@@ -140,33 +144,48 @@ pub fn add_projects(
     {
         walk.imports(&config, &node)?;
     }
-    Ok(walk.said)
+    Ok(walk.added)
+}
+
+/// What was met on the way.
+#[derive(Debug, Default)]
+pub struct Added {
+    /// What is to be said about configs.
+    pub said: Vec<Diagnostic>,
+    /// Environment variables that they name, with their values if set.
+    pub environment: BTreeMap<String, Option<String>>,
 }
 
 /// A walk through imported projects.
-struct Walk<'a> {
-    candidates: &'a mut Candidate,
+struct Walk<'a, 'e> {
+    candidates: &'a mut Candidate<'e>,
     root: &'a Path,
     environment: &'a BTreeMap<String, String>,
+    eyes: &'e Eyes,
     /// Folders and configs that were visited.
     imported: Vec<PathBuf>,
-    said: Vec<Diagnostic>,
+    added: Added,
 }
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     /// Reads a config that may import something; another one is not parsed. What
     /// cannot be opened is reported when all files are read.
-    fn peek(&self, config: &Path) -> Result<Option<Node>, Vec<yaml::Mistake>> {
+    fn peek(&mut self, config: &Path) -> Result<Option<Node>, Vec<yaml::Mistake>> {
         let shown = shown(self.root, config);
-        let Ok(Ok(bytes)) = Shelf::Disk.load(config, &shown, FILE_LIMIT) else {
+        let Ok(Ok(whole)) = Shelf::Disk(self.eyes).load(config, &shown, FILE_LIMIT) else {
+            self.eyes.distrust();
             return Ok(None);
         };
+        let bytes = whole.bytes;
         if !bytes.windows(7).any(|word| word == b"imports") {
             return Ok(None);
         }
         let text = yaml::text::decode(&bytes).map_err(|mistake| vec![mistake])?;
         let text: Arc<str> = text.into();
-        yaml::parse(&text, &mut Environment::new(self.environment)).map(Some)
+        let mut environment = Environment::new(self.environment);
+        let parsed = yaml::parse(&text, &mut environment);
+        self.added.environment.extend(environment.used);
+        parsed.map(Some)
     }
 
     /// Visits what a config imports.
@@ -185,7 +204,7 @@ impl Walk<'_> {
             if self.imported.iter().any(|known| full.starts_with(known)) {
                 continue;
             }
-            if !full.is_dir() && !is_config(&full) {
+            if self.eyes.kind(&full) != Seen::Folder && !self.is_config(&full) {
                 let what = format!("`{path}` is neither a folder nor a config that is there");
                 let about = reading
                     .about("W119", item, what)
@@ -197,21 +216,22 @@ impl Walk<'_> {
             self.imported.push(full.clone());
             found.push(full);
         }
-        self.said.append(&mut reading.diagnostics);
+        self.added.said.append(&mut reading.diagnostics);
         found.iter().try_for_each(|path| self.project(path))
     }
 
     /// Adds a folder with all that lies in it, or the imports of a config.
     fn project(&mut self, path: &Path) -> Result<(), ImportError> {
-        if !path.is_dir() {
+        if self.eyes.kind(path) != Seen::Folder {
             return self.config(path);
         }
         let named = path.strip_prefix(self.root).unwrap_or(path);
         self.candidates.add(named, Role::Project)?;
-        let configs: Vec<PathBuf> = walk(path)
+        let configs: Vec<PathBuf> = walk(path, self.eyes)
+            .into_iter()
             .filter_map(Result::ok)
             .map(walkdir::DirEntry::into_path)
-            .filter(|path| is_config(path))
+            .filter(|path| self.is_config(path))
             .collect();
         configs.iter().try_for_each(|config| self.config(config))
     }
@@ -226,17 +246,17 @@ impl Walk<'_> {
                 for mistake in mistakes {
                     reading.say_mistake(mistake);
                 }
-                self.said.append(&mut reading.diagnostics);
+                self.added.said.append(&mut reading.diagnostics);
                 Ok(())
             }
         }
     }
-}
 
-/// Returns whether a file is a config by its name.
-fn is_config(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    matches!(name, Some("config.yml" | "config.yaml")) && path.is_file()
+    /// Returns whether a file is a config by its name.
+    fn is_config(&self, path: &Path) -> bool {
+        let name = path.file_name().and_then(|name| name.to_str());
+        matches!(name, Some("config.yml" | "config.yaml")) && self.eyes.kind(path) == Seen::File
+    }
 }
 
 /// Returns a path without `.` and, where that needs no look at the disk, `..`.

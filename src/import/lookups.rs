@@ -19,6 +19,7 @@ use crate::import::ImportError;
 use crate::import::InputFile;
 use crate::import::nlu::NluPart;
 use crate::import::shelf::Shelf;
+use crate::import::shelf::Whole;
 
 /// A file with a phrase of a lookup table on each line, as Markdown and JSON
 /// name them.
@@ -148,11 +149,14 @@ fn load_phrases(path: &Path, file: &LookupFile, shelf: Shelf<'_>) -> Result<Load
     let loaded = shelf.load(path, &shown, PhraseList::SIZE_LIMIT)?;
     let input = InputFile {
         path: path.to_owned(),
-        digest: Digest::of(loaded.as_deref().unwrap_or_default()),
+        digest: match &loaded {
+            Ok(whole) => whole.digest,
+            Err(_) => Digest::of(b""),
+        },
         kinds: vec![FileKind::Lookup],
         shown,
     };
-    let phrases = loaded.and_then(|mut bytes| {
+    let phrases = loaded.and_then(|Whole { mut bytes, .. }| {
         if bytes.starts_with(b"\xef\xbb\xbf") {
             bytes.drain(..3);
         }

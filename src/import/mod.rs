@@ -12,6 +12,8 @@
 //! Markdown and JSON make the same values as those of YAML.
 
 pub(crate) mod yaml;
+mod looks;
+mod walk;
 mod shelf;
 mod files;
 mod reading;
@@ -60,6 +62,7 @@ use crate::import::files::Candidate;
 use crate::import::files::ReadFile;
 use crate::import::files::Role;
 use crate::import::format::Format;
+use crate::import::importers::Added;
 use crate::import::reading::Reading;
 use crate::import::shelf::Shelf;
 use crate::import::stories::Purpose;
@@ -71,6 +74,15 @@ pub use counts::StoryCounts;
 pub use dialect::Dialect;
 pub use extent::Extent;
 pub use extent::Extents;
+pub use looks::Eyes;
+pub use looks::FileStamp;
+pub use looks::Look;
+pub use looks::Looks;
+pub use looks::REST_NS;
+pub use looks::Seen;
+pub use looks::Verdict;
+pub use looks::clock_ns;
+pub use looks::real_path;
 pub use names::DEFAULT_ACTIONS;
 pub use names::DEFAULT_INTENTS;
 pub use names::DEFAULT_SLOTS;
@@ -167,6 +179,8 @@ pub struct Imported {
     /// Environment variables that files name, with their values if set: part
     /// of the input as much as the files.
     pub environment: BTreeMap<String, Option<String>>,
+    /// Everything that was looked at.
+    pub looks: Looks,
 }
 
 /// A project that cannot be read. Mistakes *inside* the files, and paths that
@@ -190,7 +204,8 @@ pub enum ImportError {
 ///
 /// Only if a file or folder that exists cannot be read.
 pub fn import_project(sources: &Sources) -> Result<Imported, ImportError> {
-    let mut candidates = Candidate::empty(&sources.root);
+    let eyes = Eyes::default();
+    let mut candidates = Candidate::empty(&sources.root, &eyes);
     if !sources.config.as_os_str().is_empty() {
         candidates.add(&sources.config, Role::Config)?;
     }
@@ -200,14 +215,19 @@ pub fn import_project(sources: &Sources) -> Result<Imported, ImportError> {
     for path in &sources.data {
         candidates.add(path, Role::Data)?;
     }
-    let mut said = Vec::new();
+    let mut added = Added::default();
     if !sources.config.as_os_str().is_empty() {
         let (root, config) = (&sources.root, &sources.config);
-        said = importers::add_projects(&mut candidates, root, config, &sources.environment)?;
+        let environment = &sources.environment;
+        added = importers::add_projects(&mut candidates, root, config, environment, &eyes)?;
     }
-    let mut reader = Reader::open(candidates, Shelf::Disk, &sources.environment)?;
-    reader.say(said);
-    reader.project(&sources.root, sources.want, sources.language.as_deref())
+    let mut reader = Reader::open(candidates, Shelf::Disk(&eyes), &sources.environment)?;
+    reader.say(added.said);
+    let language = sources.language.as_deref();
+    let mut imported = reader.project(&sources.root, sources.want, language)?;
+    imported.environment.extend(added.environment);
+    imported.looks = eyes.looks();
+    Ok(imported)
 }
 
 /// Reads a project whose files are in memory, given as path and bytes; nothing
@@ -221,7 +241,8 @@ pub fn import_project(sources: &Sources) -> Result<Imported, ImportError> {
 ///
 /// None: it can only fail where [`import_project`] does.
 pub fn import_texts(files: &[(&str, &[u8])]) -> Result<Imported, ImportError> {
-    let mut candidates = Candidate::empty(Path::new(""));
+    let eyes = Eyes::default();
+    let mut candidates = Candidate::empty(Path::new(""), &eyes);
     for (name, _) in files {
         let path = Path::new(name);
         let role = match *name {
@@ -267,12 +288,13 @@ pub fn import_test_stories(
     paths: &[PathBuf],
     domain: &Domain,
 ) -> Result<Imported, ImportError> {
-    let mut candidates = Candidate::empty(root);
+    let eyes = Eyes::default();
+    let mut candidates = Candidate::empty(root, &eyes);
     for path in paths {
         candidates.add(path, Role::Test)?;
     }
     let environment = BTreeMap::new();
-    let mut reader = Reader::open(candidates, Shelf::Disk, &environment)?;
+    let mut reader = Reader::open(candidates, Shelf::Disk(&eyes), &environment)?;
     reader.look_for_traps(Want::Core);
     let stories = reader.stories(domain, check::HasDomain::Yes, Purpose::Test);
     let extents = reader.extents();
@@ -306,7 +328,7 @@ struct Reader<'s> {
 impl<'s> Reader<'s> {
     /// Reads and parses all candidates, in parallel.
     fn open(
-        candidates: Candidate,
+        candidates: Candidate<'_>,
         shelf: Shelf<'s>,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, ImportError> {
@@ -588,6 +610,7 @@ impl<'s> Reader<'s> {
             diagnostics,
             sources,
             environment,
+            looks: Looks::default(),
             dialect: Dialect::default(),
             extents,
         }

@@ -12,7 +12,13 @@ use std::sync::Arc;
 
 use crate::data::Place;
 use crate::diagnostic::Diagnostic;
+use crate::digest::Digest;
 use crate::import::ImportError;
+use crate::import::looks::Eyes;
+use crate::import::looks::FileStamp;
+use crate::import::looks::Look;
+use crate::import::looks::Seen;
+use crate::import::looks::clock_ns;
 
 /// Bytes that a file may have: 1 GiB. A hundred times the largest project that
 /// we know of has files of half that.
@@ -21,8 +27,8 @@ pub const FILE_LIMIT: usize = 1 << 30;
 /// Files by path.
 #[derive(Clone, Copy, Debug)]
 pub enum Shelf<'a> {
-    /// Those of the file system.
-    Disk,
+    /// Those of the file system; what is looked at is noted.
+    Disk(&'a Eyes),
     /// These; no other is looked for.
     Memory(&'a BTreeMap<PathBuf, &'a [u8]>),
 }
@@ -31,7 +37,7 @@ impl Shelf<'_> {
     /// Returns whether there is a file at a path.
     pub fn has_file(self, path: &Path) -> bool {
         match self {
-            Self::Disk => path.is_file(),
+            Self::Disk(eyes) => eyes.kind(path) == Seen::File,
             Self::Memory(files) => files.contains_key(path),
         }
     }
@@ -47,12 +53,12 @@ impl Shelf<'_> {
         path: &Path,
         shown: &Arc<str>,
         limit: usize,
-    ) -> Result<Result<Vec<u8>, Diagnostic>, ImportError> {
+    ) -> Result<Result<Whole, Diagnostic>, ImportError> {
         let loaded = match self {
-            Self::Disk => load(path, limit),
+            Self::Disk(eyes) => load(path, limit, eyes),
             Self::Memory(files) => match files.get(path) {
                 Some(bytes) if bytes.len() > limit => Ok(Err(Refusal::TooLarge)),
-                Some(bytes) => Ok(Ok(bytes.to_vec())),
+                Some(bytes) => Ok(Ok(Whole::of(bytes.to_vec()))),
                 None => Err(io::ErrorKind::NotFound.into()),
             },
         };
@@ -63,6 +69,23 @@ impl Shelf<'_> {
                 source,
             }),
         }
+    }
+}
+
+/// A file's bytes and their digest.
+#[derive(Debug)]
+pub struct Whole {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Their digest.
+    pub digest: Digest,
+}
+
+impl Whole {
+    /// Returns `bytes` with their digest.
+    pub fn of(bytes: Vec<u8>) -> Self {
+        let digest = Digest::of(&bytes);
+        Self { bytes, digest }
     }
 }
 
@@ -91,7 +114,8 @@ impl Refusal {
     }
 }
 
-fn load(path: &Path, limit: usize) -> io::Result<Result<Vec<u8>, Refusal>> {
+fn load(path: &Path, limit: usize, eyes: &Eyes) -> io::Result<Result<Whole, Refusal>> {
+    let since_ns = clock_ns();
     let meta = fs::metadata(path)?;
     if !meta.is_file() {
         return Ok(Err(Refusal::NotRegular));
@@ -103,9 +127,20 @@ fn load(path: &Path, limit: usize) -> io::Result<Result<Vec<u8>, Refusal>> {
     // It may grow or shrink meanwhile: what is read counts.
     let mut bytes = Vec::with_capacity(size + 1);
     let file = File::open(path)?;
+    let stamp = FileStamp::of(&file.metadata()?);
     file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(match bytes.len() > limit {
-        true => Err(Refusal::TooLarge),
-        false => Ok(bytes),
-    })
+    if bytes.len() > limit {
+        return Ok(Err(Refusal::TooLarge));
+    }
+    let whole = Whole::of(bytes);
+    let seen = Seen::Bytes(whole.digest);
+    eyes.add(
+        path,
+        Look {
+            seen,
+            stamp,
+            since_ns,
+        },
+    );
+    Ok(Ok(whole))
 }

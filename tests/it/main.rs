@@ -9,6 +9,7 @@ mod json_schema;
 mod rooms;
 mod import_reads;
 mod hostile;
+mod looks;
 mod import_properties;
 mod rasa_reads;
 mod old_formats;
