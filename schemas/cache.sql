@@ -24,12 +24,16 @@ CREATE TABLE results (
     used_day INTEGER NOT NULL  -- the last use, written once a day
 ) STRICT, WITHOUT ROWID;
 
--- The stat cache of one project: a packed table of path, stat fields and
--- digest (`src/store/files.rs`), read and written whole.
-CREATE TABLE files (
-    root   TEXT PRIMARY KEY NOT NULL,
-    packed BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+-- What stands for the last run of a project that left nothing to do. Whoever
+-- removes a result removes the witnesses that stand on it. New in version 2.
+CREATE TABLE witnesses (
+    project  TEXT PRIMARY KEY NOT NULL,
+    key      BLOB NOT NULL CHECK (length(key) = 32), -- of what decides the outcome apart from files
+    results  BLOB NOT NULL,    -- keys of the results that it stands on, 32 bytes each
+    used_day INTEGER NOT NULL, -- the last use, written once a day
+    looks    BLOB NOT NULL,    -- what was looked at (`src/api/witness/packed.rs`), then the digest of key, results and that
+    told     BLOB NOT NULL     -- JSON: the tasks, as a dry run tells of them
+) STRICT;
 
 -- Runs that did something, the newest last.
 CREATE TABLE runs (

@@ -15,6 +15,12 @@ pub enum Notice {
     Task(Event),
     /// What is wrong or remarkable in the project's files.
     Diagnosed(Arc<Findings>),
+    /// Nothing was read, as all is as it was in a run before: so many warnings
+    /// about the project's files were told then.
+    AsBefore {
+        /// How many.
+        warnings: usize,
+    },
     /// Something that the user may want to change.
     Warning(String),
     /// Something to know.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::api::Observer;
 use crate::api::Shared;
 use crate::api::Validation;
+use crate::api::WitnessSettings;
 use crate::engine::CancelFlag;
 use crate::store::CacheLimits;
 
@@ -215,6 +216,9 @@ pub struct RunSettings {
     pub environment: BTreeMap<String, String>,
     /// Cache and threads, if others that run beside this one use them, too.
     pub shared: Option<Arc<Shared>>,
+    /// Whether it may be found out without reading the project that there is
+    /// nothing to do.
+    pub witness: WitnessSettings,
     /// Set from outside to stop soon; nothing half-written is left.
     pub cancel: CancelFlag,
     /// Who is told what happens.
@@ -230,6 +234,7 @@ impl Default for RunSettings {
             jobs: None,
             shared: None,
             environment: BTreeMap::new(),
+            witness: WitnessSettings::Off,
             cancel: CancelFlag::default(),
             observer: Observer::default(),
         }

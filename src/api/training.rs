@@ -1,5 +1,6 @@
 //! One training from files to archive, whichever function asked for it.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs;
 use std::num::NonZeroUsize;
@@ -28,6 +29,8 @@ use crate::archive::latest_model;
 use crate::archive::place;
 use crate::archive::read_model;
 use crate::check::check_conversations;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Severity;
 use crate::diagnostic::SourceMap;
 use crate::diagnostic::arrange;
 use crate::digest::Digest;
@@ -41,10 +44,14 @@ use crate::engine::Results;
 use crate::engine::Settings;
 use crate::engine::execute;
 use crate::engine::plan;
+use crate::import::Eyes;
 use crate::import::ImportError;
 use crate::import::Imported;
+use crate::import::Looks;
+use crate::import::Seen;
 use crate::import::Sources;
 use crate::import::Want;
+use crate::import::clock_ns;
 use crate::import::import_project;
 use crate::recipe::ARCHIVE;
 use crate::recipe::Order;
@@ -69,6 +76,32 @@ pub struct Prepared {
     pub store: Arc<Store>,
     /// Which halves there are data for.
     pub training_type: TrainingType,
+    /// Everything of the project that was looked at.
+    pub looks: Looks,
+    /// Environment variables that the files name, with their values if set.
+    pub environment: BTreeMap<String, Option<String>>,
+    /// What was told of the project's files.
+    pub said: Said,
+}
+
+/// What was told of a project's files, and would be told again while they are
+/// the same.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// How many warnings there were.
+    pub warnings: usize,
+    /// Warnings without a place in a file.
+    pub sentences: Vec<String>,
+}
+
+/// A project as a graph, with what it was made of.
+struct Made {
+    recipe: Recipe,
+    training_type: TrainingType,
+    sources: SourceMap,
+    looks: Looks,
+    environment: BTreeMap<String, Option<String>>,
+    said: Said,
 }
 
 /// What is to be trained and where it goes.
@@ -108,23 +141,45 @@ pub struct Training<'a> {
 impl Training<'_> {
     /// Trains, or tells what is stale.
     pub fn run(&self) -> Result<TrainingResult, TrainError> {
-        let prepared = self.prepare()?;
+        self.refuse_finetuning()?;
+        let store = self.store_with_witness();
+        if let Some(result) = store.as_ref().and_then(|store| self.as_witnessed(store)) {
+            return Ok(result);
+        }
+        let prepared = self.prepare_with(store)?;
         match self.dry_run {
             true => Ok(self.tell_staleness(&prepared)),
             false => self.execute(&prepared),
         }
     }
 
+    fn refuse_finetuning(&self) -> Result<(), TrainError> {
+        match self.finetune {
+            Some(model) => Err(TrainError::NoFinetuning {
+                model: model.to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Reads the project and finds out what would run. Every command that tells
     /// or trains starts here.
     pub fn prepare(&self) -> Result<Prepared, TrainError> {
-        if let Some(model) = self.finetune {
-            return Err(TrainError::NoFinetuning {
-                model: model.to_owned(),
-            });
-        }
-        let (recipe, training_type, sources) = self.graph_and_texts()?;
-        let store = self.store();
+        self.refuse_finetuning()?;
+        self.prepare_with(None)
+    }
+
+    /// Does that with the cache, if it was opened already.
+    fn prepare_with(&self, store: Option<Arc<Store>>) -> Result<Prepared, TrainError> {
+        let Made {
+            recipe,
+            training_type,
+            sources,
+            looks,
+            environment,
+            said,
+        } = self.made()?;
+        let store = store.unwrap_or_else(|| self.store());
         let plan = plan(&recipe.graph, &store, PlanSettings { force: self.force });
         self.check_conversations(&recipe, &plan, sources)?;
         Ok(Prepared {
@@ -132,63 +187,80 @@ impl Training<'_> {
             plan,
             store,
             training_type,
+            looks,
+            environment,
+            said,
         })
     }
 
     /// Reads the project and makes its graph; looks at no result.
     pub fn graph(&self) -> Result<(Recipe, TrainingType), TrainError> {
-        let (recipe, training_type, _) = self.graph_and_texts()?;
-        Ok((recipe, training_type))
+        let made = self.made()?;
+        Ok((made.recipe, made.training_type))
     }
 
-    fn graph_and_texts(&self) -> Result<(Recipe, TrainingType, SourceMap), TrainError> {
-        let imported = self.import()?;
+    fn made(&self) -> Result<Made, TrainError> {
+        let mut said = Said::default();
+        let mut imported = self.import(&mut said)?;
         let Situation {
             training_type,
             warning,
         } = situation(&imported.project, self.want)?;
         if let Some(warning) = warning {
             self.run.observer.tell(Notice::Warning(warning.to_owned()));
+            said.sentences.push(warning.to_owned());
         }
         let sources = imported.sources.clone();
-        let recipe = self.recipe(imported, training_type)?;
-        Ok((recipe, training_type, sources))
+        let looks = std::mem::take(&mut imported.looks);
+        let environment = std::mem::take(&mut imported.environment);
+        let recipe = self.recipe(imported, training_type, &mut said)?;
+        Ok(Made {
+            recipe,
+            training_type,
+            sources,
+            looks,
+            environment,
+            said,
+        })
     }
 
     /// Reads the project; tells what is remarkable, refuses what is wrong.
-    fn import(&self) -> Result<Imported, TrainError> {
+    fn import(&self, said: &mut Said) -> Result<Imported, TrainError> {
         let project = &self.run.project;
         must_be_folder(project)?;
+        let eyes = Eyes::default();
         let mut imported = import_project(&Sources {
             root: project.clone(),
             config: self.config.to_owned(),
-            domain: domain_paths(project, self.domain),
-            data: there_or_named(project, self.data, "data"),
+            domain: domain_paths(project, self.domain, &eyes),
+            data: there_or_named(project, self.data, "data", &eyes),
             want: self.want,
             language: None,
             environment: self.run.environment.clone(),
         })?;
+        imported.looks.add_all(eyes.looks());
         let findings = Findings {
             diagnostics: checks::findings(&mut imported, self.validation),
             sources: imported.sources.clone(),
         };
-        self.tell(findings)?;
+        said.warnings += self.tell(findings)?;
         Ok(imported)
     }
 
     /// Tells findings, and fails if one of them keeps the project from being
-    /// trained.
-    fn tell(&self, findings: Findings) -> Result<(), TrainError> {
+    /// trained. Returns how many warnings were told.
+    fn tell(&self, findings: Findings) -> Result<usize, TrainError> {
         if findings.diagnostics.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let told = checks::told(&findings, self.validation);
         let observer = &self.run.observer;
         observer.tell(Notice::Diagnosed(Arc::clone(&told)));
-        match checks::must_stop(&findings, self.validation) {
-            true => Err(TrainError::Mistakes(told)),
-            false => Ok(()),
+        if checks::must_stop(&findings, self.validation) {
+            return Err(TrainError::Mistakes(told));
         }
+        let is_warning = |one: &&Diagnostic| one.severity == Severity::Warning;
+        Ok(told.diagnostics.iter().filter(is_warning).count())
     }
 
     /// Compares stories and rules with each other, if a policy is to learn from
@@ -210,10 +282,16 @@ impl Training<'_> {
             diagnostics,
             sources,
         })
+        .map(|_| ())
     }
 
     /// Makes the graph.
-    fn recipe(&self, imported: Imported, kind: TrainingType) -> Result<Recipe, TrainError> {
+    fn recipe(
+        &self,
+        imported: Imported,
+        kind: TrainingType,
+        said: &mut Said,
+    ) -> Result<Recipe, TrainError> {
         let order = Order {
             training_type: kind,
             augmentation: self.augmentation,
@@ -228,7 +306,7 @@ impl Training<'_> {
         match recipe(&project, &order, pool) {
             Ok(mut recipe) => {
                 let diagnostics = std::mem::take(&mut recipe.warnings);
-                self.tell(Findings {
+                said.warnings += self.tell(Findings {
                     diagnostics,
                     sources: imported.sources,
                 })?;
@@ -246,7 +324,7 @@ impl Training<'_> {
 
     /// Returns what tells this project's history from others in the cache: where
     /// it lies, and what of it is trained.
-    fn project_name(&self) -> String {
+    pub fn project_name(&self) -> String {
         let root = fs::canonicalize(&self.run.project).unwrap_or_else(|_| self.run.project.clone());
         format!(
             "{}|{}|{:?}",
@@ -257,7 +335,7 @@ impl Training<'_> {
     }
 
     /// Returns the cache: the one that is shared, or one opened for this run.
-    fn store(&self) -> Arc<Store> {
+    pub fn store(&self) -> Arc<Store> {
         let shared = self.run.shared.as_ref();
         if let Some(store) = shared.and_then(|shared| shared.store.as_ref()) {
             return Arc::clone(store);
@@ -294,7 +372,7 @@ impl Training<'_> {
     }
 
     /// Returns the archive that a training would replace or be beside.
-    fn model_in_place(&self, kind: TrainingType) -> Option<PathBuf> {
+    pub fn model_in_place(&self, kind: TrainingType) -> Option<PathBuf> {
         let out = in_project(&self.run.project, self.output);
         let fixed = self
             .fixed_name
@@ -312,13 +390,14 @@ impl Training<'_> {
             plan,
             store,
             training_type,
+            ..
         } = prepared;
         let all = || Part::of(*training_type);
         let package = plan.task(recipe.package);
         if !package.is_fresh() {
             return BTreeSet::new();
         }
-        let Some(record) = package_record(recipe, plan, store) else {
+        let Some(record) = record_in_cache(recipe, plan, store) else {
             return BTreeSet::new();
         };
         if holds(in_place, &record.file) {
@@ -381,7 +460,10 @@ impl Training<'_> {
             .ids()
             .filter(|id| matches!(results.outcome(*id), Outcome::Ran { .. }));
         let ran = ran.count();
-        let (model, is_new) = self.put_in_place(recipe, &results)?;
+        let since_ns = clock_ns();
+        let record = package_record(recipe, &results)?;
+        let (model, is_new) = self.put_in_place(recipe, &results, &record)?;
+        self.bear_witness(prepared, &model, record.file, since_ns);
         match &self.run.shared {
             Some(shared) => shared.keep(results.keys()),
             None if ran > 0 => tidy(store, &self.run.cache_limits, &results.keys(), observer),
@@ -411,24 +493,11 @@ impl Training<'_> {
         &self,
         recipe: &Recipe,
         results: &Results<'_>,
+        record: &PackageRecord,
     ) -> Result<(PathBuf, bool), TrainError> {
-        let output = |name| {
-            results
-                .output(recipe.package, name)
-                .map_err(|error| TrainError::Task {
-                    task: "package".to_owned(),
-                    message: error.to_string(),
-                    is_bug: false,
-                })
-        };
-        let record: PackageRecord =
-            serde_json::from_slice(&output(RECORD)?).map_err(|error| TrainError::Task {
-                task: "package".to_owned(),
-                message: error.to_string(),
-                is_bug: true,
-            })?;
+        let archive = || packaged(recipe, results, ARCHIVE);
         if let Some(folder) = self.train_path {
-            return self.unpack_into(&in_project(&self.run.project, folder), &output(ARCHIVE)?);
+            return self.unpack_into(&in_project(&self.run.project, folder), &archive()?);
         }
         let out = in_project(&self.run.project, self.output);
         let path = archive_path(
@@ -442,7 +511,7 @@ impl Training<'_> {
             return Ok((path, false));
         }
         let packed = Packed {
-            bytes: output(ARCHIVE)?.to_vec(),
+            bytes: archive()?.to_vec(),
             digest: record.manifest,
             training_type: record.training_type,
         };
@@ -475,6 +544,30 @@ impl Training<'_> {
     }
 }
 
+/// Returns an output of the package task.
+fn packaged(
+    recipe: &Recipe,
+    results: &Results<'_>,
+    name: &str,
+) -> Result<Arc<Vec<u8>>, TrainError> {
+    let output = results.output(recipe.package, name);
+    output.map_err(|error| TrainError::Task {
+        task: "package".to_owned(),
+        message: error.to_string(),
+        is_bug: false,
+    })
+}
+
+/// Reads the record of the package task.
+fn package_record(recipe: &Recipe, results: &Results<'_>) -> Result<PackageRecord, TrainError> {
+    let record = packaged(recipe, results, RECORD)?;
+    serde_json::from_slice(&record).map_err(|error| TrainError::Task {
+        task: "package".to_owned(),
+        message: error.to_string(),
+        is_bug: true,
+    })
+}
+
 /// Fails if the project's folder cannot be opened.
 pub fn must_be_folder(project: &Path) -> Result<(), TrainError> {
     match fs::read_dir(project) {
@@ -490,20 +583,26 @@ pub fn must_be_folder(project: &Path) -> Result<(), TrainError> {
 /// the folder `domain` stands for it.
 ///
 /// Differs from Rasa: it reads such a folder only when it is named.
-pub fn domain_paths(project: &Path, paths: &[PathBuf]) -> Vec<PathBuf> {
-    match there_or_named(project, paths, "domain.yml") {
-        none if none.is_empty() && in_project(project, Path::new("domain")).is_dir() => {
-            vec!["domain".into()]
-        }
-        paths => paths,
+pub fn domain_paths(project: &Path, paths: &[PathBuf], eyes: &Eyes) -> Vec<PathBuf> {
+    let named = there_or_named(project, paths, "domain.yml", eyes);
+    let folder = project.join("domain");
+    match named.is_empty() && eyes.kind(&folder) == Seen::Folder {
+        true => vec!["domain".into()],
+        false => named,
     }
 }
 
 /// Returns the paths, or none when they are the default and it is not there:
 /// only a path that somebody named must exist.
-pub fn there_or_named(project: &Path, paths: &[PathBuf], default: &str) -> Vec<PathBuf> {
+pub fn there_or_named(
+    project: &Path,
+    paths: &[PathBuf],
+    default: &str,
+    eyes: &Eyes,
+) -> Vec<PathBuf> {
+    let is_there = |path: &Path| eyes.kind(&project.join(path)) != Seen::Nothing;
     match paths {
-        [path] if path == Path::new(default) && !in_project(project, path).exists() => Vec::new(),
+        [path] if path == Path::new(default) && !is_there(path) => Vec::new(),
         _ => paths.to_vec(),
     }
 }
@@ -518,7 +617,7 @@ pub fn in_project(project: &Path, path: &Path) -> PathBuf {
 }
 
 /// Reads the record of a fresh package task without running anything.
-fn package_record(recipe: &Recipe, plan: &Plan, store: &Store) -> Option<PackageRecord> {
+fn record_in_cache(recipe: &Recipe, plan: &Plan, store: &Store) -> Option<PackageRecord> {
     let key = plan.task(recipe.package).key?;
     let record = store.result(key)?.outputs.get(RECORD)?.digest;
     serde_json::from_slice(&store.blob(record)?).ok()

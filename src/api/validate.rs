@@ -26,6 +26,7 @@ use crate::diagnostic::arrange;
 use crate::diagnostic::has_errors;
 use crate::import::Counts;
 use crate::import::Extent;
+use crate::import::Eyes;
 use crate::import::Sources;
 use crate::import::Want;
 use crate::import::import_project;
@@ -109,11 +110,12 @@ pub struct Validated {
 pub fn validate(options: &ValidateOptions) -> Result<Validated, TrainError> {
     let project = options.project.as_path();
     must_be_folder(project)?;
+    let eyes = Eyes::default();
     let mut imported = import_project(&Sources {
         root: project.to_owned(),
         config: options.config.clone(),
-        domain: domain_paths(project, &options.domain),
-        data: there_or_named(project, &options.data, "data"),
+        domain: domain_paths(project, &options.domain, &eyes),
+        data: there_or_named(project, &options.data, "data", &eyes),
         want: Want::All,
         language: None,
         environment: options.environment.clone(),

@@ -75,12 +75,18 @@ pub fn latest_model(path: &Path) -> Result<PathBuf, ArchiveError> {
 ///
 /// If the pointer cannot be written.
 pub fn point_to(archive: &Path) -> Result<(), ArchiveError> {
+    let (path, bytes) = pointer(archive);
+    write_if_changed(&path, &bytes)?;
+    Ok(())
+}
+
+/// Returns the pointer beside `archive` that names it: its path and its bytes.
+pub fn pointer(archive: &Path) -> (PathBuf, Vec<u8>) {
     let name = archive.file_name().unwrap_or_default().to_string_lossy();
     let pointer = Pointer {
         archive: name.into_owned(),
     };
-    write_if_changed(&archive.with_file_name(POINTER), &canonical_json(&pointer))?;
-    Ok(())
+    (archive.with_file_name(POINTER), canonical_json(&pointer))
 }
 
 /// Returns the archive that the pointer of `folder` names, if both are there.

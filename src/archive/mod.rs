@@ -57,6 +57,7 @@ pub use fingerprint::Fingerprint;
 pub use fingerprint::Unrecorded;
 pub use latest::latest_model;
 pub use latest::point_to;
+pub use latest::pointer;
 pub use manifest::Manifest;
 pub use manifest::ManifestEntry;
 pub use metadata::ARCHIVE_FORMAT;

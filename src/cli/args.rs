@@ -92,6 +92,9 @@ pub struct PlaceArguments {
     /// Keep no results and use none, whatever `--cache-dir` says
     #[arg(long, global = true)]
     pub no_cache: bool,
+    /// Read all files, even where their stamps say that nothing has changed
+    #[arg(long, global = true)]
+    pub verify_inputs: bool,
     /// Tasks that may run at the same time [default: one a core]
     #[arg(long, value_name = "N", global = true, value_parser = at_least_one)]
     pub jobs: Option<usize>,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -34,6 +36,8 @@ pub struct Screen {
     watched: bool,
     bars: Mutex<BTreeMap<String, Bar>>,
     notes: Mutex<Vec<Findings>>,
+    /// Warnings that were shown in a run before.
+    earlier: AtomicUsize,
 }
 
 /// A running task on the screen.
@@ -58,6 +62,7 @@ impl Screen {
             watched,
             bars: Mutex::default(),
             notes: Mutex::default(),
+            earlier: AtomicUsize::default(),
         }
     }
 
@@ -66,6 +71,9 @@ impl Screen {
         match notice {
             Notice::Task(event) => self.task(event),
             Notice::Diagnosed(findings) => self.findings(findings),
+            Notice::AsBefore { warnings } => {
+                self.earlier.fetch_add(*warnings, Ordering::Relaxed);
+            }
             Notice::Warning(text) => self.warning(text),
             Notice::Info(text) | Notice::Success(text) => self.line(text),
         }
@@ -97,11 +105,12 @@ impl Screen {
         }
     }
 
-    /// Returns how many warnings wait.
+    /// Returns how many warnings wait, or were shown in a run before.
     pub fn waiting_warnings(&self) -> usize {
         let waiting = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         let all = waiting.iter().flat_map(|findings| &findings.diagnostics);
-        all.filter(|one| one.severity == Severity::Warning).count()
+        let waiting = all.filter(|one| one.severity == Severity::Warning).count();
+        waiting + self.earlier.load(Ordering::Relaxed)
     }
 
     /// Shows the warnings and notes that waited.

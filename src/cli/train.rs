@@ -26,6 +26,7 @@ use crate::cli::args::TrainNluFlags;
 use crate::cli::cache_dir::cache_settings;
 use crate::cli::cache_dir::limits;
 use crate::cli::environment::environment;
+use crate::cli::environment::witness;
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::output::fail;
@@ -78,6 +79,7 @@ pub fn settings(place: &PlaceArguments, screen: &Arc<Screen>) -> RunSettings {
         jobs: place.jobs,
         shared: None,
         environment: environment(),
+        witness: witness(place.verify_inputs),
         cancel,
         observer: Observer::new(move |notice: Notice| screen.show(&notice)),
     }

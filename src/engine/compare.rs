@@ -1,7 +1,9 @@
 //! Reasons: the difference between what a task reads and what its last run read.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -31,11 +33,17 @@ pub(crate) fn items_name(role: &str) -> String {
 /// Runs of other names that are compared when a task has none of its own.
 const RELATIVES_MAX: usize = 8;
 
+/// Keys of runs, by project and kind.
+type Gone = HashMap<(Arc<str>, String), Vec<Digest>>;
+
 /// What ran last, in all projects of a graph.
 pub(crate) struct History<'a> {
     graph: &'a Graph,
     store: &'a Store,
     last_runs: BTreeMap<Arc<str>, BTreeMap<String, LastRun>>,
+    /// Keys of the runs whose task is no longer in its project, by project and
+    /// kind; few of each.
+    gone: OnceCell<Gone>,
 }
 
 /// A former run with the description of what it read.
@@ -59,11 +67,18 @@ impl<'a> History<'a> {
             graph,
             store,
             last_runs,
+            gone: OnceCell::new(),
         }
     }
 
     pub(crate) fn into_last_runs(self) -> BTreeMap<Arc<str>, BTreeMap<String, LastRun>> {
         self.last_runs
+    }
+
+    /// Returns the keys of the last runs of the graph's tasks.
+    pub(crate) fn last_keys(&self) -> Vec<Digest> {
+        let runs = self.graph.ids().filter_map(|id| self.last_run(id));
+        runs.map(|run| run.key).collect()
     }
 
     /// Returns the last run of the same name in the same project.
@@ -104,14 +119,26 @@ impl<'a> History<'a> {
     /// Returns runs of the same kind whose task is no longer in the project:
     /// the task may have been one of them before it got another name.
     fn relatives(&self, task: &Task) -> Vec<Former> {
-        let Some(runs) = self.last_runs.get(&task.project) else {
-            return Vec::new();
-        };
-        let same_kind = runs.iter().filter(|(_, run)| run.kind == task.kind);
-        let gone = same_kind.filter(|(name, _)| !self.graph.has_name(&task.project, name));
-        gone.take(RELATIVES_MAX)
-            .filter_map(|(_, run)| self.former(run.key))
-            .collect()
+        let gone = self.gone.get_or_init(|| self.find_gone());
+        let keys = gone.get(&(task.project.clone(), task.kind.to_owned()));
+        let keys = keys.into_iter().flatten();
+        keys.filter_map(|key| self.former(*key)).collect()
+    }
+
+    fn find_gone(&self) -> Gone {
+        let mut gone = Gone::new();
+        for (project, runs) in &self.last_runs {
+            for (name, run) in runs {
+                if self.graph.has_name(project, name) {
+                    continue;
+                }
+                let keys = gone.entry((project.clone(), run.kind.clone())).or_default();
+                if keys.len() < RELATIVES_MAX {
+                    keys.push(run.key);
+                }
+            }
+        }
+        gone
     }
 
     /// Returns what the result under `key` was made of, if the store remembers.

@@ -19,6 +19,7 @@ use crate::engine::compare::History;
 use crate::engine::key::KeyInput;
 use crate::engine::key::task_key;
 use crate::store::LastRun;
+use crate::store::OutputRef;
 use crate::store::Store;
 use crate::store::StoredResult;
 
@@ -114,12 +115,13 @@ impl Plan {
 
 /// Finds out what would run. Reads the store, writes nothing.
 pub fn plan(graph: &Graph, store: &Store, settings: PlanSettings) -> Plan {
+    let history = History::new(graph, store);
     let mut planner = Planner {
         graph,
-        store,
         settings,
         required: required_outputs(graph),
-        history: History::new(graph, store),
+        known: Known::new(store, &history),
+        history,
         stale_keys: HashMap::new(),
         tasks: Vec::with_capacity(graph.len()),
     };
@@ -147,29 +149,67 @@ pub(crate) fn required_outputs(graph: &Graph) -> Vec<BTreeSet<String>> {
     required
 }
 
-/// Returns the first output that is wanted and not to be had.
+/// Returns the first output that is wanted and not to be had; `is_there` says
+/// whether the bytes of an output are.
 pub(crate) fn lost_output(
-    store: &Store,
     result: &StoredResult,
     required: &BTreeSet<String>,
+    is_there: impl Fn(&OutputRef) -> bool,
 ) -> Option<String> {
     let unknown = required
         .iter()
         .find(|name| !result.outputs.contains_key(*name));
     let gone = || {
         let mut outputs = result.outputs.iter();
-        outputs.find(|(_, output)| !store.contains(output.digest, output.size))
+        outputs.find(|(_, output)| !is_there(output))
     };
     unknown
         .cloned()
         .or_else(|| gone().map(|(name, _)| name.clone()))
 }
 
+/// What the store holds of the last runs of a graph's tasks: nearly all that a
+/// plan asks for, in few queries.
+struct Known<'a> {
+    store: &'a Store,
+    results: HashMap<Digest, StoredResult>,
+    /// Sizes of outputs inside the database.
+    sizes: HashMap<Digest, u64>,
+}
+
+impl<'a> Known<'a> {
+    fn new(store: &'a Store, history: &History<'_>) -> Self {
+        let results = store.results(&history.last_keys());
+        let outputs = results.values().flat_map(|result| result.outputs.values());
+        let mut digests: Vec<Digest> = outputs.map(|output| output.digest).collect();
+        digests.sort_unstable();
+        digests.dedup();
+        let sizes = store.sizes_inside(&digests);
+        Self {
+            store,
+            results,
+            sizes,
+        }
+    }
+
+    fn result(&self, key: Digest) -> Option<StoredResult> {
+        let known = self.results.get(&key).cloned();
+        known.or_else(|| self.store.result(key))
+    }
+
+    fn has(&self, output: &OutputRef) -> bool {
+        match self.sizes.get(&output.digest) {
+            Some(&size) if !self.store.keeps_as_file(output) => size == output.size,
+            _ => self.store.contains(output.digest, output.size),
+        }
+    }
+}
+
 struct Planner<'a> {
     graph: &'a Graph,
-    store: &'a Store,
     settings: PlanSettings,
     required: Vec<BTreeSet<String>>,
+    known: Known<'a>,
     history: History<'a>,
     /// The first stale task of each key.
     stale_keys: HashMap<Digest, TaskId>,
@@ -216,10 +256,11 @@ impl<'a> Planner<'a> {
             planned.twin = Some(first);
             return;
         }
-        match self.store.result(key) {
+        match self.known.result(key) {
             Some(result) => {
                 planned.estimate_ms = Some(result.cost_ms);
-                match lost_output(self.store, &result, &self.required[id.index()]) {
+                let is_there = |output: &OutputRef| self.known.has(output);
+                match lost_output(&result, &self.required[id.index()], is_there) {
                     Some(output) => {
                         planned.state = State::Stale(vec![Stale::OutputLost { output }]);
                     }

@@ -289,7 +289,8 @@ impl<'a> Results<'a> {
         let Some(result) = self.store.result(key) else {
             return false;
         };
-        let is_whole = lost_output(self.store, &result, &self.required[id.index()]).is_none();
+        let is_there = |output: &OutputRef| self.store.contains(output.digest, output.size);
+        let is_whole = lost_output(&result, &self.required[id.index()], is_there).is_none();
         if is_whole {
             self.slot(id).take_stored(key, &result);
         }

@@ -19,8 +19,10 @@ use rusqlite::OptionalExtension;
 use rusqlite::params;
 
 use crate::digest::Digest;
+use crate::store::OutputRef;
 use crate::store::Store;
 use crate::store::Warning;
+use crate::store::witnesses::forget_all_witnesses;
 
 /// Bytes up to this size are kept inside the database. SQLite's own measurement
 /// (*Internal Versus External BLOBs*) has the break-even near 100 kB for reads;
@@ -91,6 +93,25 @@ impl Store {
         .is_some_and(|found| found.unsigned_abs() == size)
     }
 
+    /// Returns whether the bytes of an output are too many for a database, unless
+    /// that is in memory.
+    pub fn is_file(output: &OutputRef) -> bool {
+        output.size > INLINE_SIZE_MAX as u64
+    }
+
+    /// Returns whether the bytes of an output are a file of this store.
+    pub fn keeps_as_file(&self, output: &OutputRef) -> bool {
+        Self::is_file(output) && self.folder().is_some()
+    }
+
+    /// Returns whether the file of an output seems to be there, as
+    /// [`Store::contains`] does, without asking the database.
+    pub fn has_file(&self, output: &OutputRef) -> bool {
+        let found = |folder| fs::metadata(blob_path(folder, output.digest));
+        let found = self.folder().and_then(|folder| found(folder).ok());
+        found.is_some_and(|file| file.len() == output.size)
+    }
+
     /// Stores `bytes` and returns their digest; none if they could not be kept.
     pub fn put_blob(&self, bytes: &[u8]) -> Option<Digest> {
         let row = self.put_file(bytes)?;
@@ -134,6 +155,7 @@ impl Store {
             let _ = fs::remove_file(blob_path(folder, digest));
         }
         self.write(|connection| {
+            forget_all_witnesses(connection)?;
             let sql = "DELETE FROM blobs WHERE digest = ?1";
             connection.prepare_cached(sql)?.execute([digest.as_bytes()])
         });

@@ -16,7 +16,6 @@ use crate::digest::Digest;
 use crate::store::BlobRow;
 use crate::store::CacheError;
 use crate::store::Census;
-use crate::store::FileTable;
 use crate::store::ResultRow;
 use crate::store::Store;
 use crate::store::Warning;
@@ -25,6 +24,9 @@ use crate::store::blobs::inline_bytes;
 use crate::store::folder::Role;
 use crate::store::folder::listing;
 use crate::store::folder::lossy;
+use crate::store::witnesses::forget_all_witnesses;
+use crate::store::witnesses::forget_witness;
+use crate::store::witnesses::forget_witnesses;
 
 /// Something in the cache that is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -99,10 +101,10 @@ pub enum Problem {
         /// The key that its description gives; none if that cannot be read.
         found: Option<Digest>,
     },
-    /// The table of a project's files is damaged. It is made again by itself.
-    FileTable {
+    /// The witness of a project's last run is damaged. It is made again by itself.
+    Witness {
         /// The project.
-        root: String,
+        project: String,
     },
 }
 
@@ -147,8 +149,8 @@ impl fmt::Display for Problem {
                 f,
                 "a result of `{kind}` does not say what its key was made of: `{key}`"
             ),
-            Self::FileTable { root } => {
-                write!(f, "the table of the files of `{root}` is damaged")
+            Self::Witness { project } => {
+                write!(f, "the witness of the last run of `{project}` is damaged")
             }
         }
     }
@@ -212,7 +214,9 @@ impl Store {
         };
         let bad = self.check_blobs(&census, settings, &mut verification);
         self.check_results(&census, &bad, settings, &mut verification);
-        self.check_file_tables(&mut verification);
+        let damaged = self.damaged_witnesses().into_iter();
+        let damaged = damaged.map(|project| Problem::Witness { project });
+        verification.problems.extend(damaged);
         if let Some(folder) = self.folder() {
             verification.leftovers =
                 leftovers(folder, &census).map_err(|source| CacheError::Read {
@@ -342,19 +346,6 @@ impl Store {
         }
     }
 
-    fn check_file_tables(&self, verification: &mut Verification) {
-        let tables = self.read(|connection| {
-            let mut statement = connection.prepare("SELECT root, packed FROM files")?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect::<rusqlite::Result<Vec<(String, Vec<u8>)>>>()
-        });
-        for (root, packed) in tables.into_iter().flatten() {
-            if FileTable::unpacked(&packed).is_none() {
-                verification.problems.push(Problem::FileTable { root });
-            }
-        }
-    }
-
     /// Drops what a check found bad, and returns whether all of it is gone: bad
     /// blobs with their files, results that lost an output or stand under a wrong
     /// key. A result that cannot be explained any more is kept. A damaged
@@ -373,6 +364,8 @@ impl Store {
         }
         let dropped = self.write(|connection| {
             let mut files = Vec::new();
+            // Anybody may stand on what goes.
+            forget_all_witnesses(connection)?;
             for problem in problems {
                 files.extend(drop_bad(connection, problem)?);
             }
@@ -396,6 +389,7 @@ impl Store {
     /// Drops the results under `keys`; returns whether that was possible.
     pub fn forget(&self, keys: &[Digest]) -> bool {
         let dropped = self.write(|connection| {
+            forget_witnesses(connection, &keys.iter().copied().collect())?;
             for key in keys {
                 delete(connection, "DELETE FROM results WHERE key = ?1", *key)?;
             }
@@ -422,9 +416,7 @@ fn drop_bad(connection: &Connection, problem: &Problem) -> rusqlite::Result<Opti
         | Problem::OutputLost { key, .. }
         | Problem::WrongKey { key, .. } => delete(connection, RESULT, *key)?,
         Problem::ExplanationLost { key, name, .. } => forget_explanation(connection, *key, name)?,
-        Problem::FileTable { root } => {
-            connection.execute("DELETE FROM files WHERE root = ?1", [root])?;
-        }
+        Problem::Witness { project } => forget_witness(connection, project)?,
     }
     Ok(None)
 }

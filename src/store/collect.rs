@@ -23,6 +23,7 @@ use crate::store::blobs::blob_path;
 use crate::store::census::census;
 use crate::store::folder::Role;
 use crate::store::folder::listing;
+use crate::store::witnesses::forget_witnesses;
 
 /// How much a cache may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -249,6 +250,7 @@ fn choose(census: &Census, limits: &CacheLimits, needed: &BTreeSet<Digest>, toda
 }
 
 fn remove_rows(connection: &Connection, choice: &Choice, today: u32) -> rusqlite::Result<()> {
+    forget_witnesses(connection, &choice.results.iter().copied().collect())?;
     let mut result = connection.prepare_cached("DELETE FROM results WHERE key = ?1")?;
     for key in &choice.results {
         result.execute([key.as_bytes()])?;

@@ -67,8 +67,8 @@ impl StoreSettings {
     }
 }
 
-/// The cache: results by key, bytes by digest, what ran last, which files were
-/// seen. Threads may share it.
+/// The cache: results by key, bytes by digest, what ran last, witnesses of runs.
+/// Threads may share it.
 pub struct Store {
     connection: Mutex<Connection>,
     /// None when everything is kept in memory.
@@ -80,8 +80,12 @@ pub struct Store {
     is_writable: AtomicBool,
     /// Set when the database was given up: `folder` counts for nothing then.
     is_lost: AtomicBool,
+    /// Whether the tables are those of now; an older database that cannot be
+    /// written to has no witnesses.
+    is_up_to_date: AtomicBool,
     warnings: Mutex<Warnings>,
     blobs_read: AtomicU64,
+    queries: AtomicU64,
 }
 
 /// Warnings that nobody has taken yet, and those that need not be said again.
@@ -95,6 +99,7 @@ struct Warnings {
 struct Opened {
     connection: Connection,
     access: Access,
+    is_up_to_date: bool,
     presence: Option<File>,
     warning: Option<Warning>,
 }
@@ -114,6 +119,8 @@ impl Store {
                 *locked(&store.presence) = opened.presence;
                 let is_writable = opened.access == Access::ReadWrite;
                 store.is_writable.store(is_writable, Ordering::Relaxed);
+                let is_up_to_date = opened.is_up_to_date;
+                store.is_up_to_date.store(is_up_to_date, Ordering::Relaxed);
                 opened
                     .warning
                     .into_iter()
@@ -144,8 +151,10 @@ impl Store {
             today,
             is_writable: AtomicBool::new(true),
             is_lost: AtomicBool::new(false),
+            is_up_to_date: AtomicBool::new(true),
             warnings: Mutex::default(),
             blobs_read: AtomicU64::new(0),
+            queries: AtomicU64::new(0),
         }
     }
 
@@ -166,6 +175,16 @@ impl Store {
         self.folder.as_deref().filter(|_| !is_lost)
     }
 
+    /// Returns whether a cache was ever made in `folder`.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(DATABASE).exists()
+    }
+
+    /// Returns whether the database has a place for witnesses.
+    pub(super) fn has_witnesses(&self) -> bool {
+        self.is_up_to_date.load(Ordering::Relaxed)
+    }
+
     /// Returns the day that counts as the last use of results.
     pub fn today(&self) -> u32 {
         self.today
@@ -174,6 +193,12 @@ impl Store {
     /// Returns how many blobs were asked for so far.
     pub fn blobs_read(&self) -> u64 {
         self.blobs_read.load(Ordering::Relaxed)
+    }
+
+    /// Returns how often the database was asked for something so far; a batch of
+    /// keys is asked for at once.
+    pub fn queries_made(&self) -> u64 {
+        self.queries.load(Ordering::Relaxed)
     }
 
     pub(super) fn count_blob(&self) {
@@ -201,6 +226,7 @@ impl Store {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Option<T> {
+        self.queries.fetch_add(1, Ordering::Relaxed);
         let mut connection = locked(&self.connection);
         match query(&connection) {
             Ok(value) => Some(value),
@@ -246,6 +272,7 @@ impl Store {
 
     fn lose(&self, connection: &mut Connection, cause: &str) {
         *connection = memory_connection();
+        self.is_up_to_date.store(true, Ordering::Relaxed);
         let folder = self.folder().map(Path::to_owned);
         self.is_lost.store(true, Ordering::Relaxed);
         let moved_to = folder
@@ -401,7 +428,7 @@ fn connect(settings: &StoreSettings) -> rusqlite::Result<Result<Opened, Warning>
     let connection = Connection::open_with_flags(&file, flags)?;
     connection.busy_timeout(Duration::from_millis(settings.busy_timeout_ms.into()))?;
     let mut made = schema::made(&connection)?;
-    if matches!(made, Made::Empty | Made::Foreign) {
+    if matches!(made, Made::Empty | Made::Foreign | Made::Older) {
         // Switching to the log does not wait its turn, so it has a lock of its own;
         // and what looks foreign may be half-way to being ours.
         let _creating = lock::creation(folder);
@@ -411,10 +438,14 @@ fn connect(settings: &StoreSettings) -> rusqlite::Result<Result<Opened, Warning>
             schema::create(&connection)?;
             made = Made::Ours;
         }
+        if made == Made::Older {
+            schema::migrate(&connection)?;
+            made = Made::Ours;
+        }
     }
     match made {
         Made::Newer(found) => return Ok(Err(newer(settings, found))),
-        Made::Foreign | Made::Empty => return Ok(Err(Warning::Foreign { file })),
+        Made::Foreign | Made::Empty | Made::Older => return Ok(Err(Warning::Foreign { file })),
         Made::Ours => {}
     }
     tune(&connection)?;
@@ -428,6 +459,7 @@ fn connect(settings: &StoreSettings) -> rusqlite::Result<Result<Opened, Warning>
     Ok(Ok(Opened {
         connection,
         access: Access::ReadWrite,
+        is_up_to_date: true,
         presence: None,
         warning,
     }))
@@ -490,9 +522,10 @@ fn open_read_only(settings: &StoreSettings) -> Result<Option<Opened>, Warning> {
         Err(error) => return Err(unusable(settings, &error)),
     };
     match made {
-        Made::Ours => Ok(Some(Opened {
+        Made::Ours | Made::Older => Ok(Some(Opened {
             connection,
             access: Access::ReadOnly,
+            is_up_to_date: made == Made::Ours,
             presence: None,
             warning: None,
         })),

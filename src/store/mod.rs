@@ -1,10 +1,10 @@
 //! Digest to bytes, key to result: a cache that cannot break a build.
 //!
 //! ```text
-//!   import ──▶ FileTable ┐
-//!   engine ──▶ results   ├──▶ [Store] ──▶ results.db + blobs/aa/<digest> + locks/
-//!              blobs     │
-//!              last runs ┘
+//!   engine ──▶ results   ┐
+//!              blobs     ├──▶ [Store] ──▶ results.db + blobs/aa/<digest> + locks/
+//!              last runs │
+//!      api ──▶ witnesses ┘
 //! ```
 //!
 //! [`Store::open`] never fails and no later call does: whatever is wrong with
@@ -39,7 +39,7 @@ mod database;
 mod blobs;
 mod results;
 mod runs;
-mod files;
+mod witnesses;
 mod lock;
 mod presence;
 mod folder;
@@ -69,8 +69,6 @@ pub use database::Store;
 pub use database::StoreSettings;
 pub use error::BundleFlaw;
 pub use error::CacheError;
-pub use files::FileStamp;
-pub use files::FileTable;
 pub use lock::Locked;
 pub use lock::TaskLock;
 pub use presence::Alone;
@@ -86,3 +84,5 @@ pub use schema::VERSION;
 pub use unbundle::Bundle;
 pub use unbundle::Imported;
 pub use warning::Warning;
+pub use witnesses::Witness;
+pub use witnesses::WitnessRef;

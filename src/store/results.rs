@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::iter::repeat_n;
 
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
+use rusqlite::Row;
 use rusqlite::params;
+use rusqlite::params_from_iter;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -60,7 +63,13 @@ pub struct NewResult<'a> {
     pub cost_ms: u64,
 }
 
-const LOOK_UP: &str = "SELECT outputs, manifest, cost_ms, used_day FROM results WHERE key = ?1";
+const LOOK_UP: &str =
+    "SELECT key, outputs, manifest, cost_ms, used_day FROM results WHERE key = ?1";
+
+const LOOK_UP_ALL: &str =
+    "SELECT key, outputs, manifest, cost_ms, used_day FROM results WHERE key IN";
+
+const SIZES: &str = "SELECT digest, size FROM blobs WHERE bytes IS NOT NULL AND digest IN";
 
 const RECORD: &str = "INSERT OR REPLACE INTO results \
     (key, kind, outputs, manifest, cost_ms, used_day) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -70,6 +79,28 @@ impl Store {
     /// bytes are still there is [`Store::contains`]'s business.
     pub fn result(&self, key: Digest) -> Option<StoredResult> {
         self.read(|connection| look_up(connection, key)).flatten()
+    }
+
+    /// Returns the results recorded under `keys`, as far as there are some: in few
+    /// queries, however many keys.
+    pub fn results(&self, keys: &[Digest]) -> HashMap<Digest, StoredResult> {
+        self.read(|connection| look_up_all(connection, keys))
+            .unwrap_or_default()
+    }
+
+    /// Returns the sizes of those blobs that are inside the database: in few
+    /// queries, however many digests.
+    pub fn sizes_inside(&self, digests: &[Digest]) -> HashMap<Digest, u64> {
+        self.read(|connection| {
+            let mut sizes = HashMap::new();
+            in_chunks(connection, SIZES, digests, |row| {
+                let size: i64 = row.get(1)?;
+                sizes.insert(Digest::from_bytes(row.get(0)?), size.unsigned_abs());
+                Ok(())
+            })?;
+            Ok(sizes)
+        })
+        .unwrap_or_default()
     }
 
     /// Stores the bytes of `result` and then records it, in one transaction.
@@ -165,21 +196,62 @@ fn keys_by_output(
 
 fn look_up(connection: &Connection, key: Digest) -> rusqlite::Result<Option<StoredResult>> {
     let mut statement = connection.prepare_cached(LOOK_UP)?;
-    let row = statement
-        .query_row([key.as_bytes()], |row| {
-            let outputs: String = row.get(0)?;
-            let manifest: String = row.get(1)?;
-            Ok((outputs, manifest, row.get(2)?, row.get(3)?))
-        })
-        .optional()?;
-    Ok(
-        row.and_then(|(outputs, manifest, cost_ms, used_day): (_, _, i64, _)| {
-            Some(StoredResult {
-                outputs: serde_json::from_str(&outputs).ok()?,
-                manifest: serde_json::from_str(&manifest).ok()?,
-                cost_ms: cost_ms.unsigned_abs(),
-                used_day,
-            })
-        }),
-    )
+    let row = statement.query_row([key.as_bytes()], stored).optional()?;
+    Ok(row.flatten())
+}
+
+/// Reads a row of [`LOOK_UP`]; none if its JSON is damaged.
+fn stored(row: &Row<'_>) -> rusqlite::Result<Option<StoredResult>> {
+    let outputs: String = row.get(1)?;
+    let manifest: String = row.get(2)?;
+    let (Ok(outputs), Ok(manifest)) = (
+        serde_json::from_str(&outputs),
+        serde_json::from_str(&manifest),
+    ) else {
+        return Ok(None);
+    };
+    Ok(Some(StoredResult {
+        outputs,
+        manifest,
+        cost_ms: row.get::<_, i64>(3)?.unsigned_abs(),
+        used_day: row.get(4)?,
+    }))
+}
+
+fn look_up_all(
+    connection: &Connection,
+    keys: &[Digest],
+) -> rusqlite::Result<HashMap<Digest, StoredResult>> {
+    let mut results = HashMap::with_capacity(keys.len());
+    in_chunks(connection, LOOK_UP_ALL, keys, |row| {
+        let key = Digest::from_bytes(row.get(0)?);
+        results.extend(stored(row)?.map(|result| (key, result)));
+        Ok(())
+    })?;
+    Ok(results)
+}
+
+/// Digests that one query asks for.
+const CHUNK: usize = 64;
+
+/// Asks `sql`, which ends before the list of an `IN`, for all `digests`.
+fn in_chunks(
+    connection: &Connection,
+    sql: &str,
+    digests: &[Digest],
+    mut take: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let places = vec!["?"; CHUNK].join(", ");
+    let mut statement = connection.prepare_cached(&format!("{sql} ({places})"))?;
+    for chunk in digests.chunks(CHUNK) {
+        // The last query asks for the last digest several times.
+        let padded = chunk
+            .iter()
+            .chain(repeat_n(&chunk[chunk.len() - 1], CHUNK - chunk.len()));
+        let mut rows = statement.query(params_from_iter(padded.map(Digest::as_bytes)))?;
+        while let Some(row) = rows.next()? {
+            take(row)?;
+        }
+    }
+    Ok(())
 }

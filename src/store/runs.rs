@@ -2,12 +2,14 @@
 //! estimate how long it takes.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 use rusqlite::params;
 
 use crate::digest::Digest;
 use crate::store::Store;
+use crate::store::witnesses::forget_witness;
 
 /// The last run of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +103,11 @@ fn record_run(connection: &Connection, run: &RunRecord) -> rusqlite::Result<()> 
     let id = connection.last_insert_rowid();
     let sql = "INSERT OR REPLACE INTO run_tasks (project, name, key, kind, cost_ms, run) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let projects: BTreeSet<&String> = run.tasks.keys().map(|(project, _)| project).collect();
+    for project in projects {
+        // It spoke of the run before.
+        forget_witness(connection, project)?;
+    }
     let mut statement = connection.prepare_cached(sql)?;
     for ((project, name), task) in &run.tasks {
         let cost_ms = i64::try_from(task.cost_ms).unwrap_or(i64::MAX);

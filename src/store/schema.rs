@@ -3,7 +3,10 @@
 use rusqlite::Connection;
 
 /// The version of the tables, in the database's `user_version`.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+
+/// The oldest version that can be brought up to date.
+const OLDEST: u32 = 1;
 
 /// Marks the database as ours: "TABE", in its `application_id`.
 pub const APPLICATION_ID: i32 = 0x5441_4245;
@@ -18,6 +21,8 @@ pub(super) enum Made {
     Empty,
     /// This program made it, in the version that it knows.
     Ours,
+    /// An older version of this program made it; [`migrate`] brings it up to date.
+    Older,
     /// A newer version of this program made it.
     Newer(u32),
     /// It is something else's.
@@ -33,6 +38,7 @@ pub(super) fn made(connection: &Connection) -> rusqlite::Result<Made> {
     if application == APPLICATION_ID {
         return Ok(match version {
             VERSION => Made::Ours,
+            OLDEST..VERSION => Made::Older,
             0 => Made::Foreign,
             newer => Made::Newer(newer),
         });
@@ -55,6 +61,29 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
          PRAGMA user_version = {VERSION};\n\
          COMMIT;"
     ))
+}
+
+/// Brings a database of an older version up to date, in one transaction. Nothing
+/// that a run could use is lost.
+///
+/// Version 1 had a table of files, which nothing was kept in, and no witnesses.
+pub(super) fn migrate(connection: &Connection) -> rusqlite::Result<()> {
+    let witnesses = statement("CREATE TABLE witnesses");
+    let witnesses = witnesses.replacen("TABLE", "TABLE IF NOT EXISTS", 1);
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE;\n\
+         DROP TABLE IF EXISTS files;\n\
+         {witnesses};\n\
+         PRAGMA user_version = {VERSION};\n\
+         COMMIT;"
+    ))
+}
+
+/// Returns the statement of [`SCHEMA`] that begins so, without its semicolon.
+fn statement(beginning: &str) -> &'static str {
+    let start = SCHEMA.find(beginning).expect("the schema has it");
+    let length = SCHEMA[start..].find(";\n").expect("statements end");
+    &SCHEMA[start..start + length]
 }
 
 #[cfg(test)]
@@ -84,6 +113,27 @@ mod tests {
             .collect();
         assert_eq!(documented, live);
         assert_eq!(made(&connection).unwrap(), Made::Ours);
+    }
+
+    #[test]
+    fn a_database_of_version_1_becomes_one_of_now() {
+        let connection = Connection::open_in_memory().unwrap();
+        create(&connection).unwrap();
+        let mut now = live(&connection);
+        let old = "DROP TABLE witnesses;
+            CREATE TABLE files (root TEXT PRIMARY KEY NOT NULL, packed BLOB NOT NULL)
+                STRICT, WITHOUT ROWID;
+            PRAGMA user_version = 1;";
+        connection.execute_batch(old).unwrap();
+        assert_eq!(made(&connection).unwrap(), Made::Older);
+        migrate(&connection).unwrap();
+        assert_eq!(made(&connection).unwrap(), Made::Ours);
+        let mut migrated = live(&connection);
+        now.sort();
+        migrated.sort();
+        assert_eq!(migrated, now);
+        // Two processes may do it one after the other.
+        migrate(&connection).unwrap();
     }
 
     #[test]

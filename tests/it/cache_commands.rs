@@ -313,7 +313,7 @@ fn damage(place: &Place) {
          UPDATE blobs SET bytes = CAST('x' AS BLOB) WHERE digest = \
              (SELECT unhex(json_extract(manifest, '$.manifest')) FROM results \
               WHERE kind = 'nlu.tokenize.whitespace');
-         INSERT INTO files VALUES ('/gone', x'00');",
+         INSERT INTO witnesses VALUES ('/gone', zeroblob(32), x'', 0, x'00', x'');",
     );
 }
 
@@ -337,10 +337,10 @@ fn everything_that_is_bad_is_found_at_once_and_dropped_on_request() {
             "blob_missing",
             "blob_size",
             "explanation_lost",
-            "file_table",
             "output_lost",
             "output_lost",
             "result_unreadable",
+            "witness",
             "wrong_key",
             "wrong_key",
         ]

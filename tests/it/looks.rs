@@ -23,7 +23,7 @@ const FILES: &[(&str, &str)] = &[
         "config.yml",
         "importers: [{name: MultiProjectImporter}]\nimports: [other, gone, more/config.yml]\n",
     ),
-    ("other/config.yml", "imports: [\"../${PLACE}\"]\n"),
+    ("other/config.yml", "imports:\n- ../${PLACE}\n"),
     (
         "other/nlu.yml",
         "nlu:\n- intent: a\n  examples: |\n    - other\n",

@@ -24,6 +24,7 @@ mod model_verify;
 mod archive_safety;
 mod schemas;
 mod project_schemas;
+mod witness;
 mod workspace;
 mod workspace_commands;
 mod convert;

@@ -122,6 +122,7 @@ fn is_shown(notice: &Notice) -> bool {
                 | Event::StoreWarning { .. }
         ),
         Notice::Diagnosed(findings) => has_errors(&findings.diagnostics),
+        Notice::AsBefore { .. } => false,
         Notice::Warning(_) | Notice::Info(_) | Notice::Success(_) => true,
     }
 }

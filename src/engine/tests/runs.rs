@@ -276,6 +276,45 @@ fn ten_thousand_tasks_are_planned_and_run_without_a_quadratic_step() {
     assert!(begin.elapsed().as_secs() < 30, "{:?}", begin.elapsed());
 }
 
+#[test]
+fn a_plan_with_nothing_to_do_asks_the_cache_the_same_few_times_for_any_number_of_tasks() {
+    let queries = |chain_count| {
+        let store = Store::in_memory();
+        let graph = chains(chain_count, 10);
+        run(&graph, &store, &|_| {});
+        let before = store.queries_made();
+        let plan = plan(&graph, &store, PlanSettings::default());
+        assert_eq!(plan.stale().count(), 0);
+        store.queries_made() - before
+    };
+    assert_eq!(queries(1), 3);
+    assert_eq!(queries(200), 3);
+}
+
+#[test]
+fn renaming_all_tasks_takes_time_in_proportion_to_their_number() {
+    let renamed = |count: usize| {
+        let store = Store::in_memory();
+        let named = |prefix: &str| {
+            let mut graph = Graph::new();
+            for index in 0..count {
+                let text = format!("{prefix}{index}");
+                graph.add(task(&text, vec![leaf("x", &text)]));
+            }
+            graph
+        };
+        run(&named("old"), &store, &|_| {});
+        let graph = named("new");
+        let begin = Instant::now();
+        let plan = plan(&graph, &store, PlanSettings::default());
+        assert_eq!(plan.stale().count(), count);
+        begin.elapsed()
+    };
+    // Sixteen times as many take 256 times as long where each looks at all.
+    let (few, many) = (renamed(250), renamed(4_000));
+    assert!(many < few * 100, "{few:?} and {many:?}");
+}
+
 /// `count` chains of `length` tasks.
 fn chains(count: usize, length: usize) -> Graph {
     let mut graph = Graph::new();

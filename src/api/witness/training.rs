@@ -1,0 +1,255 @@
+//! A training asks a witness before, and leaves one behind.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::api::CacheSettings;
+use crate::api::Notice;
+use crate::api::TrainingResult;
+use crate::api::in_project;
+use crate::api::shared::tell_warnings;
+use crate::api::training::Prepared;
+use crate::api::training::Training;
+use crate::api::witness::Outcome;
+use crate::api::witness::Question;
+use crate::api::witness::Testimony;
+use crate::api::witness::WitnessSettings;
+use crate::api::witness::report;
+use crate::api::witness::told;
+use crate::api::witness::value_digest;
+use crate::archive::pointer;
+use crate::digest::Digest;
+use crate::engine::Event;
+use crate::engine::Plan;
+use crate::engine::PlanSettings;
+use crate::engine::TaskId;
+use crate::engine::TaskRef;
+use crate::engine::plan;
+use crate::import::FileStamp;
+use crate::import::Look;
+use crate::import::Looks;
+use crate::import::Seen;
+use crate::import::clock_ns;
+use crate::recipe::Report;
+use crate::store::Store;
+use crate::store::Witness;
+
+/// The layout of a witness's key.
+const KEY_CONTEXT: &str = "tabella witness key v1";
+
+impl Training<'_> {
+    /// Opens the cache if it may hold a witness of this training.
+    pub fn store_with_witness(&self) -> Option<Arc<Store>> {
+        let WitnessSettings::Ask { .. } = self.run.witness else {
+            return None;
+        };
+        let CacheSettings::Folder(folder) = &self.run.cache else {
+            return None;
+        };
+        let is_asked = !self.force && self.train_path.is_none();
+        let folder = in_project(&self.run.project, folder);
+        (is_asked && Store::is_in(&folder)).then(|| self.store())
+    }
+
+    /// Returns the outcome without reading the project, if a witness knows it.
+    pub fn as_witnessed(&self, store: &Store) -> Option<TrainingResult> {
+        let project = self.project_name();
+        let mut witness = store.witness(&project)?;
+        if witness.key != self.witness_key()? {
+            return None;
+        }
+        let question = Question {
+            root: &self.run.project,
+            environment: &self.run.environment,
+            store,
+            now_ns: clock_ns(),
+        };
+        let answer = question.ask(&witness.looks)?;
+        if Digest::of(&witness.told) != answer.told {
+            return None;
+        }
+        let report = report(&witness.told, store)?;
+        let settled = match answer.is_unsure {
+            true => Some(question.settle(&witness.looks)?),
+            false => None,
+        };
+        if !self.dry_run && store.is_writable() {
+            if witness.used_day != store.today() {
+                store.touch_witnesses(&[(project.clone(), witness.results.clone())]);
+                witness.used_day = store.today();
+            }
+            if let Some(settled) = settled {
+                witness.looks = settled.packed(&self.run.project);
+                store.put_witness(&project, &witness);
+            }
+        }
+        if let Some(shared) = &self.run.shared {
+            shared.keep(witness.results.iter().copied().collect());
+        }
+        self.tell_as_before(store, &answer.outcome, &report);
+        Some(self.result_as_before(answer.outcome, report))
+    }
+
+    /// Tells what the run would tell that finds nothing to do.
+    fn tell_as_before(&self, store: &Store, outcome: &Outcome, report: &Report) {
+        let observer = &self.run.observer;
+        let warnings = outcome.warning_count as usize;
+        observer.tell(Notice::AsBefore { warnings });
+        for text in &outcome.said {
+            observer.tell(Notice::Warning(text.clone()));
+        }
+        tell_warnings(store, observer);
+        if self.dry_run {
+            return;
+        }
+        let project: Arc<str> = self.project_name().into();
+        for (index, task) in report.tasks.iter().enumerate() {
+            let task = TaskRef {
+                id: TaskId::from_index(index),
+                project: Arc::clone(&project),
+                name: task.name.as_str().into(),
+            };
+            observer.tell(Notice::Task(Event::Reused { task }));
+        }
+    }
+
+    fn result_as_before(&self, outcome: Outcome, report: Report) -> TrainingResult {
+        let tasks = outcome.task_count as usize;
+        match self.dry_run {
+            true => TrainingResult {
+                tasks,
+                dry_run_results: Some(report),
+                ..TrainingResult::default()
+            },
+            false => TrainingResult {
+                model: Some(outcome.model),
+                tasks,
+                ..TrainingResult::default()
+            },
+        }
+    }
+
+    /// Keeps a witness of a training that is over, if the next one would find
+    /// nothing to do. `since_ns` is the clock before the archive at `model`, whose
+    /// bytes have the digest `file`, was put in its place.
+    pub fn bear_witness(&self, prepared: &Prepared, model: &Path, file: Digest, since_ns: i64) {
+        let store = &prepared.store;
+        let is_asked = self.run.witness != WitnessSettings::Off;
+        if !is_asked || self.train_path.is_some() || !store.is_writable() {
+            return;
+        }
+        let mut again = None;
+        if self.force || prepared.plan.stale().next().is_some() {
+            let settings = PlanSettings::default();
+            again = Some(plan(&prepared.recipe.graph, store, settings));
+        }
+        let plan = again.as_ref().unwrap_or(&prepared.plan);
+        if let Some(witness) = self.witness(prepared, plan, model, file, since_ns) {
+            store.put_witness(&self.project_name(), &witness);
+        }
+    }
+
+    fn witness(
+        &self,
+        prepared: &Prepared,
+        plan: &Plan,
+        model: &Path,
+        file: Digest,
+        since_ns: i64,
+    ) -> Option<Witness> {
+        let Prepared { recipe, store, .. } = prepared;
+        let is_in_place = || self.model_in_place(prepared.training_type).as_deref() == Some(model);
+        if store.folder().is_none() || plan.stale().next().is_some() || !is_in_place() {
+            return None;
+        }
+        let mut looks = prepared.looks.clone();
+        looks.add_all(archive_looks(model, file, since_ns)?);
+        if looks.is_torn {
+            return None;
+        }
+        let report = crate::recipe::report(recipe, plan, BTreeSet::new(), false);
+        let told = told(&report)?;
+        let value = |(name, value): (&String, &Option<String>)| {
+            (name.clone(), value_digest(value.as_deref()))
+        };
+        let results = plan.tasks().iter().filter_map(|task| task.result.as_ref());
+        let outputs = results.flat_map(|result| result.outputs.values());
+        let testimony = Testimony {
+            told: Digest::of(&told),
+            outcome: Outcome {
+                task_count: u32::try_from(report.tasks.len()).ok()?,
+                warning_count: u32::try_from(prepared.said.warnings).ok()?,
+                model: model.to_owned(),
+                said: prepared.said.sentences.clone(),
+            },
+            variables: prepared.environment.iter().map(value).collect(),
+            blobs: outputs.copied().filter(Store::is_file).collect(),
+            looks,
+        };
+        let keys: BTreeSet<Digest> = plan.tasks().iter().filter_map(|task| task.key).collect();
+        Some(Witness {
+            key: self.witness_key()?,
+            results: keys.into_iter().collect(),
+            used_day: store.today(),
+            looks: testimony.packed(&self.run.project),
+            told,
+        })
+    }
+
+    /// Returns the digest of all that decides the outcome apart from files; none
+    /// when no witness is asked.
+    fn witness_key(&self) -> Option<Digest> {
+        let (WitnessSettings::Ask { program } | WitnessSettings::Renew { program }) =
+            self.run.witness
+        else {
+            return None;
+        };
+        let mut hasher = blake3::Hasher::new_derive_key(KEY_CONTEXT);
+        let mut part = |bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        part(program.as_bytes());
+        let options = (
+            format!("{:?}", self.want),
+            self.fixed_name,
+            self.persist_nlu_data,
+            self.augmentation,
+            self.validation.skip,
+            self.validation.fail_on_warnings,
+            self.validation.max_history,
+        );
+        part(Digest::of_value(&options).as_bytes());
+        for paths in [self.domain, self.data] {
+            part(&(paths.len() as u64).to_le_bytes());
+            paths
+                .iter()
+                .for_each(|path| part(path.as_os_str().as_encoded_bytes()));
+        }
+        part(self.config.as_os_str().as_encoded_bytes());
+        part(self.output.as_os_str().as_encoded_bytes());
+        Some(Digest::from_bytes(*hasher.finalize().as_bytes()))
+    }
+}
+
+/// Returns looks at the archive, which was found or put in its place after
+/// `since_ns`, and at the pointer beside it.
+fn archive_looks(model: &Path, file: Digest, since_ns: i64) -> Option<Looks> {
+    let mut looks = Looks::default();
+    let (pointer, bytes) = pointer(model);
+    for (path, digest) in [(model, file), (&pointer, Digest::of(&bytes))] {
+        // A stamp that is younger than the clock was proves nothing.
+        let stamp = FileStamp::of(&std::fs::metadata(path).ok()?);
+        let seen = Seen::Bytes(digest);
+        looks.add(
+            path.to_owned(),
+            Look {
+                seen,
+                stamp,
+                since_ns,
+            },
+        );
+    }
+    Some(looks)
+}

@@ -1,0 +1,596 @@
+//! A witness never says that there is nothing to do when there is: whatever
+//! happens to files, archive, cache, environment and options, a run that asks one
+//! ends as a run that reads everything.
+//!
+//! `TABELLA_EDITS=500 cargo test --release witness` tries more edits than usual,
+//! and `TABELLA_EDITS_SEED=7` others.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::fs::File;
+use std::fs::FileTimes;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use rusqlite::Connection;
+use tabella::api;
+use tabella::api::CacheSettings;
+use tabella::api::Notice;
+use tabella::api::Observer;
+use tabella::api::TrainOptions;
+use tabella::api::TrainingResult;
+use tabella::api::WitnessSettings;
+use tabella::diagnostic::Severity;
+use tabella::digest::Digest;
+use tabella::engine::Event;
+use tabella::store::Access;
+use tabella::store::CacheLimits;
+use tabella::store::Store;
+use tabella::store::StoreSettings;
+use tempfile::TempDir;
+
+use crate::workbench::Workbench;
+
+const DOMAIN: &str = "\
+version: \"3.1\"
+intents: [greet, leave, unused]
+responses:
+  utter_greet: [{text: Good day!}]
+  utter_leave:
+  - text: See you, ${NAME}.
+";
+
+const CONFIG: &str = "\
+recipe: default.v1
+assistant_id: counter
+language: en
+pipeline:
+- name: WhitespaceTokenizer
+- name: RegexFeaturizer
+- name: CountVectorsFeaturizer
+- name: KeywordIntentClassifier
+policies:
+- name: MemoizationPolicy
+- name: RulePolicy
+";
+
+const NLU: &str = "\
+version: \"3.1\"
+nlu:
+- intent: greet
+  examples: |
+    - hello
+    - good morning
+- intent: leave
+  examples: |
+    - bye
+    - see you
+- lookup: dish
+  examples: |
+    - data/dishes.txt
+";
+
+const STORIES: &str = "\
+version: \"3.1\"
+stories:
+- story: short
+  steps:
+  - intent: greet
+  - action: utter_greet
+  - intent: leave
+  - action: utter_leave
+";
+
+/// A project that may ask witnesses, and what its runs told.
+struct Place {
+    bench: Workbench,
+    elsewhere: TempDir,
+    name: String,
+    cache: PathBuf,
+    augmentation: usize,
+    told: Arc<Mutex<Vec<Notice>>>,
+}
+
+/// How a run came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Witness,
+    Read,
+}
+
+impl Place {
+    fn new() -> Self {
+        let bench = Workbench::new(&[
+            ("domain.yml", DOMAIN),
+            ("config.yml", CONFIG),
+            ("data/nlu.yml", NLU),
+            ("data/stories.yml", STORIES),
+            ("data/dishes.txt", "soup\nbread\n"),
+        ]);
+        let cache = bench.cache().to_owned();
+        Self {
+            bench,
+            elsewhere: TempDir::new().unwrap(),
+            name: "friend".to_owned(),
+            cache,
+            augmentation: 50,
+            told: Arc::default(),
+        }
+    }
+
+    /// A place whose next run could be told by a witness.
+    fn trained() -> Self {
+        let place = Self::new();
+        assert_eq!(place.train().1, Way::Read);
+        place
+    }
+
+    fn options(&self, is_dry: bool, is_asked: bool) -> TrainOptions {
+        let mut options = self.bench.options();
+        let program = Digest::of(b"this program");
+        options.dry_run = is_dry;
+        options.core_additional_arguments.augmentation_factor = self.augmentation;
+        options.run.cache = CacheSettings::Folder(self.cache.clone());
+        options.run.environment = [("NAME".to_owned(), self.name.clone())].into();
+        options.run.witness = match is_asked {
+            true => WitnessSettings::Ask { program },
+            false => WitnessSettings::Off,
+        };
+        let told = Arc::clone(&self.told);
+        options.run.observer = Observer::new(move |notice| told.lock().unwrap().push(notice));
+        options
+    }
+
+    /// Runs; the domain has a warning, which is how the way is known.
+    fn run(&self, options: &TrainOptions) -> (TrainingResult, Way) {
+        self.told.lock().unwrap().clear();
+        let result = api::train(options).unwrap();
+        let told = self.told.lock().unwrap();
+        let as_before = told
+            .iter()
+            .any(|notice| matches!(notice, Notice::AsBefore { .. }));
+        let is_read = told
+            .iter()
+            .any(|notice| matches!(notice, Notice::Diagnosed(_)));
+        assert_ne!(as_before, is_read, "{told:?}");
+        let way = if as_before { Way::Witness } else { Way::Read };
+        (result, way)
+    }
+
+    fn train(&self) -> (TrainingResult, Way) {
+        self.run(&self.options(false, true))
+    }
+
+    /// A dry run that asks must give what one gives that reads everything.
+    #[track_caller]
+    fn dry_run(&self) -> (u8, Way) {
+        let (asked, way) = self.run(&self.options(true, true));
+        let (read, _) = self.run(&self.options(true, false));
+        assert_eq!(asked.dry_run_results, read.dry_run_results);
+        assert_eq!((asked.code, asked.tasks), (read.code, read.tasks));
+        (asked.code, way)
+    }
+
+    /// What a training without cache and witness gives.
+    fn clean_archive(&self) -> Vec<u8> {
+        let mut options = self.options(false, false);
+        options.run.cache = CacheSettings::Off;
+        options.output = self.elsewhere.path().join("clean");
+        fs::read(api::train(&options).unwrap().model.unwrap()).unwrap()
+    }
+
+    /// After anything: the dry run is right, the training gives the clean archive
+    /// and leaves nothing to do, and that is known without reading.
+    #[track_caller]
+    fn check(&self) -> (u8, Way) {
+        let announced = self.dry_run();
+        let (result, way) = self.train();
+        assert_eq!(announced.1, way);
+        let model = result.model.unwrap();
+        assert!(fs::read(&model).unwrap() == self.clean_archive());
+        let pointer = fs::read_to_string(model.with_file_name("latest.json")).unwrap();
+        assert!(pointer.contains(model.file_name().unwrap().to_str().unwrap()));
+        if way == Way::Witness {
+            assert_eq!((result.ran, result.is_new), (0, false));
+        }
+        let again = self.train();
+        assert_eq!((again.0.ran, again.1), (0, Way::Witness));
+        assert_eq!(self.dry_run(), (0, Way::Witness));
+        announced
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.bench.root().join(path)
+    }
+
+    fn model(&self) -> PathBuf {
+        let files = fs::read_dir(self.path("models")).unwrap();
+        let mut files = files.map(|entry| entry.unwrap().path());
+        files
+            .find(|path| path.extension().unwrap() == "gz")
+            .unwrap()
+    }
+
+    /// Writes bytes of the same length and sets the modification time back.
+    fn edit_secretly(&self, path: &str, old: &str, new: &str) {
+        assert_eq!(old.len(), new.len());
+        let before = fs::metadata(self.path(path)).unwrap();
+        self.bench.replace(path, old, new);
+        let file = File::options().write(true).open(self.path(path)).unwrap();
+        let times = FileTimes::new().set_modified(before.modified().unwrap());
+        file.set_times(times).unwrap();
+    }
+
+    fn store(&self) -> Store {
+        Store::open(&StoreSettings::new(&self.cache, Access::ReadWrite))
+    }
+
+    fn sql(&self, sql: &str) {
+        let connection = Connection::open(self.cache.join("results.db")).unwrap();
+        connection.execute_batch(sql).unwrap();
+    }
+}
+
+fn touch(path: &PathBuf) {
+    let file = File::options().append(true).open(path).unwrap();
+    let times = FileTimes::new().set_modified(SystemTime::now() + Duration::from_secs(60));
+    file.set_times(times).unwrap();
+}
+
+/// What happened must be found by reading; the code of the dry run after it.
+#[track_caller]
+fn is_read(happen: impl Fn(&mut Place)) -> u8 {
+    let mut place = Place::trained();
+    happen(&mut place);
+    let (code, way) = place.check();
+    assert_eq!(way, Way::Read);
+    code
+}
+
+/// What happened means nothing, and a witness knows.
+#[track_caller]
+fn is_nothing(happen: impl Fn(&mut Place)) {
+    let mut place = Place::trained();
+    happen(&mut place);
+    assert_eq!(place.check(), (0, Way::Witness));
+}
+
+#[test]
+fn a_run_after_a_training_is_told_by_a_witness() {
+    is_nothing(|_| {});
+}
+
+#[test]
+fn every_kind_of_edit_is_seen() {
+    let edits: [fn(&mut Place); 12] = [
+        |place| place.bench.replace("data/nlu.yml", "hello", "hello there"),
+        |place| place.edit_secretly("data/nlu.yml", "hello", "hallo"),
+        |place| place.edit_secretly("domain.yml", "Good day!", "Good eve!"),
+        |place| place.edit_secretly("data/dishes.txt", "soup", "stew"),
+        |place| {
+            place
+                .bench
+                .append("config.yml", "  core_fallback_threshold: 0.4\n")
+        },
+        |place| place.bench.write("data/deep/more.yml", NLU),
+        |place| {
+            place
+                .bench
+                .write("data/more.md", "## intent:leave\n- so long\n")
+        },
+        |place| place.bench.remove("data/dishes.txt"),
+        |place| place.bench.remove("data/stories.yml"),
+        |place| {
+            place
+                .bench
+                .write("kept.yml", &NLU.replace("hello", "hallo"));
+            place.bench.remove("data/nlu.yml");
+            symlink("../kept.yml", place.path("data/nlu.yml")).unwrap();
+        },
+        |place| {
+            fs::rename(place.path("data"), place.path("old")).unwrap();
+            place.bench.write("new/nlu.yml", NLU);
+            place.bench.write("new/stories.yml", STORIES);
+            symlink("new", place.path("data")).unwrap();
+        },
+        |place| place.name = "stranger".to_owned(),
+    ];
+    for (index, edit) in edits.iter().enumerate() {
+        assert_ne!(is_read(edit), 0, "edit {index}");
+    }
+}
+
+#[test]
+fn what_means_nothing_may_need_a_second_look_but_no_training() {
+    // Files that say the same in other bytes are read.
+    assert_eq!(
+        is_read(|place| place.bench.append("domain.yml", "# x\n")),
+        0
+    );
+    assert_eq!(is_read(|place| place.bench.write("data/empty.yml", "")), 0);
+    // Those of the same bytes are not.
+    is_nothing(|place| touch(&place.path("data/nlu.yml")));
+    is_nothing(|place| place.bench.write("data/nlu.yml", NLU));
+    is_nothing(|place| place.bench.write("data/.nlu.yml.swp", "x"));
+    is_nothing(|place| {
+        place.bench.remove("data/nlu.yml");
+        place.bench.write("data/nlu.yml", NLU);
+    });
+}
+
+#[test]
+fn what_happens_to_the_archive_is_seen() {
+    is_nothing(|place| touch(&place.model()));
+    assert_ne!(is_read(|place| fs::remove_file(place.model()).unwrap()), 0);
+    assert_ne!(
+        is_read(|place| fs::remove_dir_all(place.path("models")).unwrap()),
+        0
+    );
+    let altered = |place: &mut Place| {
+        let mut bytes = fs::read(place.model()).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        fs::write(place.model(), bytes).unwrap();
+    };
+    assert_ne!(is_read(altered), 0);
+    let pointed = |place: &mut Place| {
+        fs::copy(place.model(), place.path("models/other.tar.gz")).unwrap();
+        let pointer = "{\"archive\":\"other.tar.gz\"}";
+        fs::write(place.path("models/latest.json"), pointer).unwrap();
+    };
+    assert_eq!(is_read(pointed), 0);
+    assert_eq!(is_read(|place| place.bench.remove("models/latest.json")), 0);
+}
+
+#[test]
+fn what_happens_to_the_cache_is_seen() {
+    assert_ne!(
+        is_read(|place| fs::remove_dir_all(&place.cache).unwrap()),
+        0
+    );
+    assert_ne!(
+        is_read(|place| place.cache = place.elsewhere.path().join("cache")),
+        0
+    );
+    let collected = |place: &mut Place| {
+        let store = place.store();
+        let limits = CacheLimits {
+            max_bytes: Some(0),
+            max_age_days: None,
+        };
+        let alone = store.alone().unwrap();
+        store.collect(&alone, &limits, &Default::default()).unwrap();
+    };
+    assert_ne!(is_read(collected), 0);
+    let forgotten = |place: &mut Place| {
+        let store = place.store();
+        let keys = store.last_keys(&|_| true);
+        assert!(store.forget(&keys[..1]));
+    };
+    assert_ne!(is_read(forgotten), 0);
+}
+
+#[test]
+fn options_that_reach_the_outcome_are_asked_for() {
+    assert_ne!(is_read(|place| place.augmentation = 0), 0);
+    let place = Place::trained();
+    let changes: [fn(&mut TrainOptions); 7] = [
+        |options| options.output = "other".into(),
+        |options| options.fixed_model_name = Some("named".to_owned()),
+        |options| options.persist_nlu_training_data = true,
+        |options| options.validation.skip = true,
+        |options| options.domain = vec!["domain.yml".into(), "data".into()],
+        |options| options.force_training = true,
+        |options| {
+            options.run.witness = WitnessSettings::Ask {
+                program: Digest::of(b"another"),
+            }
+        },
+    ];
+    for (index, change) in changes.iter().enumerate() {
+        let mut options = place.options(true, true);
+        change(&mut options);
+        place.told.lock().unwrap().clear();
+        api::train(&options).unwrap();
+        let told = place.told.lock().unwrap();
+        let is_asked = told
+            .iter()
+            .any(|notice| matches!(notice, Notice::AsBefore { .. }));
+        assert!(!is_asked, "change {index}");
+    }
+    let mut options = place.options(true, true);
+    options.run.jobs = Some(7);
+    options.nlu_additional_arguments.num_threads = Some(3);
+    assert_eq!(place.run(&options).1, Way::Witness);
+    options.run.witness = WitnessSettings::Renew {
+        program: Digest::of(b"this program"),
+    };
+    assert_eq!(place.run(&options).1, Way::Read, "--verify-inputs reads");
+}
+
+#[test]
+fn a_damaged_witness_is_none() {
+    for column in ["looks", "told", "results", "key"] {
+        let place = Place::trained();
+        // Every byte in turn would take long; the last one stands for all.
+        place.sql(&format!(
+            "UPDATE witnesses SET {column} = CAST(substr({column}, 1, length({column}) - 1) \
+             || x'07' AS BLOB)"
+        ));
+        assert_eq!(place.dry_run(), (0, Way::Read), "{column}");
+        assert_eq!(place.check(), (0, Way::Read), "{column}");
+    }
+}
+
+#[test]
+fn an_older_cache_gets_its_witnesses() {
+    let place = Place::trained();
+    place.sql(
+        "DROP TABLE witnesses;
+         CREATE TABLE files (root TEXT PRIMARY KEY NOT NULL, packed BLOB NOT NULL)
+             STRICT, WITHOUT ROWID;
+         PRAGMA user_version = 1;",
+    );
+    assert_eq!(place.dry_run(), (0, Way::Read));
+    assert_eq!(place.check(), (0, Way::Read));
+}
+
+#[test]
+fn a_failed_run_between_two_of_the_same_state_is_not_forgotten() {
+    let place = Place::trained();
+    place.bench.replace("data/nlu.yml", "hello", "hallo");
+    place.bench.append("data/stories.yml", "- story: [\n");
+    assert!(api::train(&place.options(false, true)).is_err());
+    place.bench.write("data/nlu.yml", NLU);
+    place.bench.write("data/stories.yml", STORIES);
+    assert_eq!(place.check(), (0, Way::Witness));
+}
+
+#[test]
+fn a_witness_tells_what_the_run_would_have_told() {
+    let place = Place::new();
+    place.bench.remove("data/stories.yml");
+    place.train();
+    let tell = |is_asked| {
+        place.run(&place.options(false, is_asked));
+        let told = place.told.lock().unwrap();
+        let text = |notice: &Notice| match notice {
+            Notice::Diagnosed(findings) => {
+                let all = findings.diagnostics.iter();
+                let warnings = all.filter(|one| one.severity == Severity::Warning);
+                format!("{} warnings", warnings.count())
+            }
+            Notice::AsBefore { warnings } => format!("{warnings} warnings"),
+            Notice::Warning(text) => text.clone(),
+            Notice::Task(Event::Reused { task }) => format!("reuse {task:?}"),
+            other => format!("{other:?}"),
+        };
+        let mut texts: Vec<String> = told.iter().map(text).collect();
+        texts.sort();
+        texts
+    };
+    let read = tell(false);
+    assert!(
+        read.iter()
+            .any(|text| text.starts_with("there are no stories")),
+        "{read:?}"
+    );
+    assert_eq!(tell(true), read);
+}
+
+#[test]
+fn results_that_a_witness_stands_on_count_as_used() {
+    let place = Place::trained();
+    place.sql("UPDATE results SET used_day = 5; UPDATE witnesses SET used_day = 5;");
+    assert_eq!(place.train().1, Way::Witness);
+    let connection = Connection::open(place.cache.join("results.db")).unwrap();
+    for table in ["results", "witnesses"] {
+        let sql = format!("SELECT min(used_day) FROM {table}");
+        let day: u32 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(day, place.store().today(), "{table}");
+    }
+}
+
+/// A sequence of numbers that look random.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.0 >> 33) as usize % end
+    }
+}
+
+/// Sets a file to one of several texts, in one of several ways.
+fn edit(place: &mut Place, numbers: &mut Numbers) {
+    let files: [(&str, &[&str]); 6] = [
+        ("data/nlu.yml", &["hello", "hallo", "howdy"]),
+        ("data/stories.yml", &["short", "other"]),
+        ("domain.yml", &["Good day!", "Good eve!"]),
+        ("config.yml", &["counter", "bankers"]),
+        ("data/dishes.txt", &["soup", "stew"]),
+        ("data/more/nlu.yml", &["gone", "here"]),
+    ];
+    let (path, words) = files[numbers.below(files.len())];
+    let word = words[numbers.below(words.len())];
+    let texts = [NLU, STORIES, DOMAIN, CONFIG, "soup\nbread\n"];
+    let base = texts.iter().find(|text| text.contains(words[0])).copied();
+    if path.ends_with("more/nlu.yml") && word == "gone" {
+        let _ = fs::remove_file(place.path(path));
+        return;
+    }
+    let text = base.unwrap_or(NLU).replace(words[0], word);
+    let target = place.path(path);
+    match numbers.below(4) {
+        0 => place.bench.write(path, &text),
+        1 => {
+            // By another name first, as editors do.
+            place.bench.write("new.tmp", &text);
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::rename(place.path("new.tmp"), target).unwrap();
+        }
+        2 => {
+            let kept = format!("kept-{word}.yml");
+            place.bench.write(&kept, &text);
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            let _ = fs::remove_file(&target);
+            symlink(place.path(&kept), target).unwrap();
+        }
+        _ => {
+            let modified = fs::metadata(&target).and_then(|file| file.modified());
+            place.bench.write(path, &text);
+            let file = File::options().write(true).open(&target).unwrap();
+            let modified = modified.unwrap_or(SystemTime::UNIX_EPOCH);
+            file.set_times(FileTimes::new().set_modified(modified))
+                .unwrap();
+        }
+    }
+}
+
+/// Does something beside the files.
+fn disturb(place: &mut Place, numbers: &mut Numbers) {
+    match numbers.below(8) {
+        0 => place.name = ["friend", "stranger"][numbers.below(2)].to_owned(),
+        1 => place.augmentation = [50, 0][numbers.below(2)],
+        2 => drop(fs::remove_file(place.model())),
+        3 => touch(&place.path("config.yml")),
+        4 => drop(fs::remove_file(place.path("models/latest.json"))),
+        5 => {
+            let keys = place.store().last_keys(&|_| true);
+            place
+                .store()
+                .forget(&keys[numbers.below(keys.len())..][..1]);
+        }
+        6 => fs::write(place.model(), "no archive").unwrap(),
+        _ => {}
+    }
+}
+
+#[test]
+fn random_edits_end_the_same_with_and_without_a_witness() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let count = number("TABELLA_EDITS").unwrap_or(40);
+    let mut numbers = Numbers(number("TABELLA_EDITS_SEED").unwrap_or(1));
+    let mut place = Place::trained();
+    let mut witnessed = 0;
+    for _ in 0..count {
+        for _ in 0..numbers.below(3) {
+            edit(&mut place, &mut numbers);
+        }
+        if numbers.below(3) == 0 {
+            disturb(&mut place, &mut numbers);
+        }
+        let (_, way) = place.check();
+        witnessed += u32::from(way == Way::Witness);
+    }
+    assert!(witnessed > 0, "some edits mean nothing");
+}
