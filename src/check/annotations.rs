@@ -1,16 +1,15 @@
 //! Entity annotations that cannot be learned: they cut words in two, lie over
 //! each other, or are none at all.
 
-use std::collections::HashMap;
 use std::collections::HashSet;
 
 use rayon::prelude::*;
 
+use crate::check::lines::Lines;
 use crate::check::uses::Uses;
 use crate::data::Annotation;
 use crate::data::Component;
 use crate::data::Example;
-use crate::data::Place;
 use crate::data::Project;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::SourceMap;
@@ -24,9 +23,6 @@ const SHOWN: usize = 60;
 
 /// Findings of a kind in one example that are told.
 const MOST: usize = 20;
-
-/// Bytes of a line beyond which no exact place is sought: examples may share it.
-const LONGEST_LINE: usize = 10_000;
 
 /// What is odd about an annotation, and the piece that it marks.
 type Found<'p> = (Diagnostic, &'p str);
@@ -212,47 +208,4 @@ fn names_type(text: &str, types: &HashSet<&str>) -> bool {
     let inside = text.strip_prefix('(').and_then(|rest| rest.split_once(')'));
     let name = inside.and_then(|(inside, _)| inside.split([':', '#']).next());
     name.is_some_and(|name| types.contains(name.trim()))
-}
-
-/// The lines of files, to find where in its line an annotation stands.
-struct Lines<'t> {
-    texts: &'t SourceMap,
-    lines: HashMap<String, Vec<&'t str>>,
-}
-
-impl<'t> Lines<'t> {
-    fn new(texts: &'t SourceMap) -> Self {
-        Self {
-            texts,
-            lines: HashMap::new(),
-        }
-    }
-
-    /// Moves a diagnostic from the start of the example to the piece that it is
-    /// about, where the line shows it.
-    fn narrow(&mut self, diagnostic: &mut Diagnostic, piece: &str) {
-        if piece.is_empty() {
-            return;
-        }
-        let Some((column, length)) = self.find(&diagnostic.place, piece) else {
-            return;
-        };
-        diagnostic.place.column = column;
-        diagnostic.length = length;
-    }
-
-    fn find(&mut self, place: &Place, piece: &str) -> Option<(u32, u32)> {
-        let text = self.texts.text(&place.file)?;
-        let lines = self
-            .lines
-            .entry(place.file.to_string())
-            .or_insert_with(|| text.split('\n').collect());
-        let line = lines.get((place.line as usize).checked_sub(1)?)?;
-        if line.len() > LONGEST_LINE || piece.len() > line.len() {
-            return None;
-        }
-        let at = line.find(&format!("[{piece}]"))?;
-        let column = line[..at].chars().count() as u32 + 2;
-        Some((column, piece.chars().count() as u32))
-    }
 }

@@ -58,7 +58,11 @@ fn conditions(slot: &Slot, forms: &HashMap<&str, Asked<'_>>, said: &mut Vec<Diag
                 shortened(form)
             );
             let help = "list it under `required_slots` of the form, or drop the condition";
-            said.push(about("W254", &slot.place, &slot.name, message).help(help));
+            let about = match mapping.places.0.get(form.to_owned()) {
+                Some(place) => about("W254", place, form, message),
+                None => about("W254", &slot.place, &slot.name, message),
+            };
+            said.push(about.help(help));
         }
     }
 }
@@ -79,7 +83,10 @@ fn actions_of(
                 shortened(&slot.name),
                 shortened(name)
             );
-            let about = about("W257", &slot.place, &slot.name, message);
+            let about = match mapping.places.0.get(name) {
+                Some(place) => about("W257", place, name, message),
+                None => about("W257", &slot.place, &slot.name, message),
+            };
             said.push(about.suggest_of(name, near));
         }
     }

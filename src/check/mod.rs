@@ -12,6 +12,7 @@
 //! is cut, and the nearest of many names is sought for few unknown ones.
 
 mod uses;
+mod lines;
 mod unused;
 mod names;
 mod responses;
@@ -51,7 +52,7 @@ pub fn check_project(project: &Project, texts: &SourceMap, extents: Extents) -> 
         unused::check(project, &uses, &mut said);
     }
     if extents.domain < Extent::Lost && has_domain(project) {
-        responses::check(project, &uses, &mut said);
+        responses::check(project, &uses, texts, &mut said);
         forms::check(&project.domain, &mut said);
         slot_values::check_domain(&project.domain, &mut said);
         slot_values::check_stories(&project.domain, &project.stories, &mut said);

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::check::about;
+use crate::check::lines::Lines;
 use crate::check::unused::has_custom_actions;
 use crate::check::uses::Uses;
 use crate::data::Domain;
@@ -14,6 +15,7 @@ use crate::data::Project;
 use crate::data::Response;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Severity;
+use crate::diagnostic::SourceMap;
 use crate::diagnostic::Suggestions;
 use crate::diagnostic::shortened;
 use crate::import::DEFAULT_ACTIONS;
@@ -28,10 +30,12 @@ struct Known<'d> {
     near_slots: Suggestions<'d>,
     near_intents: Suggestions<'d>,
     near_entities: Suggestions<'d>,
+    /// To find what is not known in its response.
+    lines: Lines<'d>,
 }
 
 impl<'d> Known<'d> {
-    fn of(domain: &'d Domain) -> Self {
+    fn of(domain: &'d Domain, texts: &'d SourceMap) -> Self {
         let slots = domain.slots.iter().map(|slot| slot.name.as_str());
         let slots: HashSet<&str> = slots.chain(DEFAULT_SLOTS.iter().copied()).collect();
         let intents = domain.intents.iter().map(|intent| intent.name.as_str());
@@ -44,14 +48,15 @@ impl<'d> Known<'d> {
             slots,
             intents,
             entities,
+            lines: Lines::new(texts),
         }
     }
 }
 
 /// Says what is odd about responses.
-pub fn check(project: &Project, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
+pub fn check(project: &Project, uses: &Uses<'_>, texts: &SourceMap, said: &mut Vec<Diagnostic>) {
     let domain = &project.domain;
-    let mut known = Known::of(domain);
+    let mut known = Known::of(domain, texts);
     let has_custom = has_custom_actions(domain);
     for (name, variations) in &domain.responses {
         let place = domain.response_places.of(name);
@@ -149,9 +154,10 @@ fn placeholders(
     for name in unknown {
         let (shown, slot) = (shortened(response), shortened(name));
         let message = format!("response `{shown}` names slot `{slot}`, which is not defined");
-        let diagnostic = about("W247", place, response, message)
+        let mut diagnostic = about("W247", place, response, message)
             .help("the text is sent with the braces as they are")
             .suggest_of(name, &mut known.near_slots);
+        known.lines.narrow_below(&mut diagnostic, "{", name);
         said.push(diagnostic);
     }
 }
@@ -173,7 +179,9 @@ fn buttons(
             let message =
                 format!("a button of `{shown}` sends intent `{intent}`, which is not defined");
             let about = about("W248", place, response, message);
-            said.push(about.suggest_of(base, &mut known.near_intents));
+            let mut about = about.suggest_of(base, &mut known.near_intents);
+            known.lines.narrow_below(&mut about, "/", base);
+            said.push(about);
         }
         // Placeholders are filled in before the message is read.
         if rest.is_empty() || rest.contains("{{") || rest.matches('{').count() > 1 {
@@ -188,7 +196,9 @@ fn buttons(
                         shortened(entity)
                     );
                     let about = about("W248", place, response, message);
-                    said.push(about.suggest_of(entity, &mut known.near_entities));
+                    let mut about = about.suggest_of(entity, &mut known.near_entities);
+                    known.lines.narrow_below(&mut about, "\"", entity);
+                    said.push(about);
                 }
             }
             _ if rest.starts_with('{') => {
@@ -215,7 +225,9 @@ fn conditions(
             let message =
                 format!("a condition of `{shown}` names slot `{slot}`, which is not defined");
             let about = about("W249", place, response, message);
-            said.push(about.suggest_of(&name, &mut known.near_slots));
+            let mut about = about.suggest_of(&name, &mut known.near_slots);
+            known.lines.narrow_below(&mut about, "name: ", &name);
+            said.push(about);
         }
     }
 }

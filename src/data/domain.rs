@@ -55,6 +55,9 @@ pub struct Intent {
     pub is_retrieval: bool,
     /// Action that a `MappingPolicy` of Rasa 2 would run.
     pub triggers: Option<String>,
+    /// Where the entities that it uses or ignores were listed.
+    #[serde(skip)]
+    pub entity_places: Places,
     /// Where the intent was listed.
     #[serde(skip)]
     pub place: Place,
@@ -146,6 +149,9 @@ pub struct SlotMapping {
     pub not_intents: Vec<String>,
     /// When it applies; empty means always.
     pub conditions: Vec<MappingCondition>,
+    /// Where the names in it were written.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// Where a slot mapping takes its value from.

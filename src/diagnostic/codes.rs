@@ -77,6 +77,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W120", "`imports` without the importer that reads them"),
     ("W121", "a section of an imported file is not read"),
     ("N122", "an importer need not be named"),
+    ("W123", "a key of the configuration is misspelt"),
     ("N130", "`assistant_id` is missing"),
     ("N132", "`language` is missing"),
     ("E201", "something is listed twice in a domain file"),
@@ -146,6 +147,7 @@ pub const CODES: &[(&str, &str)] = &[
         "the values of a categorical slot are missing or repeated",
     ),
     ("W260", "a listed `utter_` action has no response"),
+    ("W261", "a key within the domain is misspelt"),
     (
         "E301",
         "an entry of `nlu` is none of intent, synonym, regex, lookup",
@@ -177,6 +179,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("N350", "an example has no blank after its dash"),
     ("W351", "Markdown stands in a YAML file"),
     ("W352", "an entity annotation is left as text"),
+    ("W353", "a key of an entity annotation is misspelt"),
     ("W354", "a text is annotated in two ways"),
     ("W355", "an entity has one example only"),
     ("W356", "a role or group is not listed in the domain"),

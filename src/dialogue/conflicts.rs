@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use rayon::prelude::*;
 
 use crate::data::Place;
+use crate::diagnostic::shortened;
 use crate::dialogue::ACTION_LISTEN;
 use crate::dialogue::ActionState;
 use crate::dialogue::RULE_SNIPPET;
@@ -156,11 +157,13 @@ fn disputed(moments: &[Vec<Moment>]) -> HashSet<Digest> {
 /// What happened last, for a message.
 fn after(state: &State) -> String {
     match &state.prev_action {
-        Some(ActionState::Name(name)) if name != ACTION_LISTEN => format!("action `{name}`"),
-        Some(ActionState::Text(text)) => format!("the bot's `{text}`"),
+        Some(ActionState::Name(name)) if name != ACTION_LISTEN => {
+            format!("action `{}`", shortened(name))
+        }
+        Some(ActionState::Text(text)) => format!("the bot's `{}`", shortened(text)),
         _ => match (&state.user.text, &state.user.intent) {
-            (_, Some(intent)) => format!("intent `{intent}`"),
-            (Some(text), None) => format!("the user's `{text}`"),
+            (_, Some(intent)) => format!("intent `{}`", shortened(intent)),
+            (Some(text), None) => format!("the user's `{}`", shortened(text)),
             (None, None) => "the start".to_owned(),
         },
     }

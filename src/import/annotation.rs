@@ -1,10 +1,13 @@
 //! Takes the marks out of annotated messages: `[New York](city:NYC)`,
 //! `[Rome]{"entity": "city", "role": "from"}`, `[x][{…}, {…}]`.
 
+use std::ops::Range;
+
 use serde_json::Map;
 use serde_json::Value;
 
 use crate::data::Annotation;
+use crate::diagnostic::did_you_mean;
 
 /// Mistakes of one message that are worth naming.
 pub const MISTAKE_LIMIT: usize = 10;
@@ -18,9 +21,12 @@ pub struct Annotated {
     pub entities: Vec<Annotation>,
     /// Pieces whose value is another text: piece and value, in order.
     pub synonyms: Vec<(String, String)>,
-    /// Annotations that are not valid, with the byte of the written message at
-    /// which each starts.
-    pub mistakes: Vec<(usize, String)>,
+    /// Annotations that are not valid, with the bytes of the written message that
+    /// each takes.
+    pub mistakes: Vec<(Range<usize>, String)>,
+    /// Keys of annotations that are not read and near to one that is: the
+    /// annotation's bytes, the key, and the one that may be meant.
+    pub misspelt: Vec<(Range<usize>, String, &'static str)>,
 }
 
 /// What stands behind the marked piece.
@@ -70,7 +76,7 @@ pub fn read(written: &str) -> Annotated {
         let stop = copy(close, &mut rest, &mut read);
         let start = stop - piece.chars().count();
         let known = read.entities.len();
-        take(mark, piece, (start, stop), open, &mut read);
+        take(mark, piece, (start, stop), open..end, &mut read);
         for entity in &read.entities[known..] {
             let value = match &entity.value {
                 Value::String(text) => text.clone(),
@@ -153,7 +159,7 @@ fn take(
     mark: Mark<'_>,
     piece: &str,
     (start, end): (usize, usize),
-    at: usize,
+    at: Range<usize>,
     read: &mut Annotated,
 ) {
     let entity = Annotation {
@@ -175,7 +181,7 @@ fn take(
                 let after = &rest[open + 1..];
                 let Some(end) = after.find('}') else { break };
                 if end > 0 {
-                    take_map(&after[..end], entity.clone(), at, read);
+                    take_map(&after[..end], entity.clone(), at.clone(), read);
                 }
                 rest = &after[end + 1..];
             }
@@ -183,7 +189,10 @@ fn take(
     }
 }
 
-fn take_map(inner: &str, mut entity: Annotation, at: usize, read: &mut Annotated) {
+/// Keys of an annotation's map.
+const KEYS: [&str; 4] = ["entity", "role", "group", "value"];
+
+fn take_map(inner: &str, mut entity: Annotation, at: Range<usize>, read: &mut Annotated) {
     let map: Map<String, Value> = match serde_json::from_str(&format!("{{{inner}}}")) {
         Ok(map) => map,
         Err(error) => {
@@ -195,6 +204,11 @@ fn take_map(inner: &str, mut entity: Annotation, at: usize, read: &mut Annotated
             return;
         }
     };
+    for key in map.keys().filter(|key| !KEYS.contains(&key.as_str())) {
+        if let Some(near) = did_you_mean(key, KEYS) {
+            read.misspelt.push((at.clone(), key.clone(), near));
+        }
+    }
     let text = |key: &str| match map.get(key) {
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(Value::Null) | None => Ok(None),
@@ -311,7 +325,7 @@ mod tests {
             r#"é [x]{"entity": 5}"#,
             r#"é [x]{entity: "e"}"#,
         ] {
-            assert_eq!(read(written).mistakes[0].0, 3, "{written}");
+            assert_eq!(read(written).mistakes[0].0.start, 3, "{written}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::data::Annotation;
 use crate::data::Domain;
@@ -11,6 +12,7 @@ use crate::data::MappingKind;
 use crate::data::Place;
 use crate::data::STORY_START;
 use crate::data::Slot;
+use crate::data::SlotMapping;
 use crate::data::StoryGraph;
 use crate::data::UsedEntities;
 use crate::data::Utterance;
@@ -43,6 +45,7 @@ pub fn check(
     stories: &StoryGraph,
     has_domain: HasDomain,
     extents: Extents,
+    text: &TextOf<'_>,
 ) -> Vec<Diagnostic> {
     let mut check = Check::new(domain);
     if extents.stories == Extent::Whole {
@@ -50,7 +53,7 @@ pub fn check(
     }
     if has_domain == HasDomain::Yes {
         check.domain();
-        check.nlu(nlu);
+        check.nlu(nlu, text);
         check.stories(stories);
     }
     check.said
@@ -63,6 +66,35 @@ pub fn actions(domain: &Domain) -> BTreeSet<&str> {
     let forms = domain.forms.iter().map(|form| &form.name);
     let named = actions.chain(forms).map(String::as_str);
     named.chain(DEFAULT_ACTIONS.iter().copied()).collect()
+}
+
+/// Returns the text of a file.
+pub type TextOf<'t> = dyn Fn(&str) -> Option<Arc<str>> + 't;
+
+/// Entities whose type is sought in its line: each takes a walk through a file.
+const SOUGHT: usize = 100;
+
+/// Moves a diagnostic from the start of an example to the type of an annotation,
+/// where its line shows it.
+fn at_type(mut about: Diagnostic, entity: &str, text: &TextOf<'_>) -> Diagnostic {
+    let length = std::mem::replace(&mut about.length, 1);
+    let text = text(&about.place.file);
+    let line = (about.place.line as usize).checked_sub(1);
+    let line = text.as_deref().zip(line);
+    let Some(line) = line.and_then(|(text, line)| text.split('\n').nth(line)) else {
+        return about;
+    };
+    let is_type = |at: &usize| {
+        let (before, after) = (&line[..*at], &line[at + entity.len()..]);
+        before.ends_with("](") && after.starts_with([')', ':'])
+            || before.ends_with('"') && after.starts_with('"') && before.contains("]{")
+    };
+    let mut found = line.match_indices(entity).map(|(at, _)| at);
+    if let Some(at) = found.find(is_type) {
+        about.place.column = line[..at].chars().count() as u32 + 1;
+        about.length = length;
+    }
+    about
 }
 
 /// Keeps the example that stands first in the files.
@@ -145,7 +177,10 @@ impl<'d> Check<'d> {
                         shortened(&intent.name),
                         shortened(base)
                     );
-                    let about = about_name("W216", &intent.place, &intent.name, what);
+                    let about = match intent.entity_places.0.get(name) {
+                        Some(place) => about_name("W216", place, name, what),
+                        None => about_name("W216", &intent.place, &intent.name, what),
+                    };
                     let about = about.suggest_of(base, &mut self.entities.near);
                     self.said.push(about);
                 }
@@ -158,7 +193,7 @@ impl<'d> Check<'d> {
 
     /// Checks what a slot's mappings name.
     fn mappings(&mut self, slot: &Slot) {
-        let mut say = |name: &str, known: &mut Known<'_>| {
+        let mut say = |mapping: &SlotMapping, name: &str, known: &mut Known<'_>| {
             if !known.names.contains(name) {
                 let what = format!(
                     "a mapping of slot `{}` names {} `{}`, which is not in the domain",
@@ -166,27 +201,30 @@ impl<'d> Check<'d> {
                     known.kind,
                     shortened(name)
                 );
-                let about = about_name("W215", &slot.place, &slot.name, what);
+                let about = match mapping.places.0.get(name) {
+                    Some(place) => about_name("W215", place, name, what),
+                    None => about_name("W215", &slot.place, &slot.name, what),
+                };
                 self.said.push(about.suggest_of(name, &mut known.near));
             }
         };
         for mapping in &slot.mappings {
             if let MappingKind::FromEntity { entity, .. } = &mapping.kind {
-                say(entity, &mut self.entities);
+                say(mapping, entity, &mut self.entities);
             }
             for intent in mapping.intents.iter().chain(&mapping.not_intents) {
-                say(intent, &mut self.intents);
+                say(mapping, intent, &mut self.intents);
             }
             for condition in &mapping.conditions {
                 if let Some(name) = &condition.active_loop {
-                    say(name, &mut self.forms);
+                    say(mapping, name, &mut self.forms);
                 }
             }
         }
     }
 
     /// Checks the intents and entities of examples; each name once.
-    fn nlu(&mut self, nlu: &NluPart) {
+    fn nlu(&mut self, nlu: &NluPart, text: &TextOf<'_>) {
         let mut first: BTreeMap<&str, &Example> = BTreeMap::new();
         let mut first_of_entity: BTreeMap<&str, &Example> = BTreeMap::new();
         for example in &nlu.data.examples {
@@ -209,9 +247,14 @@ impl<'d> Check<'d> {
             });
             self.said.extend(about);
         }
+        let mut sought = 0;
         for (entity, example) in first_of_entity {
             let about = self.entities.unknown("W310", &example.place, entity);
-            self.said.extend(about.map(|about| about.length(1)));
+            sought += usize::from(about.is_some());
+            self.said.extend(about.map(|about| match sought {
+                0..=SOUGHT => at_type(about, entity, text),
+                _ => about.length(1),
+            }));
         }
     }
 

@@ -15,6 +15,23 @@ use crate::import::yaml::Yaml;
 /// What Rasa's template of a project has as `assistant_id`.
 const PLACEHOLDER_ID: &str = "placeholder_default";
 
+/// Keys of a config. Some are of other recipes and programs.
+const KEYS: &[&str] = &[
+    "version",
+    "recipe",
+    "assistant_id",
+    "language",
+    "additional_languages",
+    "pipeline",
+    "policies",
+    "importers",
+    "imports",
+    "train_schema",
+    "predict_schema",
+    "core_target",
+    "nlu_target",
+];
+
 /// Reads the config of one file. A missing pipeline or missing policies become
 /// Rasa 3.6's defaults, in memory alone.
 pub fn read(root: &Node, reading: &mut Reading) -> Config {
@@ -35,6 +52,7 @@ pub fn read(root: &Node, reading: &mut Reading) -> Config {
             }
         }
     }
+    reading.misspelt("W123", root, "a configuration", KEYS);
     check_recipe(root, &config, reading);
     if let Some(node) = root.get("assistant_id")
         && node.text() == Some(PLACEHOLDER_ID)
@@ -152,6 +170,7 @@ fn component(node: &Node, reading: &mut Reading) -> Option<Component> {
         return None;
     };
     let Some(name) = node.get("name").filter(|name| !name.is_null()) else {
+        reading.misspelt("W123", node, "a component", &["name"]);
         reading.say("E101", node, "a component without `name`");
         return None;
     };

@@ -305,6 +305,7 @@ pub fn import_test_stories(
         &stories,
         check::HasDomain::Yes,
         extents,
+        &|_| None,
     );
     said.retain(|diagnostic| !diagnostic.place.file.is_empty());
     reader.say(said);
@@ -375,7 +376,12 @@ impl<'s> Reader<'s> {
             self.keep_trees(&[]);
             retrieval::add_bot_texts(&mut domain, &stories);
             let extents = self.extents();
-            let said = check::check(&domain, &nlu, &stories, has_domain, extents);
+            let files = &self.files;
+            let text = |name: &str| {
+                let file = files.iter().find(|file| &*file.input.shown == name);
+                file.map(|file| file.text.clone())
+            };
+            let said = check::check(&domain, &nlu, &stories, has_domain, extents, &text);
             self.say(said);
         } else {
             retrieval::take_responses(&domain, &mut nlu);

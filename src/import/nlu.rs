@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -17,6 +18,7 @@ use crate::data::Place;
 use crate::data::Places;
 use crate::data::Response;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::shortened;
 use crate::import::annotation;
 use crate::import::lookups::LookupFile;
 use crate::import::reading::Reading;
@@ -323,11 +325,20 @@ pub fn add_example(
 ) {
     let annotated = annotation::read(written);
     let mistakes = annotated.mistakes.iter().take(annotation::MISTAKE_LIMIT);
-    for (byte, what) in mistakes {
-        let about = Diagnostic::new("E306", at(*byte), what.clone()).help(
+    let length = |range: &Range<usize>| written[range.clone()].chars().count() as u32;
+    for (range, what) in mistakes {
+        let about = Diagnostic::new("E306", at(range.start), what.clone()).length(length(range));
+        reading.diagnostics.push(about.help(
             "write `[text]{\"entity\": \"type\", \"value\": \"…\"}`; the map ends at its first `}`",
-        );
-        reading.diagnostics.push(about);
+        ));
+    }
+    let misspelt = annotated.misspelt.iter().take(annotation::MISTAKE_LIMIT);
+    for (range, key, near) in misspelt {
+        let what = format!("an annotation has no `{}`: it is not read", shortened(key));
+        let about = Diagnostic::new("W353", at(range.start), what).length(length(range));
+        reading
+            .diagnostics
+            .push(about.help(format!("did you mean `{near}`?")));
     }
     let place = at(0);
     for (piece, value) in annotated.synonyms {

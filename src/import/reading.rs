@@ -1,10 +1,13 @@
 //! What every reader of a file needs: its name, its mistakes so far, and ways
 //! to ask a node for a value of some shape, complaining if it is another.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use crate::data::Place;
+use crate::data::Places;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::shortened;
 use crate::import::written::old_boolean;
 use crate::import::yaml::Mistake;
 use crate::import::yaml::Node;
@@ -52,6 +55,29 @@ impl Reading {
     pub fn say(&mut self, code: &'static str, node: &Node, message: impl Into<String>) {
         let diagnostic = self.about(code, node, message);
         self.diagnostics.push(diagnostic);
+    }
+
+    /// Warns of keys of a map that are none of `known` but near to one: Rasa passes
+    /// over them without a word. What is near to none may be another program's.
+    pub fn misspelt(
+        &mut self,
+        code: &'static str,
+        node: &Node,
+        what: impl Display,
+        known: &[&str],
+    ) {
+        for entry in node.entries() {
+            let key = entry.key.as_str();
+            if known.contains(&key) {
+                continue;
+            }
+            let message = format!("{what} has no `{}`: it is not read", shortened(key));
+            let about = self.about(code, &entry.at, message);
+            let about = about.suggest(key, known.iter().copied());
+            if about.help.is_some() {
+                self.diagnostics.push(about);
+            }
+        }
     }
 
     /// Says what the parser found.
@@ -135,6 +161,23 @@ impl Reading {
                 .map(str::to_owned)
                 .into_iter()
                 .collect(),
+        }
+    }
+
+    /// Adds where each name stands, of one or of a list of names.
+    pub fn places(&self, node: Option<&Node>, places: &mut Places) {
+        let Some(node) = node else { return };
+        match &node.yaml {
+            Yaml::List(items) => {
+                for item in items {
+                    self.places(Some(item), places);
+                }
+            }
+            Yaml::Scalar(Scalar { text, .. }) => {
+                let place = self.place(node);
+                places.0.entry(text.to_string()).or_insert(place);
+            }
+            Yaml::Map(_) => {}
         }
     }
 

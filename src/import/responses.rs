@@ -166,6 +166,17 @@ fn key(entry: &Entry, what: &str, reading: &mut Reading) {
         return;
     };
     let value = &entry.value;
+    let keys: &[&str] = match *key {
+        "buttons" | "quick_replies" => &["title", "payload"],
+        "condition" => &["type", "name", "value"],
+        _ => &[],
+    };
+    if let Yaml::List(items) = &value.yaml {
+        for item in items {
+            let what = format_args!("an item of `{key}`");
+            reading.misspelt("W261", item, what, keys);
+        }
+    }
     if shape.fits(value) {
         return;
     }

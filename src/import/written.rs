@@ -24,8 +24,27 @@ pub fn old_boolean(word: &str) -> Option<bool> {
     OLD_BOOLEANS.contains(&word).then_some(is_true)
 }
 
+/// Sections of domains and training data, which may stand in one file.
+const SECTIONS: &[&str] = &[
+    "version",
+    "intents",
+    "entities",
+    "slots",
+    "responses",
+    "actions",
+    "forms",
+    "e2e_actions",
+    "session_config",
+    "config",
+    "templates",
+    "nlu",
+    "stories",
+    "rules",
+];
+
 /// Looks for traps in all sections of a file.
 pub fn read(root: &Node, reading: &mut Reading) {
+    sections(root, reading);
     for entry in items(root.get("nlu")) {
         if let Some(examples) = entry.get("examples") {
             self::examples(examples, reading);
@@ -35,6 +54,22 @@ pub fn read(root: &Node, reading: &mut Reading) {
     for slot in slots {
         for value in items(slot.value.get("values")) {
             value_word(value, reading);
+        }
+    }
+}
+
+/// Names sections that nobody reads, if they look like a typo.
+fn sections(root: &Node, reading: &mut Reading) {
+    for entry in root.entries() {
+        let key = entry.key.as_str();
+        if SECTIONS.contains(&key) {
+            continue;
+        }
+        let about = reading
+            .about("W218", &entry.at, format!("unknown section `{key}`"))
+            .suggest(key, SECTIONS.iter().copied());
+        if about.help.is_some() {
+            reading.diagnostics.push(about);
         }
     }
 }

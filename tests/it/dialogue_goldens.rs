@@ -24,6 +24,7 @@ use tabella::data::Intent;
 use tabella::data::MappingCondition;
 use tabella::data::MappingKind;
 use tabella::data::Place;
+use tabella::data::Places;
 use tabella::data::Response;
 use tabella::data::STORY_START;
 use tabella::data::Slot;
@@ -605,6 +606,7 @@ fn read_mapping(mapping: &Value) -> SlotMapping {
         intents: texts(&mapping["intent"]),
         not_intents: texts(&mapping["not_intent"]),
         conditions: list(&mapping["conditions"]).iter().map(condition).collect(),
+        places: Places::default(),
     }
 }
 

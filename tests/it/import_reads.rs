@@ -625,7 +625,7 @@ nlu:
               ──▶ data/nlu.yml:4:10
                │
              4 │     - hi [x]{"entity": dish}
-               │          ^
+               │          ^^^^^^^^^^^^^^^^^^^
                = help: write `[text]{"entity": "type", "value": "…"}`; the map ends at its first `}`
 
             warning[W304]: a line without a dash is left out
@@ -649,10 +649,10 @@ nlu:
                = help: did you mean `greet`?
 
             warning[W310]: entity `dihs` is not in the domain
-              ──▶ data/nlu.yml:9:7
+              ──▶ data/nlu.yml:9:18
                │
              9 │     - good [day](dihs)
-               │       ^
+               │                  ^^^^
                = help: did you mean `dish`?
 
             error[E307]: intent `a/b/c` has more than one `/`
@@ -743,10 +743,10 @@ forms:
                = help: take the colon away, or indent the options below the name
 
             warning[W216]: intent `book` names entity `dihs`, which is not in the domain
-              ──▶ domain.yml:6:3
+              ──▶ domain.yml:6:25
                │
              6 │ - book: {use_entities: [dihs], triggers: utter_no}
-               │   ^^^^
+               │                         ^^^^
                = help: did you mean `dish`?
 
             error[E210]: unknown action `utter_no`
@@ -876,6 +876,13 @@ importers: [{name: MultiProjectImporter}]
                │
              4 │ - nam: X
                │   ^
+
+            warning[W123]: a component has no `nam`: it is not read
+              ──▶ config.yml:4:3
+               │
+             4 │ - nam: X
+               │   ^^^
+               = help: did you mean `name`?
 
             error[E003]: `data` does not exist
               ──▶ data

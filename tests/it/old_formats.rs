@@ -535,7 +535,7 @@ fn mistakes_in_markdown_nlu_data_are_shown() {
               ──▶ data/nlu.md:5:5
                │
              5 │ - a [pizza]{"entity": dish}
-               │     ^
+               │     ^^^^^^^^^^^^^^^^^^^^^^^
                = help: write `[text]{"entity": "type", "value": "…"}`; the map ends at its first `}`
 
             warning[W304]: a line without a dash is left out

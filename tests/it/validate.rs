@@ -347,10 +347,10 @@ fn wrong_indentation_shows_where_reading_stopped() {
            = help: the second line is indented further than the first, so it goes on with it
 
         warning[W248]: a button of `utter_greet` sends intent `order`, which is not defined
-           ──▶ domain.yml:29:3
+           ──▶ domain.yml:33:17
             │
-         29 │   utter_greet:
-            │   ^^^^^^^^^^^
+         33 │       payload: /order
+            │                 ^^^^^
 
         read 8 examples of 4 intents with 1 entity; 2 stories and 1 rule; a domain of 4 actions, 5 slots and 1 form
         4 errors, 3 warnings; `tabella explain-code CODE` says more
@@ -374,7 +374,7 @@ fn a_broken_annotation_shows_what_is_wrong_with_it() {
                ──▶ data/nlu.yml:14:7
                 │
              14 │     - [pasta]{"entity": dish}, and quickly
-                │       ^
+                │       ^^^^^^^^^^^^^^^^^^^^^^^
                 = help: write `[text]{"entity": "type", "value": "…"}`; the map ends at its first `}`
 
             read 8 examples of 4 intents with 0 entities; 2 stories and 1 rule; a domain of 4 actions, 5 slots and 1 form
@@ -445,7 +445,10 @@ fn an_error_hides_only_what_cannot_be_known_because_of_it() {
 
     // Flawed as it is, the slot has a name.
     let project = with_many_mistakes().and("domain.yml", "type: bool", "typ: bool");
-    assert_eq!(project.codes(), ["E202", "W108", "W248", "W340", "W404"]);
+    assert_eq!(
+        project.codes(),
+        ["E202", "W108", "W248", "W261", "W340", "W404"]
+    );
 
     let project = with_many_mistakes().and("data/nlu.yml", "examples: |", "exmaples: |");
     assert_eq!(project.codes(), ["E314", "W108", "W248", "W303", "W404"]);
@@ -464,6 +467,222 @@ fn stories_are_compared_while_nlu_data_have_an_error() {
     assert_eq!(project.codes(), ["E452"]);
     let project = project.and("data/nlu.yml", "- good bye", "- good [bye]{\"entity\": 5}");
     assert_eq!(project.codes(), ["E306", "E452"]);
+}
+
+#[test]
+fn misspelt_keys_that_rasa_passes_over_are_told_where_they_stand() {
+    Project::with(
+        "domain.yml",
+        "- order\n",
+        "- order: {use_entites: [dish]}\n",
+    )
+    .and("domain.yml", "- dish\n", "- dish: {role: [main, side]}\n")
+    .and(
+        "domain.yml",
+        "    values: [pizza",
+        "    initial_valu: x\n    values: [pizza",
+    )
+    .and(
+        "domain.yml",
+        "entity: dish",
+        "entity: dish\n      intnt: inform",
+    )
+    .and("domain.yml", "title: I am", "titel: I am")
+    .and(
+        "domain.yml",
+        "version:",
+        "session_config: {session_expiration_tim: 5}\nversion:",
+    )
+    .and("domain.yml", "responses:", "respones: {}\nresponses:")
+    .and(
+        "data/nlu.yml",
+        "[pizza](dish)",
+        "[pizza]{\"entity\": \"dish\", \"rol\": \"main\"}",
+    )
+    .and("data/nlu.yml", "version:", "nlus: []\nversion:")
+    .and(
+        "data/stories.yml",
+        "- intent: order",
+        "- intent: order\n    entities: [{dish: pizza, rol: main}]",
+    )
+    .and("config.yml", "policies:", "polices: []\npolicies:")
+    .shows(expect![[r#"
+        warning[W123]: a configuration has no `polices`: it is not read
+           ──▶ config.yml:10:1
+            │
+         10 │ polices: []
+            │ ^^^^^^^
+            = help: did you mean `policies`?
+
+        warning[W218]: unknown section `nlus`
+          ──▶ data/nlu.yml:1:1
+           │
+         1 │ nlus: []
+           │ ^^^^
+           = help: did you mean `nlu`?
+
+        warning[W353]: an annotation has no `rol`: it is not read
+           ──▶ data/nlu.yml:14:9
+            │
+         14 │     - a [pizza]{"entity": "dish", "rol": "main"} please
+            │         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+            = help: did you mean `role`?
+
+        warning[W353]: an entity has no `rol`: it is not read
+           ──▶ data/stories.yml:12:30
+            │
+         12 │     entities: [{dish: pizza, rol: main}]
+            │                              ^^^
+            = help: did you mean `role`?
+
+        warning[W261]: `session_config` has no `session_expiration_tim`: it is not read
+          ──▶ domain.yml:1:18
+           │
+         1 │ session_config: {session_expiration_tim: 5}
+           │                  ^^^^^^^^^^^^^^^^^^^^^^
+           = help: did you mean `session_expiration_time`?
+
+        warning[W261]: intent `order` has no `use_entites`: it is not read
+          ──▶ domain.yml:5:11
+           │
+         5 │ - order: {use_entites: [dish]}
+           │           ^^^^^^^^^^^
+           = help: did you mean `use_entities`?
+
+        warning[W261]: entity `dish` has no `role`: it is not read
+          ──▶ domain.yml:9:10
+           │
+         9 │ - dish: {role: [main, side]}
+           │          ^^^^
+           = help: did you mean `roles`?
+
+        warning[W261]: slot `dish` has no `initial_valu`: it is not read
+           ──▶ domain.yml:13:5
+            │
+         13 │     initial_valu: x
+            │     ^^^^^^^^^^^^
+            = help: did you mean `initial_value`?
+
+        warning[W261]: a mapping of slot `dish` has no `intnt`: it is not read
+           ──▶ domain.yml:18:7
+            │
+         18 │       intnt: inform
+            │       ^^^^^
+            = help: did you mean `intent`?
+
+        warning[W218]: unknown section `respones`
+           ──▶ domain.yml:31:1
+            │
+         31 │ respones: {}
+            │ ^^^^^^^^
+            = help: did you mean `responses`?
+
+        warning[W261]: an item of `buttons` has no `titel`: it is not read
+           ──▶ domain.yml:36:7
+            │
+         36 │     - titel: I am hungry
+            │       ^^^^^
+            = help: did you mean `title`?
+
+        read 8 examples of 4 intents with 1 entity; 2 stories and 1 rule; a domain of 4 actions, 5 slots and 1 form
+        11 warnings; `tabella explain-code CODE` says more
+        exit 0
+    "#]]);
+}
+
+#[test]
+fn keys_of_other_programs_are_no_typos() {
+    Project::with("domain.yml", "- order\n", "- order: {colour: red}\n")
+        .and(
+            "domain.yml",
+            "title: I am",
+            "type: postback\n      url: x\n      title: I am",
+        )
+        .and("domain.yml", "version:", "x-anchors: {}\nversion:")
+        .and("config.yml", "policies:", "spaces: []\npolicies:")
+        .and(
+            "data/nlu.yml",
+            "[pizza](dish)",
+            "[pizza]{\"entity\": \"dish\", \"extractor\": \"x\"}",
+        )
+        .shows(expect![[r#"
+            read 8 examples of 4 intents with 1 entity; 2 stories and 1 rule; a domain of 4 actions, 5 slots and 1 form
+            nothing to complain about
+            exit 0
+        "#]]);
+}
+
+#[test]
+fn a_form_with_a_misspelt_key_is_not_taken_for_one_of_rasa_2() {
+    let project = Project::with(
+        "domain.yml",
+        "required_slots: [dish]",
+        "required_slot: [dish]",
+    );
+    // The form has no slots, so that nobody asks for one.
+    assert_eq!(project.codes(), ["W242", "W261"]);
+}
+
+#[test]
+fn names_that_are_not_known_are_marked_where_they_stand() {
+    Project::with(
+        "domain.yml",
+        "entity: dish",
+        "entity: dihs\n      intent: [inform, odrer]",
+    )
+    .and(
+        "domain.yml",
+        "- order\n",
+        "- order: {use_entities: [dihs]}\n",
+    )
+    .and("data/nlu.yml", "a [pizza](dish)", "dishy [pizza](dishy)")
+    .shows(expect![[r#"
+        warning[W355]: entity `dishy` has one example only
+           ──▶ data/nlu.yml:13:7
+            │
+         13 │     - dishy [pizza](dishy) please
+            │       ^
+            = help: add more: a model learns from what examples have in common
+
+        warning[W310]: entity `dishy` is not in the domain
+           ──▶ data/nlu.yml:13:21
+            │
+         13 │     - dishy [pizza](dishy) please
+            │                     ^^^^^
+            = help: did you mean `dish`?
+
+        warning[W355]: entity `dish` has one example only
+           ──▶ data/nlu.yml:14:7
+            │
+         14 │     - [pasta](dish), and quickly
+            │       ^
+            = help: add more: a model learns from what examples have in common
+
+        warning[W216]: intent `order` names entity `dihs`, which is not in the domain
+          ──▶ domain.yml:4:26
+           │
+         4 │ - order: {use_entities: [dihs]}
+           │                          ^^^^
+           = help: did you mean `dish`?
+
+        warning[W215]: a mapping of slot `dish` names entity `dihs`, which is not in the domain
+           ──▶ domain.yml:15:15
+            │
+         15 │       entity: dihs
+            │               ^^^^
+            = help: did you mean `dish`?
+
+        warning[W215]: a mapping of slot `dish` names intent `odrer`, which is not in the domain
+           ──▶ domain.yml:16:24
+            │
+         16 │       intent: [inform, odrer]
+            │                        ^^^^^
+            = help: did you mean `order`?
+
+        read 8 examples of 4 intents with 2 entities; 2 stories and 1 rule; a domain of 4 actions, 5 slots and 1 form
+        6 warnings; `tabella explain-code CODE` says more
+        exit 0
+    "#]]);
 }
 
 #[test]
@@ -700,32 +919,32 @@ fn responses_with_unknown_slots_buttons_and_conditions_are_told() {
             "- text: What would you like?\n    condition:\n    - type: slot\n      name: membr\n      value: true",
         )
         .shows(expect![[r#"
-            warning[W248]: a button of `utter_greet` sends entity `dihs`, which is not defined
-               ──▶ domain.yml:29:3
-                │
-             29 │   utter_greet:
-                │   ^^^^^^^^^^^
-                = help: did you mean `dish`?
-
             warning[W248]: a button of `utter_greet` sends intent `ordre`, which is not defined
-               ──▶ domain.yml:29:3
+               ──▶ domain.yml:33:18
                 │
-             29 │   utter_greet:
-                │   ^^^^^^^^^^^
+             33 │       payload: '/ordre{"dihs": "pizza"}'
+                │                  ^^^^^
                 = help: did you mean `order`?
 
-            warning[W249]: a condition of `utter_ask_dish` names slot `membr`, which is not defined
-               ──▶ domain.yml:36:3
+            warning[W248]: a button of `utter_greet` sends entity `dihs`, which is not defined
+               ──▶ domain.yml:33:25
                 │
-             36 │   utter_ask_dish:
-                │   ^^^^^^^^^^^^^^
+             33 │       payload: '/ordre{"dihs": "pizza"}'
+                │                         ^^^^
+                = help: did you mean `dish`?
+
+            warning[W249]: a condition of `utter_ask_dish` names slot `membr`, which is not defined
+               ──▶ domain.yml:40:13
+                │
+             40 │       name: membr
+                │             ^^^^^
                 = help: did you mean `member`?
 
             warning[W247]: response `utter_ordered` names slot `dihs`, which is not defined
-               ──▶ domain.yml:42:3
+               ──▶ domain.yml:43:17
                 │
-             42 │   utter_ordered:
-                │   ^^^^^^^^^^^^^
+             43 │   - text: Your {dihs} is on its way.
+                │                 ^^^^
                 = help: did you mean `dish`?
 
             read 8 examples of 4 intents with 1 entity; 2 stories and 1 rule; a domain of 4 actions, 5 slots and 1 form

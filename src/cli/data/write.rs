@@ -33,12 +33,21 @@ pub enum WriteError {
     #[error("nothing is written: {} is there already", shown(.0))]
     Exists(Vec<PathBuf>),
     /// A file could not be written, after `count` others that were.
-    #[error("cannot write `{}`", path.display())]
+    #[error("cannot write `{}`, {}", path.display(), before(*count))]
     Write {
         path: PathBuf,
         source: io::Error,
         count: usize,
     },
+}
+
+/// Says what was written before a file that could not be.
+fn before(count: usize) -> String {
+    match count {
+        0 => "and nothing is changed".to_owned(),
+        1 => "after 1 file that is written and stays".to_owned(),
+        _ => format!("after {count} files that are written and stay"),
+    }
 }
 
 /// Returns some paths for a sentence.
@@ -52,16 +61,30 @@ fn shown(paths: &[PathBuf]) -> String {
     paths.join(", ")
 }
 
-/// Writes files; each appears whole or not at all.
+/// Writes files: all of them, or, as long as the disk does what it says, none.
+///
+/// All are written beside their places first, and originals are kept; only then
+/// is one after the other renamed, which hardly fails any more.
 ///
 /// # Errors
 ///
-/// Before anything is written, if a file is there already that nobody keeps.
+/// Before anything is written, if a file is there already that nobody keeps. If
+/// a file cannot be written, nothing has changed but for the `count` that the
+/// error tells.
 pub fn write(files: &[Written]) -> Result<(), WriteError> {
     check(files)?;
-    for (count, file) in files.iter().enumerate() {
-        write_one(file).map_err(|source| WriteError::Write {
+    let mut staged: Vec<Staged<'_>> = Vec::new();
+    for file in files {
+        let failed = |source| WriteError::Write {
             path: file.path.clone(),
+            source,
+            count: 0,
+        };
+        staged.push(Staged::new(file).map_err(failed)?);
+    }
+    for (count, one) in staged.iter_mut().enumerate() {
+        one.rename().map_err(|source| WriteError::Write {
+            path: one.file.path.clone(),
             source,
             count,
         })?;
@@ -93,42 +116,167 @@ pub fn check(files: &[Written]) -> Result<(), WriteError> {
     }
 }
 
-/// Keeps the original, writes beside it and renames: whatever happens in between,
-/// one of both files is there. A link that is written to stays one.
-fn write_one(file: &Written) -> io::Result<()> {
-    let path = match file.path.is_symlink() {
-        true => fs::canonicalize(&file.path)?,
-        false => file.path.clone(),
-    };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let new = folder.join(format!(".{name}.new{}", std::process::id()));
-    let mut handle = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&new)?;
-    let outcome = handle
-        .write_all(&file.bytes)
-        .and_then(|()| handle.sync_all());
-    let outcome = outcome.and_then(|()| match &file.backup {
-        Some(backup) if backup.from == file.path => {
-            // The original stays until the new file takes its place.
-            let permissions = fs::metadata(&backup.from)?.permissions();
-            fs::copy(&backup.from, &backup.to)?;
-            fs::set_permissions(&new, permissions)
-        }
-        _ => Ok(()),
-    });
-    let outcome = outcome.and_then(|()| fs::rename(&new, &path));
-    if outcome.is_err() {
-        // What is half there is no use; that it stays is no second failure.
-        let _ = fs::remove_file(&new);
+/// A file that is written beside its place, its original kept. Unless it gets
+/// there, all that is taken back.
+struct Staged<'f> {
+    file: &'f Written,
+    /// Where it goes: a link that is written to stays one.
+    path: PathBuf,
+    new: PathBuf,
+    /// A copy of the original that is of use only beside the new file.
+    copy: Option<&'f Path>,
+}
+
+impl<'f> Staged<'f> {
+    fn new(file: &'f Written) -> io::Result<Self> {
+        let path = match file.path.is_symlink() {
+            true => fs::canonicalize(&file.path)?,
+            false => file.path.clone(),
+        };
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let new = folder.join(format!(".{name}.new{}", std::process::id()));
+        let mut handle = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&new)?;
+        let mut staged = Self {
+            file,
+            path,
+            new,
+            copy: None,
+        };
+        handle.write_all(&file.bytes)?;
+        handle.sync_all()?;
+        staged.keep_original()?;
+        Ok(staged)
     }
-    outcome?;
-    match &file.backup {
-        Some(backup) if backup.from != file.path => fs::rename(&backup.from, &backup.to),
-        _ => Ok(()),
+
+    /// Copies an original that stays until the new file takes its place.
+    fn keep_original(&mut self) -> io::Result<()> {
+        let backup = self.file.backup.as_ref();
+        let Some(backup) = backup.filter(|backup| backup.from == self.file.path) else {
+            return Ok(());
+        };
+        self.copy = Some(&backup.to);
+        let permissions = fs::metadata(&backup.from)?.permissions();
+        fs::copy(&backup.from, &backup.to)?;
+        fs::set_permissions(&self.new, permissions)
+    }
+
+    /// Puts the file in its place, and an original of another name out of it.
+    fn rename(&mut self) -> io::Result<()> {
+        fs::rename(&self.new, &self.path)?;
+        self.new = PathBuf::new();
+        match &self.file.backup {
+            Some(backup) if backup.from != self.file.path => {
+                fs::rename(&backup.from, &backup.to).inspect_err(|_| {
+                    // One of both has to go, or both would be read.
+                    let _ = fs::remove_file(&self.path);
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Staged<'_> {
+    fn drop(&mut self) {
+        if self.new.as_os_str().is_empty() {
+            return;
+        }
+        // What is half there is no use; that it stays is no second failure.
+        let _ = fs::remove_file(&self.new);
+        if let Some(copy) = self.copy {
+            let _ = fs::remove_file(copy);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What lies in a folder and its folders: names and contents, sorted.
+    fn content(folder: &Path) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            found.push((name, fs::read_to_string(&path).unwrap()));
+        }
+        found.sort();
+        found
+    }
+
+    fn in_place(folder: &Path, name: &str, text: &str) -> Written {
+        let path = folder.join(name);
+        Written {
+            backup: Some(Backup {
+                from: path.clone(),
+                to: folder.join(format!("{name}.bak")),
+            }),
+            path,
+            bytes: text.into(),
+        }
+    }
+
+    #[test]
+    fn all_files_are_replaced_and_their_originals_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a"), "old").unwrap();
+        fs::write(folder.path().join("b.md"), "older").unwrap();
+        let mut other = in_place(folder.path(), "b.md", "new");
+        other.path = folder.path().join("b.yml");
+        write(&[in_place(folder.path(), "a", "new"), other]).unwrap();
+        let want = [
+            ("a", "new"),
+            ("a.bak", "old"),
+            ("b.md.bak", "older"),
+            ("b.yml", "new"),
+        ];
+        let want = want.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        assert_eq!(content(folder.path()), want);
+    }
+
+    #[test]
+    fn where_one_file_cannot_be_written_nothing_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a"), "old").unwrap();
+        fs::write(folder.path().join("b"), "old").unwrap();
+        let before = content(folder.path());
+        let files = [
+            in_place(folder.path(), "a", "new"),
+            Written {
+                path: folder.path().join("b/inside"),
+                bytes: Vec::new(),
+                backup: None,
+            },
+        ];
+        let error = write(&files).unwrap_err();
+        assert!(
+            matches!(error, WriteError::Write { count: 0, .. }),
+            "{error}"
+        );
+        assert_eq!(content(folder.path()), before);
+    }
+
+    #[test]
+    fn where_an_original_cannot_make_room_the_files_before_it_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a"), "old").unwrap();
+        let mut gone = in_place(folder.path(), "b.md", "new");
+        gone.path = folder.path().join("b.yml");
+        let files = [in_place(folder.path(), "a", "new"), gone];
+        let error = write(&files).unwrap_err();
+        assert!(
+            matches!(error, WriteError::Write { count: 1, .. }),
+            "{error}"
+        );
+        let want = [("a", "new"), ("a.bak", "old")];
+        let want = want.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        assert_eq!(content(folder.path()), want);
     }
 }

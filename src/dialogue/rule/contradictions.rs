@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::data::Place;
+use crate::diagnostic::shortened;
 use crate::dialogue::ACTION_LISTEN;
 use crate::dialogue::Event;
 use crate::dialogue::Executed;
@@ -133,16 +134,16 @@ fn flaw(
     let kind = if tracker.is_rule { "rule" } else { "story" };
     let names: Vec<String> = contradicting
         .keys()
-        .map(|name| format!("`{name}`"))
+        .map(|name| format!("`{}`", shortened(name)))
         .collect();
     let wanted = match policy.options.core_fallback_action_name.as_deref() {
         Some(fallback) if fallback == predicted => String::new(),
-        _ => format!(", which wants `{predicted}`"),
+        _ => format!(", which wants `{}`", shortened(predicted)),
     };
     let message = format!(
         "action `{}` in {kind} `{}` contradicts {}{wanted}",
-        compared.gold,
-        tracker.name,
+        shortened(&compared.gold),
+        shortened(&tracker.name),
         names.join(", ")
     );
     Some(RuleFlaw {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use crate::diagnostic::shortened;
 use crate::dialogue::ACTION_LISTEN;
 use crate::dialogue::Event;
 use crate::dialogue::RULE_SNIPPET;
@@ -102,14 +103,15 @@ fn missing_slots(action: &str, rule: &Tracker, effects: &Effects, state: &State)
         .slots
         .iter()
         .filter(|name| !state.slots.contains_key(*name))
-        .map(|name| format!("`{name}`"))
+        .map(|name| format!("`{}`", shortened(name)))
         .collect();
     (!missing.is_empty()).then(|| {
         format!(
-            "action `{action}` does not set {} in rule `{}` as it does in other rules: \
+            "action `{}` does not set {} in rule `{}` as it does in other rules: \
              add the slots after it, {HINT}",
+            shortened(action),
             missing.join(", "),
-            rule.name
+            shortened(&rule.name)
         )
     })
 }
@@ -124,13 +126,14 @@ fn missing_loop(action: &str, rule: &Tracker, effects: &Effects, state: &State) 
     }
     let shown = |name: &String| match name.as_str() {
         SHOULD_NOT_BE_SET => "`active_loop: null`".to_owned(),
-        name => format!("`active_loop: {name}`"),
+        name => format!("`active_loop: {}`", shortened(name)),
     };
     let expected: Vec<String> = effects.loops.iter().map(shown).collect();
     Some(format!(
-        "action `{action}` sets no active loop in rule `{}` as it does in other rules: \
+        "action `{}` sets no active loop in rule `{}` as it does in other rules: \
          add {} after it, {HINT}",
-        rule.name,
+        shortened(action),
+        shortened(&rule.name),
         expected.join(" or ")
     ))
 }

@@ -124,6 +124,7 @@ fn form<'n>(entry: &'n Entry, old: &mut Old<'n>, reading: &mut Reading) -> FormP
         }
         return part;
     };
+    let is_misspelt = misspelt(entry, reading);
     let ignored = node.get("ignored_intents");
     part.form.ignored_intents = reading.names(ignored, "`ignored_intents`");
     match node.get("required_slots") {
@@ -132,11 +133,31 @@ fn form<'n>(entry: &'n Entry, old: &mut Old<'n>, reading: &mut Reading) -> FormP
             let what = format!("form `{name}` has `ignored_intents` but no `required_slots`");
             reading.say("E207", at, what);
         }
+        None if is_misspelt => {}
         // Rasa 2.0 to 2.5: the slots stood directly below the form.
         None if !entries.is_empty() => required_slots(node, at, &mut part, old, reading),
         None => {}
     }
     part
+}
+
+/// Keys of a form.
+const KEYS: &[&str] = &["required_slots", "ignored_intents"];
+
+/// Warns of keys that are near to those of a form, and returns whether there is
+/// one. A list of slot mappings is none: Rasa 2.0 has them below the slot's name.
+fn misspelt(entry: &Entry, reading: &mut Reading) -> bool {
+    let of_slots = |one: &Entry| match &one.value.yaml {
+        Yaml::List(items) => items.iter().all(|item| matches!(item.yaml, Yaml::Map(_))),
+        _ => false,
+    };
+    if entry.value.entries().iter().all(of_slots) {
+        return false;
+    }
+    let count = reading.diagnostics.len();
+    let what = format_args!("form `{}`", entry.key);
+    reading.misspelt("W261", &entry.value, what, KEYS);
+    reading.diagnostics.len() > count
 }
 
 fn required_slots<'n>(

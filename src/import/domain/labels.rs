@@ -60,6 +60,19 @@ fn is_nothing(node: &Node) -> bool {
     }
 }
 
+/// Options of an intent.
+const INTENT_KEYS: &[&str] = &[
+    "use_entities",
+    "ignore_entities",
+    "is_retrieval_intent",
+    "triggers",
+    // Archives of Rasa 1 have it in place of the first two.
+    "used_entities",
+];
+
+/// Options of an entity.
+const ENTITY_KEYS: &[&str] = &["roles", "groups", "influence_conversation"];
+
 /// Reads `intents`.
 pub fn intents(node: &Node, part: &mut DomainPart, reading: &mut Reading) {
     let items = reading.list(node, "`intents`").iter();
@@ -73,7 +86,12 @@ pub fn intents(node: &Node, part: &mut DomainPart, reading: &mut Reading) {
             ..Intent::default()
         };
         if let Some(options) = options {
+            let what = format_args!("intent `{}`", intent.name);
+            reading.misspelt("W261", options, what, INTENT_KEYS);
             intent.used_entities = used_entities(options, reading);
+            for key in ["use_entities", "ignore_entities"] {
+                reading.places(options.get(key), &mut intent.entity_places);
+            }
             let retrieval = options.get("is_retrieval_intent");
             intent.is_retrieval = reading
                 .flag(retrieval, "`is_retrieval_intent`")
@@ -138,6 +156,8 @@ pub fn entities(node: &Node, part: &mut DomainPart, reading: &mut Reading) {
             ..Entity::default()
         };
         if let Some(options) = options {
+            let what = format_args!("entity `{}`", entity.name);
+            reading.misspelt("W261", options, what, ENTITY_KEYS);
             entity.roles = reading.names(options.get("roles"), "`roles`");
             entity.groups = reading.names(options.get("groups"), "`groups`");
             let influences = options.get("influence_conversation");
@@ -157,6 +177,12 @@ pub fn actions(node: &Node, part: &mut DomainPart, reading: &mut Reading) {
     let items: Vec<Named<'_>> = items
         .flat_map(|item| named(item, "an action", reading))
         .collect();
+    for (name, _, options) in &items {
+        if let Some(options) = options {
+            let what = format_args!("action `{name}`");
+            reading.misspelt("W261", options, what, &["send_domain"]);
+        }
+    }
     let names = items.into_iter().map(|(name, place, _)| (name, place));
     part.actions.extend(names);
     let listed = part

@@ -47,24 +47,6 @@ pub struct DomainPart {
     triggers: Vec<(String, Place)>,
 }
 
-/// Sections of a domain and of the other files that may stand in the same file.
-const KNOWN_KEYS: &[&str] = &[
-    "version",
-    "intents",
-    "entities",
-    "slots",
-    "responses",
-    "actions",
-    "forms",
-    "e2e_actions",
-    "session_config",
-    "config",
-    "templates",
-    "nlu",
-    "stories",
-    "rules",
-];
-
 /// Reads the domain sections of a file.
 pub fn read(root: &Node, reading: &mut Reading) -> DomainPart {
     let mut part = DomainPart {
@@ -89,6 +71,7 @@ pub fn read(root: &Node, reading: &mut Reading) -> DomainPart {
                 part.session = Some((session(value, reading), reading.place(&entry.at)));
             }
             "config" => {
+                reading.misspelt("W261", value, "`config`", &["store_entities_as_slots"]);
                 let mut options = value.entries().iter();
                 if let Some(store) = options.find(|one| one.key == *"store_entities_as_slots") {
                     let flag = reading.flag(Some(&store.value), "`store_entities_as_slots`");
@@ -97,16 +80,7 @@ pub fn read(root: &Node, reading: &mut Reading) -> DomainPart {
                 }
             }
             "templates" => templates(value, &entry.at, &mut part, reading),
-            key if KNOWN_KEYS.contains(&key) => {}
-            key => {
-                let about = reading
-                    .about("W218", &entry.at, format!("unknown section `{key}`"))
-                    .suggest(key, KNOWN_KEYS.iter().copied());
-                // An unknown section is only worth a word if it looks like a typo.
-                if about.help.is_some() {
-                    reading.diagnostics.push(about);
-                }
-            }
+            _ => {}
         }
     }
     sdk_forms(&mut part, reading);
@@ -171,9 +145,18 @@ fn sdk_forms(part: &mut DomainPart, reading: &mut Reading) {
     labels::report_repeats("action", listed, reading);
 }
 
+/// Keys of `session_config`.
+const SESSION_KEYS: &[&str] = &[
+    "session_expiration_time",
+    "carry_over_slots_to_new_session",
+    // Rasa 3.7 and later have it.
+    "start_session_after_expiry",
+];
+
 /// Reads `session_config`.
 fn session(node: &Node, reading: &mut Reading) -> SessionConfig {
     reading.expect_map(node, "`session_config`");
+    reading.misspelt("W261", node, "`session_config`", SESSION_KEYS);
     let default = SessionConfig::default();
     let minutes = node.get("session_expiration_time");
     let carry = node.get("carry_over_slots_to_new_session");

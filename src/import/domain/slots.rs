@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::data::MappingCondition;
 use crate::data::MappingKind;
+use crate::data::Places;
 use crate::data::Slot;
 use crate::data::SlotKind;
 use crate::data::SlotMapping;
@@ -23,6 +24,35 @@ const MAPPINGS: &[&str] = &[
     "from_text",
     "custom",
 ];
+
+/// Keys of a slot.
+const KEYS: &[&str] = &[
+    "type",
+    "initial_value",
+    "value_reset_delay",
+    "auto_fill",
+    "influence_conversation",
+    "values",
+    "min_value",
+    "max_value",
+    "mappings",
+];
+
+/// Keys of a mapping.
+const MAPPING_KEYS: &[&str] = &[
+    "type",
+    "entity",
+    "role",
+    "group",
+    "intent",
+    "not_intent",
+    "value",
+    "action",
+    "conditions",
+];
+
+/// Keys of a mapping's condition.
+const CONDITION_KEYS: &[&str] = &["active_loop", "requested_slot"];
 
 /// What one note says about several slots of a file.
 #[derive(Default)]
@@ -88,6 +118,7 @@ fn slot<'n>(entry: &'n Entry, old: &mut Old<'n>, reading: &mut Reading) -> Slot 
         let what = format!("slot `{name}` is a map with a `type`");
         reading.say("E205", at, what);
     }
+    reading.misspelt("W261", node, format_args!("slot `{name}`"), KEYS);
     let mapped = node.get("mappings").filter(|node| !node.is_null());
     if mapped.is_none() && matches!(node.yaml, Yaml::Map(_)) {
         old.unmapped.push(at);
@@ -250,6 +281,8 @@ pub fn mappings(slot: &str, node: &Node, reading: &mut Reading) -> Vec<SlotMappi
 }
 
 fn mapping(slot: &str, node: &Node, reading: &mut Reading) -> Option<SlotMapping> {
+    let what = format_args!("a mapping of slot `{slot}`");
+    reading.misspelt("W261", node, what, MAPPING_KEYS);
     let Some(kind) = node.get("type").and_then(Node::text) else {
         let about = reading
             .about(
@@ -310,7 +343,22 @@ fn mapping(slot: &str, node: &Node, reading: &mut Reading) -> Option<SlotMapping
         intents: reading.names(node.get("intent"), "`intent`"),
         not_intents: reading.names(node.get("not_intent"), "`not_intent`"),
         conditions: conditions(node.get("conditions"), reading),
+        places: places(node, reading),
     })
+}
+
+/// Returns where the names of a mapping stand.
+fn places(node: &Node, reading: &Reading) -> Places {
+    let mut places = Places::default();
+    for key in ["entity", "intent", "not_intent", "action"] {
+        reading.places(node.get(key), &mut places);
+    }
+    if let Some(Yaml::List(conditions)) = node.get("conditions").map(|node| &node.yaml) {
+        for condition in conditions {
+            reading.places(condition.get("active_loop"), &mut places);
+        }
+    }
+    places
 }
 
 fn conditions(node: Option<&Node>, reading: &mut Reading) -> Vec<MappingCondition> {
@@ -320,6 +368,7 @@ fn conditions(node: Option<&Node>, reading: &mut Reading) -> Vec<MappingConditio
         .iter()
         .map(|item| {
             reading.expect_map(item, "a condition");
+            reading.misspelt("W261", item, "a condition", CONDITION_KEYS);
             MappingCondition {
                 active_loop: reading.text_or_null(item.get("active_loop"), "`active_loop`"),
                 requested_slot: reading

@@ -5,6 +5,8 @@ use serde_json::json;
 
 use crate::data::Annotation;
 use crate::data::Utterance;
+use crate::diagnostic::did_you_mean;
+use crate::diagnostic::shortened;
 use crate::import::annotation;
 use crate::import::stories::BlockReader;
 use crate::import::stories::Purpose;
@@ -111,6 +113,12 @@ impl BlockReader<'_, '_> {
         for (_, what) in annotated.mistakes {
             self.reading.say("E306", node, what);
         }
+        for (_, key, near) in annotated.misspelt {
+            let what = format!("an annotation has no `{}`: it is not read", shortened(&key));
+            let about = self.reading.about("W353", node, what);
+            let about = about.help(format!("did you mean `{near}`?"));
+            self.reading.diagnostics.push(about);
+        }
         for entity in &annotated.entities {
             self.check_entity(&entity.entity, node);
         }
@@ -182,6 +190,7 @@ impl BlockReader<'_, '_> {
             return None;
         };
         self.check_entity(&entry.key, &entry.at);
+        self.other_keys(item, entry);
         let mut word = |key: &str| {
             let node = item.get(key).filter(|node| !node.is_null())?;
             self.reading
@@ -195,6 +204,21 @@ impl BlockReader<'_, '_> {
             group: word("group"),
             ..Annotation::default()
         })
+    }
+
+    /// Warns of a key beside the type that is near to `role` or `group`.
+    fn other_keys(&mut self, item: &Node, of_type: &Entry) {
+        let types = [of_type.key.as_str(), "role", "group"];
+        let others = item.entries().iter();
+        for other in others.filter(|one| !types.contains(&one.key.as_str())) {
+            let key = other.key.as_str();
+            if let Some(near) = did_you_mean(key, ["role", "group"]) {
+                let what = format!("an entity has no `{}`: it is not read", shortened(key));
+                let about = self.reading.about("W353", &other.at, what);
+                let about = about.help(format!("did you mean `{near}`?"));
+                self.reading.diagnostics.push(about);
+            }
+        }
     }
 
     /// Reports an entity that the domain does not have.

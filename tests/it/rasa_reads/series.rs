@@ -132,17 +132,17 @@ fn every_step_of_repair_strategies_bot_is_read() {
         "#]],
         expect![[r#"
             base: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `cc_payment_form`, which is not in the domain (-)
-            base: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `transaction_search_form`, which is not in the domain (-)
-            base: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
-            base: W215 domain.yml: a mapping of slot `PERSON` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
             base: W215 domain.yml: a mapping of slot `amount-of-money` names intent `cc_payment_form`, which is not in the domain (-)
-            base: W215 domain.yml: a mapping of slot `amount-of-money` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
             base: W215 domain.yml: a mapping of slot `credit_card` names intent `cc_payment_form`, which is not in the domain (-)
             base: W215 domain.yml: a mapping of slot `time` names intent `cc_payment_form`, which is not in the domain (-)
-            base: W215 domain.yml: a mapping of slot `time` names intent `transaction_search_form`, which is not in the domain (-)
             base: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `cc_payment_form`, which is not in the domain (-)
-            base: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `transaction_search_form`, which is not in the domain (-)
+            base: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
+            base: W215 domain.yml: a mapping of slot `PERSON` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
+            base: W215 domain.yml: a mapping of slot `amount-of-money` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
             base: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
+            base: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `transaction_search_form`, which is not in the domain (-)
+            base: W215 domain.yml: a mapping of slot `time` names intent `transaction_search_form`, which is not in the domain (-)
+            base: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `transaction_search_form`, which is not in the domain (-)
         "#]],
     );
 }
@@ -188,17 +188,17 @@ fn every_step_of_financial_demo_is_read() {
             03-e5debfb1: W321 data/nlu.md: what stands before the first heading is left out (write a heading above it: `## intent:name`)
             10-9935c934: W309 data/nlu/nlu.md: intent `out_of_scope_domain` is not in the domain (-)
             15-1818041e: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `cc_payment_form`, which is not in the domain (-)
-            15-1818041e: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `transaction_search_form`, which is not in the domain (-)
+            15-1818041e: W215 domain.yml: a mapping of slot `credit_card` names intent `cc_payment_form`, which is not in the domain (-)
+            15-1818041e: W215 domain.yml: a mapping of slot `amount-of-money` names intent `cc_payment_form`, which is not in the domain (-)
+            15-1818041e: W215 domain.yml: a mapping of slot `time` names intent `cc_payment_form`, which is not in the domain (-)
+            15-1818041e: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `cc_payment_form`, which is not in the domain (-)
             15-1818041e: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
             15-1818041e: W215 domain.yml: a mapping of slot `PERSON` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
-            15-1818041e: W215 domain.yml: a mapping of slot `amount-of-money` names intent `cc_payment_form`, which is not in the domain (-)
             15-1818041e: W215 domain.yml: a mapping of slot `amount-of-money` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
-            15-1818041e: W215 domain.yml: a mapping of slot `credit_card` names intent `cc_payment_form`, which is not in the domain (-)
-            15-1818041e: W215 domain.yml: a mapping of slot `time` names intent `cc_payment_form`, which is not in the domain (-)
-            15-1818041e: W215 domain.yml: a mapping of slot `time` names intent `transaction_search_form`, which is not in the domain (-)
-            15-1818041e: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `cc_payment_form`, which is not in the domain (-)
-            15-1818041e: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `transaction_search_form`, which is not in the domain (-)
             15-1818041e: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `transfer_money_form`, which is not in the domain (did you mean `transfer_money`?)
+            15-1818041e: W215 domain.yml: a mapping of slot `AA_CONTINUE_FORM` names intent `transaction_search_form`, which is not in the domain (-)
+            15-1818041e: W215 domain.yml: a mapping of slot `time` names intent `transaction_search_form`, which is not in the domain (-)
+            15-1818041e: W215 domain.yml: a mapping of slot `zz_confirm_form` names intent `transaction_search_form`, which is not in the domain (-)
         "#]],
     );
 }

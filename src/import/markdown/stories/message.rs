@@ -128,7 +128,7 @@ impl Reader<'_, '_> {
             .into_iter()
             .take(annotation::MISTAKE_LIMIT)
         {
-            let place = part.after(at).place(self.reading);
+            let place = part.after(at.start).place(self.reading);
             self.say(Diagnostic::new("E306", place, what));
         }
         for entity in &annotated.entities {
