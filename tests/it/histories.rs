@@ -22,6 +22,16 @@ pub struct Patch {
     diff: String,
 }
 
+/// A file that a patch changes.
+pub struct Touched {
+    /// Its path in the project.
+    pub path: String,
+    /// Lines that come.
+    pub added: usize,
+    /// Lines that go.
+    pub removed: usize,
+}
+
 /// Returns the history of a bot, unless there is no shared folder.
 pub fn history(name: &str) -> Option<History> {
     let series = shared(&format!("edit-series/{name}"))?;
@@ -59,6 +69,20 @@ impl Patch {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, patched(&old, file.diff)).unwrap();
         }
+    }
+
+    /// Returns the files that it changes.
+    pub fn touched(&self) -> Vec<Touched> {
+        let count = |diff: &str, mark: &str| {
+            let hunks = diff.lines().skip_while(|line| !line.starts_with("@@ "));
+            hunks.filter(|line| line.starts_with(mark)).count()
+        };
+        let touched = |file: FileDiff<'_>| Touched {
+            path: file.path.to_owned(),
+            added: count(file.diff, "+"),
+            removed: count(file.diff, "-"),
+        };
+        self.files().into_iter().map(touched).collect()
     }
 
     fn files(&self) -> Vec<FileDiff<'_>> {

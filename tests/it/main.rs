@@ -33,6 +33,7 @@ mod data_commands;
 mod incremental;
 mod explain;
 mod equivalence;
+mod edit_series;
 mod situations;
 mod seed_dry_run;
 mod bots;
