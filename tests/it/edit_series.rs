@@ -2,9 +2,9 @@
 //! commits before have left gives the archive that an empty cache gives, and what
 //! is stale after each commit is recorded, to be checked against its patch.
 //!
-//! The history here has 22 commits. Every state is trained as the dry run says with
-//! the warm cache and with an empty one, and told once more to see that nothing is
-//! left to do. `edit_series/quick_config.rs` says how the
+//! The three histories have 82 commits. Every state is trained three times: as
+//! the dry run says with the warm cache, with an empty one, and told once more to
+//! see that nothing is left to do. `edit_series/quick_config.rs` says how the
 //! configurations are made quick; stories are not glued to each other.
 //!
 //! A record, `edit_series/*.txt`, has for each commit the files of its patch with
@@ -202,10 +202,28 @@ fn check(name: &str, commit_count: usize, want: ExpectFile) {
 }
 
 #[test]
+fn every_commit_of_financial_demo_gives_the_clean_archive() {
+    check(
+        "financial-demo",
+        30,
+        expect_file!["./edit_series/financial-demo.txt"],
+    );
+}
+
+#[test]
 fn every_commit_of_helpdesk_assistant_gives_the_clean_archive() {
     check(
         "helpdesk-assistant",
         22,
         expect_file!["./edit_series/helpdesk-assistant.txt"],
+    );
+}
+
+#[test]
+fn every_commit_of_repair_strategies_bot_gives_the_clean_archive() {
+    check(
+        "repair-strategies-bot",
+        30,
+        expect_file!["./edit_series/repair-strategies-bot.txt"],
     );
 }
