@@ -226,6 +226,23 @@ impl Training<'_> {
 
     /// Reads the project; tells what is remarkable, refuses what is wrong.
     fn import(&self, said: &mut Said) -> Result<Imported, TrainError> {
+        let mut imported = self.read()?;
+        let findings = Findings {
+            diagnostics: checks::findings(&mut imported, self.validation),
+            sources: imported.sources.clone(),
+        };
+        said.warnings += self.tell(findings)?;
+        Ok(imported)
+    }
+
+    /// Reads the project only to learn what it is made of; mistakes in it are
+    /// nobody's business.
+    pub fn looks(&self) -> Result<Looks, TrainError> {
+        self.read().map(|imported| imported.looks)
+    }
+
+    /// Reads the project, whatever is wrong with it.
+    fn read(&self) -> Result<Imported, TrainError> {
         let project = &self.run.project;
         must_be_folder(project)?;
         let eyes = Eyes::default();
@@ -239,11 +256,6 @@ impl Training<'_> {
             environment: self.run.environment.clone(),
         })?;
         imported.looks.add_all(eyes.looks());
-        let findings = Findings {
-            diagnostics: checks::findings(&mut imported, self.validation),
-            sources: imported.sources.clone(),
-        };
-        said.warnings += self.tell(findings)?;
         Ok(imported)
     }
 

@@ -89,7 +89,10 @@ impl Exit {
 
     fn after_workspace(error: &WorkspaceError) -> Self {
         match error {
-            WorkspaceError::NoFile { .. } => Exit::NoInput,
+            WorkspaceError::NoFile { .. }
+            | WorkspaceError::NoGit
+            | WorkspaceError::NoRepository { .. } => Exit::NoInput,
+            WorkspaceError::Git { .. } | WorkspaceError::GitFailed { .. } => Exit::InputOutput,
             _ => Exit::Usage,
         }
     }

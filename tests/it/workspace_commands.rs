@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -554,4 +555,324 @@ fn the_cache_that_the_workspace_names_is_used_unless_another_is_given() {
     assert!(place.path(".kept/results.db").is_file());
     place.run(&["train", "--all", "--quiet"]).ends(0);
     assert!(Path::new(&place.folder.path().join("cache/results.db")).is_file());
+}
+
+/// A workspace in a repository of git with one commit.
+fn repository(workspace: &str) -> Place {
+    let place = Place::new(workspace);
+    place.write(".gitignore", "models/\n");
+    place.git(&["init", "--quiet"]);
+    place.git(&["config", "user.email", "a@b.c"]);
+    place.git(&["config", "user.name", "a"]);
+    place.commit();
+    place
+}
+
+impl Place {
+    #[track_caller]
+    fn git(&self, arguments: &[&str]) {
+        let mut git = Command::new("git");
+        let output = git.arg("-C").arg(self.root()).args(arguments).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    fn commit(&self) {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", "x"]);
+    }
+
+    /// The names of assistants that are affected since the last commit.
+    #[track_caller]
+    fn affected(&self) -> String {
+        self.affected_with(&["--since", "HEAD"])
+    }
+
+    #[track_caller]
+    fn affected_with(&self, arguments: &[&str]) -> String {
+        let run = self
+            .run(&[&["status", "--quiet"], arguments].concat())
+            .ends(0);
+        run.out.trim_end().replace('\n', " ")
+    }
+
+    /// Changes something, looks who is affected, and takes the change back.
+    #[track_caller]
+    fn check_affected(&self, what: &str, change: impl Fn(&Self), want: &str) {
+        change(self);
+        assert_eq!(self.affected(), want, "{what}");
+        self.git(&["reset", "--quiet", "--hard"]);
+        self.git(&["clean", "--quiet", "-d", "--force"]);
+        assert_eq!(self.affected(), "", "after {what}");
+    }
+}
+
+#[test]
+fn an_assistant_is_affected_by_what_it_reads() {
+    let place = repository(WORKSPACE);
+    place.write("bots/lemon/data/table.txt", "one\n");
+    place.write(
+        "bots/lemon/data/nlu.yml",
+        "nlu:\n- lookup: kind\n  examples: |\n    - data/table.txt\n- lookup: size\n  examples: |\n    - data/none.txt\n",
+    );
+    place.write("bots/plum/data/old.yml", "stories: []\n");
+    place.write("README.md", "x\n");
+    place.commit();
+    let remove =
+        |path: &'static str| move |place: &Place| fs::remove_file(place.path(path)).unwrap();
+    let write = |path: &'static str| move |place: &Place| place.write(path, "stories: []\n");
+    let rename = |from: &'static str, to: &'static str| {
+        move |place: &Place| fs::rename(place.path(from), place.path(to)).unwrap()
+    };
+    for (what, change, want) in [
+        (
+            "a shared config",
+            &write("shared/small.yml") as &dyn Fn(&Place),
+            "lemon plum",
+        ),
+        ("a shared data file", &write("shared/nlu.yml"), "lemon plum"),
+        ("a domain", &write("bots/plum/domain.yml"), "plum"),
+        ("a data file", &write("bots/plum/data/stories.yml"), "plum"),
+        (
+            "a lookup file",
+            &write("bots/lemon/data/table.txt"),
+            "lemon",
+        ),
+        (
+            "a lookup file that was missing",
+            &write("bots/lemon/data/none.txt"),
+            "lemon",
+        ),
+        (
+            "a new data file",
+            &write("bots/lemon/data/deep/new.yml"),
+            "lemon",
+        ),
+        (
+            "a data file that is gone",
+            &remove("bots/plum/data/old.yml"),
+            "plum",
+        ),
+        (
+            "a data file that moves",
+            &rename("bots/plum/data/old.yml", "bots/lemon/data/new.yml"),
+            "lemon plum",
+        ),
+        (
+            "a data file that leaves",
+            &rename("bots/plum/data/old.yml", "old.yml"),
+            "plum",
+        ),
+        ("what nobody reads", &write("README.md"), ""),
+        (
+            "no data among data",
+            &write("bots/lemon/data/notes.txt"),
+            "",
+        ),
+        ("an archive", &write("bots/lemon/models/x.tar.gz"), ""),
+    ] {
+        place.check_affected(what, change, want);
+    }
+}
+
+#[test]
+fn an_assistant_is_affected_by_what_the_workspace_says_of_it() {
+    let place = repository(WORKSPACE);
+    place.check_affected(
+        "a comment",
+        |place| place.write("tabella.yml", &format!("# x\n{WORKSPACE}")),
+        "",
+    );
+    place.check_affected(
+        "what is shared",
+        |place| place.replace("tabella.yml", "data: shared/nlu.yml", "data: shared"),
+        "lemon plum",
+    );
+    place.check_affected(
+        "one entry",
+        |place| {
+            place.replace(
+                "tabella.yml",
+                "[bots/*]",
+                "[bots/*, {path: bots/plum, out: out}]",
+            )
+        },
+        "plum",
+    );
+    // A list says nothing of what the file was.
+    assert_eq!(
+        place.affected_with(&["--changed", "tabella.yml"]),
+        "lemon plum"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn an_assistant_is_affected_by_what_lies_behind_links() {
+    let place = Place::new(WORKSPACE);
+    place.write("elsewhere/more.yml", "stories: []\n");
+    let link = place.path("bots/plum/data/more");
+    std::os::unix::fs::symlink("../../../elsewhere", link).unwrap();
+    for path in [
+        "elsewhere/more.yml",
+        "elsewhere/new.yml",
+        "bots/plum/data/more",
+    ] {
+        assert_eq!(place.affected_with(&["--changed", path]), "plum", "{path}");
+    }
+}
+
+#[test]
+fn imported_projects_and_missing_defaults_affect_too() {
+    let place = Place::new(WORKSPACE);
+    let config =
+        format!("{SMALL}importers: [{{name: MultiProjectImporter}}]\nimports: [../more]\n");
+    place.write("shared/small.yml", &config);
+    place.write("more/data/stories.yml", "stories: []\n");
+    place.write("shared/only.yml", DOMAIN);
+    fs::remove_file(place.path("bots/plum/domain.yml")).unwrap();
+    place.write("bots/plum/config.yml", "");
+    assert_eq!(
+        place.affected_with(&["--changed", "more/data/new.yml"]),
+        "lemon plum"
+    );
+    assert_eq!(
+        place.affected_with(&["--changed", "bots/plum/domain.yml"]),
+        "plum"
+    );
+    assert_eq!(place.affected_with(&["--changed", "bots/plum"]), "plum");
+    assert_eq!(
+        place.affected_with(&["lem*", "--changed", "more/data/new.yml"]),
+        "lemon"
+    );
+}
+
+#[test]
+fn a_list_of_changes_is_read_from_standard_input() {
+    let place = Place::new(WORKSPACE);
+    place.write("bots/plum/data/b\u{f6}t.yml", "stories: []\n");
+    for list in [
+        "README.md\r\nbots/plum/domain.yml\r\n",
+        "README.md\0bots/plum/domain.yml\0",
+        "\"bots/plum/data/b\\303\\266t.yml\"\n",
+    ] {
+        let mut command = place.command(&["status", "--changed", "-", "--quiet"]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(list.as_bytes())
+            .unwrap();
+        let run = Run::of(child.wait_with_output().unwrap()).ends(0);
+        assert_eq!(run.out, "plum\n", "{list:?}");
+    }
+}
+
+#[test]
+fn a_branch_is_compared_with_where_it_parted() {
+    let place = repository(WORKSPACE);
+    place.git(&["branch", "other"]);
+    place.write("bots/lemon/domain.yml", "intents: [one]\n");
+    place.commit();
+    place.git(&["checkout", "--quiet", "other"]);
+    place.write("bots/plum/domain.yml", "intents: [two]\n");
+    place.commit();
+    place.git(&["branch", "--move", "mine"]);
+    place.git(&["branch", "main", "mine~1"]);
+    place.git(&["checkout", "--quiet", "main"]);
+    place.write("bots/lemon/domain.yml", "intents: [three]\n");
+    place.commit();
+    place.git(&["checkout", "--quiet", "mine"]);
+    assert_eq!(place.affected_with(&["--since", "main"]), "lemon plum");
+    assert_eq!(place.affected_with(&["--since", "main..."]), "plum");
+}
+
+#[test]
+fn what_git_cannot_tell_is_an_error() {
+    let place = repository(WORKSPACE);
+    for revision in ["nix", "--output=x", "", "...", "HEAD..HEAD"] {
+        let since = format!("--since={revision}");
+        place
+            .run(&["status", &since])
+            .ends(64)
+            .says(&format!("git knows no revision `{revision}` here"));
+    }
+    let mut command = place.command(&["status", "--since", "HEAD", "--json"]);
+    let without = Run::of(command.env("PATH", "").output().unwrap()).ends(66);
+    let error = without.json()["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("there is no program `git`"), "{error}");
+    fs::remove_dir_all(place.path(".git")).unwrap();
+    let mut command = place.command(&["status", "--since", "HEAD"]);
+    let ceiling = place.folder.path().to_owned();
+    let run = Run::of(
+        command
+            .env("GIT_CEILING_DIRECTORIES", ceiling)
+            .output()
+            .unwrap(),
+    );
+    run.ends(66).says("git finds no repository in `.`");
+}
+
+#[test]
+fn only_affected_assistants_are_trained_with_since() {
+    let place = repository(WORKSPACE);
+    place.replace("bots/plum/data/stories.yml", "utter_bye", "utter_greet");
+    place
+        .run(&["train", "--since", "HEAD"])
+        .ends(0)
+        .prints(expect![[r#"
+            plum: trained bots/plum/models/NAME.tar.gz: 6 of 6 tasks in TIME
+            1 assistant in TIME: 1 trained
+        "#]]);
+    place.commit();
+    place
+        .run(&["train", "--since", "HEAD"])
+        .ends(0)
+        .prints(expect![[r#"
+            nothing to do: no assistant is affected
+        "#]]);
+    let report = place
+        .run(&["train", "--since", "HEAD", "--json"])
+        .ends(0)
+        .json();
+    assert_eq!(report["assistants"], serde_json::json!([]));
+}
+
+#[test]
+fn who_is_affected_is_told_as_its_schema_says() {
+    let place = repository(WORKSPACE);
+    place.write("bots/plum/data/new.yml", "stories: []\n");
+    let schema = Schema::open("affected.schema.json");
+    let run = place.run(&["status", "--since", "HEAD", "--json"]).ends(0);
+    assert_eq!(
+        run.out.lines().count(),
+        1,
+        "one line, as GITHUB_OUTPUT takes it"
+    );
+    let report = run.json();
+    assert_eq!(schema.refusal(&report), None, "{report:#}");
+    assert_eq!(report["affected"], serde_json::json!(["plum"]));
+    assert_eq!(
+        report["assistants"][0]["files"][0],
+        "bots/plum/data/new.yml"
+    );
+    let none = place
+        .run(&["status", "--changed", "x", "--json"])
+        .ends(0)
+        .json();
+    assert_eq!(schema.refusal(&none), None, "{none:#}");
+    assert_eq!(none["affected"], serde_json::json!([]));
+    place
+        .run(&["status", "--since", "HEAD"])
+        .ends(0)
+        .prints(expect![[r#"
+            plum: bots/plum/data/new.yml
+            1 of 2 assistants are affected by 1 changed file since HEAD
+        "#]]);
 }

@@ -30,6 +30,7 @@ use crate::api::workspace::MemberTask;
 use crate::api::workspace::OpenWorkspace;
 use crate::api::workspace::WorkspaceReport;
 use crate::api::workspace::member::member_options;
+use crate::api::workspace::member::shown_path;
 use crate::api::workspace::turns::Turns;
 use crate::data::Member;
 use crate::diagnostic::SourceMap;
@@ -253,8 +254,8 @@ fn failed(member: &Member, error: TrainError, tasks: Vec<MemberTask>) -> MemberR
 fn blank(member: &Member, state: MemberState) -> MemberReport {
     MemberReport {
         name: member.name.clone(),
-        folder: shown(&member.folder),
-        config: shown(&member.config),
+        folder: shown_path(&member.folder),
+        config: shown_path(&member.config),
         state,
         code: 0,
         model: None,
@@ -265,13 +266,6 @@ fn blank(member: &Member, state: MemberState) -> MemberReport {
         error: None,
         diagnostics: Vec::new(),
         failure: None,
-    }
-}
-
-fn shown(path: &std::path::Path) -> String {
-    match path.as_os_str().is_empty() {
-        true => ".".to_owned(),
-        false => path.to_string_lossy().into_owned(),
     }
 }
 

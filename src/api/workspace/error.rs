@@ -1,5 +1,6 @@
 //! Why assistants of a workspace could not be found or told apart.
 
+use std::io;
 use std::path::PathBuf;
 
 /// What was asked of a workspace and cannot be answered.
@@ -22,6 +23,37 @@ pub enum WorkspaceError {
         words: Vec<UnknownName>,
         /// All names there are.
         names: Vec<String>,
+    },
+    /// The program `git` is not there.
+    #[error("there is no program `git` to ask what changed; give a list with `--changed`")]
+    NoGit,
+    /// Git could not be started.
+    #[error("cannot start `git`")]
+    Git {
+        /// Why.
+        source: io::Error,
+    },
+    /// The workspace is in no repository that git opens.
+    #[error("git finds no repository in `{}`: {said}", folder.display())]
+    NoRepository {
+        /// The workspace's folder.
+        folder: PathBuf,
+        /// What git says.
+        said: String,
+    },
+    /// Git does not know the revision.
+    #[error(
+        "git knows no revision `{revision}` here; a shallow clone has few: fetch more of the history"
+    )]
+    UnknownRevision {
+        /// What was asked for.
+        revision: String,
+    },
+    /// Git failed.
+    #[error("git failed: {said}")]
+    GitFailed {
+        /// What it says.
+        said: String,
     },
 }
 

@@ -25,6 +25,14 @@ pub fn member_options(root: &Path, member: &Member, all: &TrainOptions) -> Train
     options
 }
 
+/// Returns a path of the workspace as it is shown.
+pub fn shown_path(path: &Path) -> String {
+    match path.as_os_str().is_empty() {
+        true => ".".to_owned(),
+        false => path.to_string_lossy().into_owned(),
+    }
+}
+
 /// Paths of a workspace as they are written from an assistant's folder.
 struct Near<'a> {
     root: &'a Path,

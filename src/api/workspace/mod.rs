@@ -22,7 +22,14 @@ mod member;
 mod report;
 mod turns;
 mod crew;
+mod changes;
+mod affected;
 
+pub use affected::AFFECTED_REPORT_VERSION;
+pub use affected::AffectedMember;
+pub use affected::AffectedReport;
+pub use affected::affected_members;
+pub use changes::Changes;
 pub use crew::WorkspaceOptions;
 pub use crew::train_members;
 pub use error::UnknownName;

@@ -50,13 +50,13 @@ pub struct StatusArguments {
 #[group(multiple = false)]
 pub struct Form {
     /// Write the graph in Graphviz's language
-    #[arg(long, conflicts_with_all = ["json", "names", "all"])]
+    #[arg(long, conflicts_with_all = ["json", "names", "all", "since", "changed"])]
     pub dot: bool,
     /// Write the graph as a Mermaid flowchart
-    #[arg(long, conflicts_with_all = ["json", "names", "all"])]
+    #[arg(long, conflicts_with_all = ["json", "names", "all", "since", "changed"])]
     pub mermaid: bool,
     /// Write a page with the graph drawn, which needs nothing else; `-` for standard output
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "names", "all"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "names", "all", "since", "changed"])]
     pub html: Option<PathBuf>,
 }
 

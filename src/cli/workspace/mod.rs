@@ -3,9 +3,11 @@
 //! The flags here say which assistants are meant; a command without any of them
 //! is about one project, and knows nothing of a workspace.
 
+mod changes;
 mod stage;
 mod text;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -45,6 +47,12 @@ pub struct MemberArguments {
     /// All assistants of the workspace
     #[arg(long, conflicts_with = "names", conflicts_with_all = ONE_PROJECT)]
     pub all: bool,
+    /// Only assistants that a change since this revision of git affects; `REV...` compares with where the two parted
+    #[arg(long, value_name = "REV", conflicts_with_all = ONE_PROJECT)]
+    pub since: Option<String>,
+    /// Only assistants that one of these files affects; `-` reads a list from standard input
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "since", conflicts_with_all = ONE_PROJECT)]
+    pub changed: Vec<PathBuf>,
     /// The workspace file [default: `tabella.yml` here or in a folder above]
     #[arg(long, value_name = "FILE")]
     pub workspace: Option<PathBuf>,
@@ -56,7 +64,18 @@ const ONE_PROJECT: [&str; 5] = ["config", "domain", "data", "out", "fixed_model_
 impl MemberArguments {
     /// Returns whether a workspace is meant.
     pub fn are_given(&self) -> bool {
-        self.all || !self.names.is_empty() || self.workspace.is_some()
+        self.are_named() || self.workspace.is_some()
+    }
+
+    /// Returns whether it is said which assistants: without names, all that a
+    /// change affects are meant.
+    fn are_named(&self) -> bool {
+        self.all || !self.names.is_empty() || self.are_filtered()
+    }
+
+    /// Returns whether only those are meant that a change affects.
+    fn are_filtered(&self) -> bool {
+        self.since.is_some() || !self.changed.is_empty()
     }
 }
 
@@ -91,7 +110,10 @@ pub fn status(arguments: &StatusArguments) -> Exit {
         members: &arguments.members,
         screen,
     };
-    run.on_all(all, false, |_| Exit::Done)
+    match arguments.members.are_filtered() {
+        true => run.show_affected(&all),
+        false => run.on_all(all, false, |_| Exit::Done),
+    }
 }
 
 /// Says what is wrong with the command line.
@@ -123,13 +145,13 @@ impl Run<'_> {
         fail_fast: bool,
         exit: impl Fn(&WorkspaceReport) -> Exit,
     ) -> Exit {
-        if !self.members.all && self.members.names.is_empty() {
+        if !self.members.are_named() {
             return refuse(
                 self.place,
                 "`--workspace` needs names of assistants, or `--all`",
             );
         }
-        let (workspace, members) = match self.open(&all) {
+        let (workspace, members) = match self.open_affected(&all) {
             Ok(opened) => opened,
             Err(error) => return fail(Format::of(self.place.json), &error),
         };
@@ -161,7 +183,43 @@ impl Run<'_> {
         }
     }
 
-    /// Reads the workspace file and finds the assistants that are meant.
+    /// Shows which of the assistants a change affects.
+    fn show_affected(&self, all: &TrainOptions) -> Exit {
+        let report = self.open(all).and_then(|(workspace, members)| {
+            let changes = changes::changes(self.members, &self.place.project)?;
+            api::affected_members(&workspace, &members, &changes, all)
+        });
+        let report = match report {
+            Ok(report) => report,
+            Err(error) => return fail(Format::of(self.place.json), &error),
+        };
+        let text = match (self.place.json, self.place.quiet) {
+            (true, _) => serde_json::to_string(&report).expect("a report is plain values"),
+            (false, true) => report.affected.join("\n"),
+            (false, false) => text::affected(&report),
+        };
+        match text.is_empty() {
+            true => Exit::Done,
+            false => print(&text, Exit::Done),
+        }
+    }
+
+    /// Returns the assistants that are meant.
+    fn open_affected(
+        &self,
+        all: &TrainOptions,
+    ) -> Result<(OpenWorkspace, Vec<Member>), TrainError> {
+        let (workspace, mut members) = self.open(all)?;
+        if self.members.are_filtered() {
+            let changes = changes::changes(self.members, &self.place.project)?;
+            let report = api::affected_members(&workspace, &members, &changes, all)?;
+            let affected: HashSet<String> = report.affected.into_iter().collect();
+            members.retain(|member| affected.contains(&member.name));
+        }
+        Ok((workspace, members))
+    }
+
+    /// Reads the workspace file and finds the assistants that are named.
     fn open(&self, all: &TrainOptions) -> Result<(OpenWorkspace, Vec<Member>), TrainError> {
         let file = self.members.workspace.as_deref();
         let project = &self.place.project;

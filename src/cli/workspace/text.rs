@@ -1,5 +1,6 @@
 //! What came of assistants, as text and as JSON.
 
+use crate::api::AffectedReport;
 use crate::api::MemberReport;
 use crate::api::MemberState;
 use crate::api::MemberTask;
@@ -8,6 +9,9 @@ use crate::cli::screen::duration;
 
 /// Stale tasks that are named of each assistant; the rest is counted.
 const TASKS_SHOWN: usize = 5;
+
+/// Changed files that are named of each assistant; the rest is counted.
+const FILES_SHOWN: usize = 5;
 
 /// Returns the report as one JSON object
 /// (`schemas/workspace-report.schema.json`).
@@ -78,6 +82,7 @@ fn task_line(task: &MemberTask, width: usize) -> String {
 /// Returns how many assistants are in which state.
 pub fn sum(report: &WorkspaceReport) -> String {
     let count = match report.assistants.len() {
+        0 => return "nothing to do: no assistant is affected".to_owned(),
         1 => "1 assistant".to_owned(),
         count => format!("{count} assistants"),
     };
@@ -85,6 +90,35 @@ pub fn sum(report: &WorkspaceReport) -> String {
     let states = states.map(|(state, count)| format!("{count} {}", word(*state)));
     let states: Vec<String> = states.collect();
     format!("{count} in {}: {}", duration(report.ms), states.join(", "))
+}
+
+/// Returns which assistants are affected, and by which files.
+pub fn affected(report: &AffectedReport) -> String {
+    let mut lines = Vec::new();
+    for member in &report.assistants {
+        let mut because: Vec<&str> = member.files.iter().map(String::as_str).collect();
+        let more = because.len().saturating_sub(FILES_SHOWN);
+        because.truncate(FILES_SHOWN);
+        let mut line = format!("{}: {}", member.name, because.join(", "));
+        if more > 0 {
+            line.push_str(&format!(" and {more} more"));
+        }
+        if let Some(error) = &member.error {
+            line.push_str(&format!("it may be, {error}"));
+        }
+        lines.push(line);
+    }
+    let files = match report.changed_count {
+        1 => "1 changed file".to_owned(),
+        count => format!("{count} changed files"),
+    };
+    let since = report.since.as_ref();
+    let since = since.map_or(String::new(), |since| format!(" since {since}"));
+    let (affected, all) = (report.affected.len(), report.assistant_count);
+    lines.push(format!(
+        "{affected} of {all} assistants are affected by {files}{since}"
+    ));
+    lines.join("\n")
 }
 
 fn word(state: MemberState) -> &'static str {
