@@ -109,8 +109,8 @@ fn rules(project: &Project, universe: &Universe, trackers: &Trackers) -> Vec<Dia
     let Some((options, place)) = rule_options(project) else {
         return Vec::new();
     };
-    match RulePolicy::train(&options, universe, trackers) {
-        Ok(_) => Vec::new(),
+    match RulePolicy::check(&options, universe, trackers) {
+        Ok(()) => Vec::new(),
         Err(error) => rule_error(error, &place),
     }
 }

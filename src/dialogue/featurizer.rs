@@ -1,7 +1,7 @@
 //! Conversations to training examples: windows of states with the action that
 //! follows.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -179,7 +179,24 @@ impl TrackerFeaturizer {
         shown: SlotsShown,
     ) -> Result<Vec<Example>, FeaturizerError> {
         let mut examples = Vec::new();
-        let mut seen = BTreeSet::new();
+        self.each_example(trackers, universe, shown, |example| examples.push(example))?;
+        Ok(examples)
+    }
+
+    /// Does what [`examples`](Self::examples) does and hands over each example as
+    /// soon as it is made: those of a conversation hold all its states.
+    ///
+    /// # Errors
+    ///
+    /// As [`examples`](Self::examples).
+    pub fn each_example<'a>(
+        &self,
+        trackers: impl IntoIterator<Item = &'a Tracker>,
+        universe: &Universe,
+        shown: SlotsShown,
+        mut take: impl FnMut(Example),
+    ) -> Result<(), FeaturizerError> {
+        let mut seen = HashSet::new();
         for tracker in trackers {
             let turns = tracker.turns(universe, shown);
             let messages = end_to_end_messages(tracker);
@@ -195,16 +212,17 @@ impl TrackerFeaturizer {
                             .as_ref()
                             .is_none_or(|digests| seen.insert(digests[k]))
                         {
-                            examples.push(example);
+                            take(example);
                         }
                     }
                 }
                 Self::FullDialogue => {
-                    examples.extend(whole(&turns, &messages, &tracker.name)?);
+                    let example = whole(&turns, &messages, &tracker.name)?;
+                    example.into_iter().for_each(&mut take);
                 }
             }
         }
-        Ok(examples)
+        Ok(())
     }
 }
 

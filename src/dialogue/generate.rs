@@ -40,12 +40,15 @@ const SHUFFLE_SEED: u64 = 42;
 /// Differs from Rasa: which stories are glued is drawn from SplitMix64 seeded
 /// with 42 and not from Python's Mersenne Twister.
 pub fn training_trackers(graph: &StoryGraph, universe: &Universe, augmentation: usize) -> Trackers {
-    let (rules, stories): (Vec<_>, Vec<_>) =
-        graph.steps.iter().cloned().partition(|step| step.is_rule);
-    let stories = StoryGraph { steps: stories };
-    let rules = StoryGraph { steps: rules };
-    let mut all = Generator::new(universe, augmentation, false).run(&ordered_steps(&stories));
-    let of_rules = Generator::new(universe, 0, true).run(&ordered_steps(&rules));
+    let of_kind = |is_rule: bool| {
+        graph
+            .steps
+            .iter()
+            .filter(move |step| step.is_rule == is_rule)
+    };
+    let stories = ordered_steps(of_kind(false));
+    let mut all = Generator::new(universe, augmentation, false).run(&stories);
+    let of_rules = Generator::new(universe, 0, true).run(&ordered_steps(of_kind(true)));
     all.trackers.extend(of_rules.trackers);
     all.unreached_checkpoints
         .extend(of_rules.unreached_checkpoints);
@@ -278,7 +281,11 @@ impl<'a> Generator<'a> {
             }
             growing
         };
-        incoming.into_par_iter().map(pass_one).collect()
+        // Most steps are passed by one: waking threads would cost more than that.
+        match incoming.len() {
+            1 => incoming.into_iter().map(pass_one).collect(),
+            _ => incoming.into_par_iter().map(pass_one).collect(),
+        }
     }
 
     fn augmentation_starts(&mut self, story_ends: &[Growing]) -> Active {

@@ -198,6 +198,10 @@ impl Situation {
                 states.insert(slot.name.clone(), marker);
                 continue;
             }
+            // What is empty has no feature that is not zero.
+            if value.is_null() {
+                continue;
+            }
             let features = slot_features::features(slot, value);
             if features.iter().any(|&x| x != 0.0) {
                 let features = features.into_iter().map(Feature).collect();

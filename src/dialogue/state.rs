@@ -130,7 +130,7 @@ impl State {
 
     /// Returns the digest of the state's text.
     pub fn digest(&self) -> Digest {
-        let mut text = String::new();
+        let mut text = String::with_capacity(256);
         self.write(&mut text);
         Digest::of(text.as_bytes())
     }
@@ -258,7 +258,13 @@ fn write_list<T>(out: &mut String, items: &[T], write: impl Fn(&mut String, &T))
 }
 
 fn write_text(out: &mut String, text: &str) {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
     out.push('"');
+    if text.bytes().all(is_plain) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),
@@ -282,6 +288,11 @@ fn write_text(out: &mut String, text: &str) {
 /// Writes a number as Python's `repr` does: shortest digits, always a point or
 /// an exponent, exponents with sign and two digits outside 1e-4..1e16.
 fn write_float(out: &mut String, x: f64) {
+    // Most features are flags.
+    if x == 1.0 {
+        out.push_str("1.0");
+        return;
+    }
     let magnitude = x.abs();
     if x == 0.0 || (1e-4..1e16).contains(&magnitude) {
         write!(out, "{x:?}").expect("writing to a string cannot fail");

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use crate::data::Checkpoint;
 use crate::data::STORY_START;
 use crate::data::Step;
-use crate::data::StoryGraph;
 
 const GENERATED_PREFIX: &str = "GENR_";
 
@@ -39,16 +38,15 @@ impl OrderedSteps<'_> {
     }
 }
 
-/// Returns the steps of `graph` without cycles, each after those it continues.
+/// Returns steps without cycles, each after those it continues.
 ///
 /// # Source
 ///
 /// Rasa 3.6 `StoryGraph.with_cycles_removed` and `topological_sort`. Ids are
 /// positions in the canonical order of steps.
-pub fn ordered_steps(graph: &StoryGraph) -> OrderedSteps<'_> {
-    let mut joints: BTreeMap<usize, Joint<'_>> = graph
-        .steps
-        .iter()
+pub fn ordered_steps<'a>(steps: impl IntoIterator<Item = &'a Step>) -> OrderedSteps<'a> {
+    let mut joints: BTreeMap<usize, Joint<'_>> = steps
+        .into_iter()
         .map(|step| Joint {
             step,
             starts: starts(step),
@@ -63,9 +61,11 @@ pub fn ordered_steps(graph: &StoryGraph) -> OrderedSteps<'_> {
     }
     cut.remove_unused(&mut joints);
     let (order, _) = topological_sort(&joints);
-    let steps = order.into_iter().map(|id| joints[&id].clone()).collect();
     OrderedSteps {
-        steps,
+        steps: order
+            .into_iter()
+            .filter_map(|id| joints.remove(&id))
+            .collect(),
         sources: cut.sources,
     }
 }
@@ -248,6 +248,7 @@ fn unconditional(name: String) -> Checkpoint {
 mod tests {
     use super::*;
     use crate::data::Event;
+    use crate::data::StoryGraph;
 
     fn step(name: &str, starts: &[&str], ends: &[&str]) -> Step {
         let checkpoints = |names: &[&str]| {
@@ -267,7 +268,7 @@ mod tests {
 
     fn order(steps: Vec<Step>) -> Vec<String> {
         let graph = StoryGraph { steps };
-        ordered_steps(&graph)
+        ordered_steps(&graph.steps)
             .steps
             .iter()
             .map(|joint| joint.step.block_name.clone())
@@ -293,7 +294,7 @@ mod tests {
                 step("out", &["a"], &[]),
             ],
         };
-        let ordered = ordered_steps(&graph);
+        let ordered = ordered_steps(&graph.steps);
         let again = ordered
             .steps
             .iter()

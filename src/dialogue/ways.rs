@@ -11,7 +11,9 @@ use crate::data::Place;
 use crate::data::STORY_START;
 use crate::data::StoryGraph;
 use crate::dialogue::story_order::Joint;
+use crate::dialogue::story_order::OrderedSteps;
 use crate::dialogue::story_order::ordered_steps;
+use crate::digest::Digest;
 
 /// Times that conversations may pass through a step, beyond once for each step.
 const WAYS_LIMIT: u64 = 1 << 17;
@@ -36,14 +38,17 @@ pub struct TooManyWays {
 ///
 /// If they are.
 pub fn check_ways(graph: &StoryGraph) -> Result<(), TooManyWays> {
-    let (rules, stories): (Vec<_>, Vec<_>) =
-        graph.steps.iter().cloned().partition(|step| step.is_rule);
-    check_kind(&StoryGraph { steps: stories })?;
-    check_kind(&StoryGraph { steps: rules })
+    let of_kind = |is_rule: bool| {
+        graph
+            .steps
+            .iter()
+            .filter(move |step| step.is_rule == is_rule)
+    };
+    check_kind(&ordered_steps(of_kind(false)))?;
+    check_kind(&ordered_steps(of_kind(true)))
 }
 
-fn check_kind(graph: &StoryGraph) -> Result<(), TooManyWays> {
-    let ordered = ordered_steps(graph);
+fn check_kind(ordered: &OrderedSteps<'_>) -> Result<(), TooManyWays> {
     let mut waiting: HashMap<&str, u64> = HashMap::from([(STORY_START, 1)]);
     let mut left = WAYS_LIMIT + ordered.steps.len() as u64;
     let mut known = HashSet::new();
@@ -70,9 +75,9 @@ fn check_kind(graph: &StoryGraph) -> Result<(), TooManyWays> {
     Ok(())
 }
 
-fn content(joint: &Joint<'_>) -> String {
+fn content(joint: &Joint<'_>) -> Digest {
     let content = (&joint.starts, &joint.ends, &joint.step.events);
-    serde_json::to_string(&content).expect("steps are plain values")
+    Digest::of(&serde_json::to_vec(&content).expect("steps are plain values"))
 }
 
 #[cfg(test)]

@@ -58,21 +58,48 @@ impl RulePolicy {
                 return Err(RuleError::Incomplete { flaws });
             }
         }
-        let of_rules = examples(&rules, universe, SlotsShown::Set);
-        let of_stories = examples(&stories, universe, SlotsShown::All);
+        let mut of_rules = Vec::new();
+        let mut unhappy_paths = RuleTable::default();
+        let (mut in_rules, mut in_stories) = (Mentioned::default(), Mentioned::default());
+        each_example(&rules, universe, SlotsShown::Set, |example| {
+            unhappy_path(&example, &mut unhappy_paths);
+            in_rules.add(&example);
+            of_rules.push(example);
+        });
+        each_example(&stories, universe, SlotsShown::All, |example| {
+            unhappy_path(&example, &mut unhappy_paths);
+            in_stories.add(&example);
+        });
         let mut policy = Self {
             options: options.clone(),
             rules: rule_table(&of_rules),
-            unhappy_paths: unhappy_paths(of_rules.iter().chain(&of_stories)),
+            unhappy_paths,
             rule_only: RuleOnly::default(),
             rules_not_in_stories: BTreeSet::new(),
         };
         if options.check_for_contradictions {
-            policy.rule_only = rule_only(&of_rules, &of_stories);
+            policy.rule_only = in_rules.without(&in_stories);
             policy.rules_not_in_stories =
                 contradictions::check(&mut policy, &rules, &stories, universe)?;
         }
         Ok(policy)
+    }
+
+    /// Finds what [`train`](Self::train) would refuse. Where there are no rules
+    /// no story contradicts one, and none is played.
+    ///
+    /// # Errors
+    ///
+    /// As [`train`](Self::train).
+    pub fn check(
+        options: &RuleOptions,
+        universe: &Universe,
+        trackers: &Trackers,
+    ) -> Result<(), RuleError> {
+        match trackers.rules().next() {
+            Some(_) => Self::train(options, universe, trackers).map(drop),
+            None => check_fallback(options, universe),
+        }
     }
 }
 
@@ -117,10 +144,15 @@ fn second_message(rule: &Tracker) -> Option<Place> {
     None
 }
 
-fn examples(trackers: &[&Tracker], universe: &Universe, shown: SlotsShown) -> Vec<Example> {
+fn each_example(
+    trackers: &[&Tracker],
+    universe: &Universe,
+    shown: SlotsShown,
+    take: impl FnMut(Example),
+) {
     TrackerFeaturizer::max_history(None)
-        .examples(trackers.iter().copied(), universe, shown)
-        .expect("windows of states fit every story")
+        .each_example(trackers.iter().copied(), universe, shown, take)
+        .expect("windows of states fit every story");
 }
 
 /// Rules whose key leads to one action; those that lead to `...` only say that
@@ -155,29 +187,25 @@ fn plain(states: &[Arc<State>]) -> Vec<State> {
     states.iter().map(|state| State::clone(state)).collect()
 }
 
-/// What rules and stories do within a form other than letting it run.
-fn unhappy_paths<'a>(examples: impl Iterator<Item = &'a Example>) -> RuleTable {
-    let mut table = RuleTable::default();
-    for example in examples {
-        let states = example.window.states();
-        let Some(last) = states.last() else { continue };
-        let Some(active_loop) = last.active_loop_name() else {
-            continue;
-        };
-        let is_after_listen = last.prev_action_name() == Some(ACTION_LISTEN);
-        let runs_loop = example.labels[0] == active_loop;
-        let value = match (is_after_listen, runs_loop) {
-            (true, true) => LOOP_WAS_INTERRUPTED,
-            (false, false) => DO_NOT_PREDICT_LOOP,
-            _ => continue,
-        };
-        let reduced = last_two_turns(states);
-        let states = after_snippet(&reduced);
-        if !states.is_empty() {
-            table.insert(states_text(states), plain(states), value.to_owned());
-        }
+/// Adds what a rule or story does within a form other than letting it run.
+fn unhappy_path(example: &Example, table: &mut RuleTable) {
+    let states = example.window.states();
+    let Some(last) = states.last() else { return };
+    let Some(active_loop) = last.active_loop_name() else {
+        return;
+    };
+    let is_after_listen = last.prev_action_name() == Some(ACTION_LISTEN);
+    let runs_loop = example.labels[0] == active_loop;
+    let value = match (is_after_listen, runs_loop) {
+        (true, true) => LOOP_WAS_INTERRUPTED,
+        (false, false) => DO_NOT_PREDICT_LOOP,
+        _ => return,
+    };
+    let reduced = last_two_turns(states);
+    let states = after_snippet(&reduced);
+    if !states.is_empty() {
+        table.insert(states_text(states), plain(states), value.to_owned());
     }
-    table
 }
 
 /// The last state, and of the one before only what the bot had done.
@@ -195,33 +223,35 @@ fn last_two_turns(states: &[Arc<State>]) -> Vec<Arc<State>> {
     }
 }
 
-fn rule_only(of_rules: &[Example], of_stories: &[Example]) -> RuleOnly {
-    let (rule_slots, rule_loops) = slots_and_loops(of_rules);
-    let (story_slots, story_loops) = slots_and_loops(of_stories);
-    RuleOnly {
-        slots: rule_slots.difference(&story_slots).cloned().collect(),
-        loops: rule_loops.difference(&story_loops).cloned().collect(),
-    }
+/// Slots and forms that examples mention.
+#[derive(Default)]
+struct Mentioned {
+    slots: BTreeSet<String>,
+    loops: BTreeSet<String>,
 }
 
-fn slots_and_loops(examples: &[Example]) -> (BTreeSet<String>, BTreeSet<String>) {
-    let mut slots = BTreeSet::new();
-    let mut loops = BTreeSet::new();
-    // The last state of each window is enough: the others end other windows.
-    for state in examples
-        .iter()
-        .filter_map(|example| example.window.states().last())
-    {
+impl Mentioned {
+    fn add(&mut self, example: &Example) {
+        // The last state of each window is enough: the others end other windows.
+        let Some(state) = example.window.states().last() else {
+            return;
+        };
         for name in state.slots.keys() {
-            if !slots.contains(name) {
-                slots.insert(name.clone());
+            if !self.slots.contains(name) {
+                self.slots.insert(name.clone());
             }
         }
         if let Some(name) = state.active_loop_name()
-            && !loops.contains(name)
+            && !self.loops.contains(name)
         {
-            loops.insert(name.to_owned());
+            self.loops.insert(name.to_owned());
         }
     }
-    (slots, loops)
+
+    fn without(&self, others: &Self) -> RuleOnly {
+        RuleOnly {
+            slots: self.slots.difference(&others.slots).cloned().collect(),
+            loops: self.loops.difference(&others.loops).cloned().collect(),
+        }
+    }
 }
