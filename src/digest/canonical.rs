@@ -29,7 +29,9 @@
 //! who wants them equal reads them into one type first. An `f32` is widened,
 //! which loses nothing; every NaN is one NaN; 0.0 and −0.0 differ.
 
+use std::borrow::Cow;
 use std::fmt::Display;
+use std::ops::Range;
 
 use serde::Serialize;
 use serde::Serializer;
@@ -127,10 +129,11 @@ impl<'a> Encoder<'a> {
         Ok(self.sink)
     }
 
-    fn map(self, variant: bool) -> Map<'a> {
+    fn map(self, count: usize, variant: bool) -> Map<'a> {
         Map {
             sink: self.sink,
-            entries: Vec::new(),
+            entries: Vec::with_capacity(count),
+            values: Vec::new(),
             key: None,
             variant,
         }
@@ -304,11 +307,11 @@ impl<'a> Serializer for Encoder<'a> {
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Map<'a>, EncodeError> {
-        Ok(self.map(false))
+        Ok(self.map(0, false))
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Map<'a>, EncodeError> {
-        Ok(self.map(false))
+    fn serialize_struct(self, _: &'static str, count: usize) -> Result<Map<'a>, EncodeError> {
+        Ok(self.map(count, false))
     }
 
     fn serialize_struct_variant(
@@ -316,10 +319,10 @@ impl<'a> Serializer for Encoder<'a> {
         _: &'static str,
         _: u32,
         variant: &'static str,
-        _: usize,
+        count: usize,
     ) -> Result<Map<'a>, EncodeError> {
         let sink = self.variant(variant)?;
-        Ok(Encoder { sink }.map(true))
+        Ok(Encoder { sink }.map(count, true))
     }
 }
 
@@ -344,8 +347,10 @@ impl Sequence<'_> {
 /// A map under way: entries wait here until their order is known.
 struct Map<'a> {
     sink: &'a mut dyn ByteSink,
-    /// Key and encoded value of each entry, as they came.
-    entries: Vec<(String, Vec<u8>)>,
+    /// Key of each entry and where its value is, as they came.
+    entries: Vec<(Cow<'static, str>, Range<usize>)>,
+    /// The encoded values, one after the other.
+    values: Vec<u8>,
     /// The key whose value has not come yet.
     key: Option<String>,
     /// Whether the map of a variant has to be closed too.
@@ -353,17 +358,26 @@ struct Map<'a> {
 }
 
 impl Map<'_> {
-    fn entry<T: Serialize + ?Sized>(&mut self, key: String, value: &T) -> Result<(), EncodeError> {
-        self.entries.push((key, encoded(value)?));
+    fn entry<T: Serialize + ?Sized>(
+        &mut self,
+        key: Cow<'static, str>,
+        value: &T,
+    ) -> Result<(), EncodeError> {
+        let start = self.values.len();
+        encode(value, &mut self.values)?;
+        self.entries.push((key, start..self.values.len()));
         Ok(())
     }
 
     fn close(mut self) -> Result<(), EncodeError> {
-        self.entries.sort();
+        let values = &self.values;
+        let bytes = |value: &Range<usize>| &values[value.clone()];
+        self.entries
+            .sort_by(|(a, one), (b, other)| (a, bytes(one)).cmp(&(b, bytes(other))));
         self.sink.bytes(b"{");
         for (key, value) in &self.entries {
-            encode(key, self.sink)?;
-            self.sink.bytes(value);
+            encode(&**key, self.sink)?;
+            self.sink.bytes(bytes(value));
         }
         self.sink.bytes(if self.variant { b"}}" } else { b"}" });
         Ok(())
@@ -405,7 +419,7 @@ macro_rules! struct_like {
                 key: &'static str,
                 value: &T,
             ) -> Result<(), EncodeError> {
-                self.entry(key.to_owned(), value)
+                self.entry(Cow::Borrowed(key), value)
             }
 
             fn end(self) -> Result<(), EncodeError> {
@@ -430,7 +444,7 @@ impl ser::SerializeMap for Map<'_> {
         let key = self.key.take().ok_or_else(|| EncodeError {
             reason: "a map gave a value before its key".to_owned(),
         })?;
-        self.entry(key, value)
+        self.entry(Cow::Owned(key), value)
     }
 
     fn end(self) -> Result<(), EncodeError> {
