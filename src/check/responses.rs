@@ -9,6 +9,7 @@ use crate::check::about;
 use crate::check::lines::Lines;
 use crate::check::unused::has_custom_actions;
 use crate::check::uses::Uses;
+use crate::data::Content;
 use crate::data::Domain;
 use crate::data::Place;
 use crate::data::Project;
@@ -88,14 +89,14 @@ pub fn check(project: &Project, uses: &Uses<'_>, texts: &SourceMap, said: &mut V
 /// Returns the texts of a response in which slots are filled in.
 fn texts(response: &Response) -> impl Iterator<Item = &str> {
     let own = ["text", "image"].into_iter();
-    let own = own.filter_map(|key| response.0.get(key)?.as_str());
+    let own = own.filter_map(|key| response.get(key)?.as_str());
     own.chain(titles(response))
 }
 
-fn buttons_of(response: &Response) -> impl Iterator<Item = &Value> {
+fn buttons_of(response: &Response) -> impl Iterator<Item = &Content> {
     let lists = ["buttons", "quick_replies"].into_iter();
     lists
-        .filter_map(|key| response.0.get(key)?.as_array())
+        .filter_map(|key| response.get(key)?.as_list())
         .flatten()
 }
 
@@ -136,8 +137,8 @@ pub fn slots(response: &Response) -> Vec<String> {
 }
 
 fn conditional_slots(response: &Response) -> impl Iterator<Item = String> {
-    let list = response.0.get("condition").and_then(Value::as_array);
-    let name = |condition: &Value| Some(condition.get("name")?.as_str()?.to_owned());
+    let list = response.get("condition").and_then(Content::as_list);
+    let name = |condition: &Content| Some(condition.get("name")?.as_str()?.to_owned());
     list.into_iter().flatten().filter_map(name)
 }
 

@@ -133,7 +133,7 @@ fn responses(domain: &Domain, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
         .collect();
     let triggered: HashSet<&str> = triggers(domain).collect();
     let has_custom = has_custom_actions(domain);
-    for (name, place) in &domain.response_places.0 {
+    for (name, place) in domain.response_places.0.iter() {
         let of_retrieval = name.strip_prefix("utter_").is_some_and(|rest| {
             let base = rest.split('/').next().unwrap_or(rest);
             retrieval.contains(base)

@@ -5,7 +5,6 @@
 //! `dialogue::Universe` adds them where indices are made.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -13,6 +12,7 @@ use serde_json::Value;
 
 use crate::data::Place;
 use crate::data::Places;
+use crate::data::Response;
 
 /// A merged domain, in the form of Rasa 3.1 whatever version it was written in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -207,19 +207,6 @@ pub struct Form {
     /// Where the form was defined.
     #[serde(skip)]
     pub place: Place,
-}
-
-/// One variation of a response: the map as written (`text`, `buttons`,
-/// `image`, `custom`, `channel`, `condition`, …). A clone shares it: several
-/// parts of a project hold the same responses.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Response(pub Arc<BTreeMap<String, Value>>);
-
-impl From<BTreeMap<String, Value>> for Response {
-    fn from(map: BTreeMap<String, Value>) -> Self {
-        Self(Arc::new(map))
-    }
 }
 
 /// `session_config`.

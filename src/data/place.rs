@@ -46,9 +46,9 @@ impl fmt::Display for Place {
 }
 
 /// Where things of one kind were written, by name. As with a [`Place`], two are
-/// always equal.
+/// always equal. A clone shares them.
 #[derive(Clone, Debug, Default)]
-pub struct Places(pub BTreeMap<String, Place>);
+pub struct Places(pub Arc<BTreeMap<String, Place>>);
 
 impl Places {
     /// Returns where `name` was written, which may be unknown.

@@ -432,7 +432,7 @@ fn merge_synonyms(all: &mut NluPart, said: &mut Vec<Diagnostic>) {
         places.insert(text.clone(), place);
         all.data.synonyms.insert(text, value);
     }
-    all.data.synonym_places = Places(places);
+    all.data.synonym_places = Places(places.into());
 }
 
 /// Keeps the last definition of each response, and in the data those of
@@ -465,7 +465,7 @@ fn merge_responses(all: &mut NluPart, said: &mut Vec<Diagnostic>) {
         .collect::<BTreeMap<String, Vec<Response>>>();
     let places = kept.iter();
     let places = places.map(|response| (response.name.clone(), response.place.clone()));
-    all.data.response_places = Places(places.collect());
+    all.data.response_places = Places(Arc::new(places.collect()));
     all.responses = kept;
 }
 

@@ -175,7 +175,9 @@ impl Reading {
             }
             Yaml::Scalar(Scalar { text, .. }) => {
                 let place = self.place(node);
-                places.0.entry(text.to_string()).or_insert(place);
+                Arc::make_mut(&mut places.0)
+                    .entry(text.to_string())
+                    .or_insert(place);
             }
             Yaml::Map(_) => {}
         }

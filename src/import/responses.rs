@@ -1,14 +1,14 @@
 //! Reads `responses`, which domain files and NLU files share.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
+use crate::data::Content;
 use crate::data::Place;
 use crate::data::Response;
 use crate::import::reading::Reading;
 use crate::import::yaml::Entry;
 use crate::import::yaml::Node;
+use crate::import::yaml::Style;
 use crate::import::yaml::Yaml;
 
 /// A response with the place of its name.
@@ -118,8 +118,7 @@ fn variations(entry: &Entry, allowed: Variations, reading: &mut Reading) -> Vec<
     for item in reading.list(&entry.value, &what) {
         match item.text() {
             Some(text) if allowed == Variations::MapsAndTexts => {
-                let text = Value::String(text.to_owned());
-                variations.push(Response::from(BTreeMap::from([("text".to_owned(), text)])));
+                variations.push(Response::of([("text", Content::Text(text.into()))]));
             }
             _ => variations.extend(variation(item, &what, reading)),
         }
@@ -149,8 +148,20 @@ fn variation(item: &Node, what: &str, reading: &mut Reading) -> Option<Response>
         return None;
     }
     let entries = item.entries().iter();
-    let map = entries.map(|entry| (entry.key.to_string(), entry.value.to_json()));
-    Some(Response::from(map.collect::<BTreeMap<_, _>>()))
+    let entries = entries.map(|entry| (entry.key.as_str(), content(&entry.value)));
+    Some(Response::of(entries))
+}
+
+fn content(node: &Node) -> Content {
+    match &node.yaml {
+        Yaml::Scalar(scalar) if scalar.style == Style::Plain => node.to_json().into(),
+        Yaml::Scalar(scalar) => Content::Text(scalar.text.as_str().into()),
+        Yaml::List(items) => Content::List(items.iter().map(content).collect()),
+        Yaml::Map(entries) => {
+            let entries = entries.iter();
+            Content::map(entries.map(|entry| (entry.key.as_str(), content(&entry.value))))
+        }
+    }
 }
 
 /// Checks one key of a variation and its value.

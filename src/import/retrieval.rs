@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 use std::collections::HashSet;
 
-use serde_json::Value;
-
+use crate::data::Content;
 use crate::data::Domain;
 use crate::data::Event;
 use crate::data::Intent;
@@ -92,8 +91,8 @@ pub fn fill_responses(part: &mut NluPart) {
         };
         let name = format!("utter_{key}");
         example.response = data.responses.get(&name).map(|variations| {
-            let texts = variations.iter().rev().filter_map(|v| v.0.get("text"));
-            let text = texts.filter_map(Value::as_str).next();
+            let texts = variations.iter().rev().filter_map(|v| v.get("text"));
+            let text = texts.filter_map(Content::as_str).next();
             text.map_or(name, str::to_owned)
         });
     }

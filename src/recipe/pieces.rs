@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -161,7 +162,9 @@ pub fn synonyms(synonyms: &Synonyms, places: &Places) -> Items {
 /// domain.
 pub fn response_places(project: &Project) -> Places {
     let mut places = project.domain.response_places.clone();
-    places.0.extend(project.nlu.response_places.0.clone());
+    let of_nlu = project.nlu.response_places.0.iter();
+    let of_nlu = of_nlu.map(|(name, place)| (name.clone(), place.clone()));
+    Arc::make_mut(&mut places.0).extend(of_nlu);
     places
 }
 

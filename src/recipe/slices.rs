@@ -224,10 +224,11 @@ fn entity_types_leaf(names: BTreeSet<String>) -> Leaf {
     Leaf::of_value(Arc::clone(&names)).with_items(move || pieces::entity_types(&names))
 }
 
-fn retrieval_responses(project: &Project, responses: BTreeMap<String, Vec<Response>>) -> Leaf {
+fn retrieval_responses(project: &Arc<Project>, responses: BTreeMap<String, Vec<Response>>) -> Leaf {
     let value = Arc::new(selector::Responses::of(&project.nlu.examples, &responses));
-    let places = pieces::response_places(project);
+    let project = Arc::clone(project);
     Leaf::of_value(Arc::clone(&value)).with_items(move || {
+        let places = pieces::response_places(&project);
         let mut items = pieces::responses(&value.responses, &places);
         items
             .0
@@ -308,11 +309,11 @@ fn stories(project: &Arc<Project>) -> Leaf {
     leaf.with_items(move || pieces::stories(&project.stories))
 }
 
-fn responses_leaf(project: &Project, responses: BTreeMap<String, Vec<Response>>) -> Leaf {
-    let places = pieces::response_places(project);
+fn responses_leaf(project: &Arc<Project>, responses: BTreeMap<String, Vec<Response>>) -> Leaf {
     let responses = Arc::new(responses);
+    let project = Arc::clone(project);
     Leaf::of_value(Arc::clone(&responses))
-        .with_items(move || pieces::responses(&responses, &places))
+        .with_items(move || pieces::responses(&responses, &pieces::response_places(&project)))
 }
 
 /// A leaf whose digest is that of its pieces' digests in order.

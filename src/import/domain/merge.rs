@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::data::Domain;
 use crate::data::Entity;
@@ -114,8 +115,8 @@ impl Merge {
         let response_places = responses.iter();
         let response_places = response_places.map(|one| (one.name.clone(), one.place.clone()));
         Domain {
-            response_places: Places(response_places.collect()),
-            action_places: Places(actions.iter().cloned().collect()),
+            response_places: Places(Arc::new(response_places.collect())),
+            action_places: Places(Arc::new(actions.iter().cloned().collect())),
             intents,
             entities,
             slots,

@@ -64,7 +64,7 @@ impl Responses {
         let (name, _) = all.find(|(_, variations)| {
             let texts = variations
                 .iter()
-                .filter_map(|variation| variation.0.get("text"));
+                .filter_map(|variation| variation.get("text"));
             texts.into_iter().any(|own| own.as_str() == Some(text))
         })?;
         name.strip_prefix(UTTER)
