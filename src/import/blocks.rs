@@ -101,12 +101,16 @@ fn expand(block: Block) -> (Vec<Step>, Option<Diagnostic>) {
     };
     for item in block.items {
         match item {
-            Item::Event(event, place) => cutter.event(&event, &place),
+            Item::Event(event, place) => cutter.event(event, place),
             Item::Or(mut events, _) => cutter.or(&mut events),
             Item::Checkpoint(name) => cutter.end(&name),
         }
     }
     cutter.done.append(&mut cutter.open);
+    for step in &mut cutter.done {
+        step.events.shrink_to_fit();
+        step.event_places.shrink_to_fit();
+    }
     let said = cutter
         .copies_left
         .is_none()
@@ -128,6 +132,10 @@ impl Cutter {
     /// Sees to it that there is a step that goes on.
     fn go_on(&mut self) {
         self.row.clear();
+        let goes_on = |step: &Step| step.end_checkpoints.is_empty();
+        if !self.open.is_empty() && self.open.iter().all(goes_on) {
+            return;
+        }
         let open = std::mem::take(&mut self.open);
         let (ended, going): (Vec<Step>, Vec<Step>) = open
             .into_iter()
@@ -157,12 +165,17 @@ impl Cutter {
         self.copies_left.is_some()
     }
 
-    fn event(&mut self, event: &Event, place: &Place) {
+    fn event(&mut self, event: Event, place: Place) {
         self.go_on();
-        for step in &mut self.open {
+        let Some((last, others)) = self.open.split_last_mut() else {
+            return;
+        };
+        for step in others {
             step.events.push(event.clone());
             step.event_places.push(place.clone());
         }
+        last.events.push(event);
+        last.event_places.push(place);
     }
 
     /// Copies the open steps for each alternative. Alternatives are sorted by

@@ -46,13 +46,13 @@ impl Extents {
         self.domain.max(self.nlu).max(self.stories) == Extent::Whole
     }
 
-    /// Lowers the parts of which a file could not be read.
+    /// Lowers the parts of which a file could not be read, as far as they were
+    /// parsed.
     pub(super) fn lose(&mut self, files: &[ReadFile]) {
         for file in files {
-            let is_read = file.format != Format::Yaml || file.root.is_some();
             match file.format {
                 Format::Broken => self.lower(&[], Extent::Lost),
-                _ if is_read || file.input.kinds.is_empty() => {}
+                _ if !file.is_lost || file.input.kinds.is_empty() => {}
                 _ => self.lower(&file.input.kinds, Extent::Lost),
             }
         }

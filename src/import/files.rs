@@ -261,13 +261,17 @@ pub fn shown(root: &Path, path: &Path) -> Arc<str> {
     parts.join("/").replacen("//", "/", 1).into()
 }
 
-/// A file that was read and, if it is of use, parsed.
+/// A file that was read and, if it is of use, is or will be parsed.
 #[derive(Debug)]
 pub struct ReadFile {
     /// What it is.
     pub input: InputFile,
     /// Its text; empty if it was not parsed.
     pub text: Arc<str>,
+    /// Whether it was parsed and nothing could be read.
+    pub is_lost: bool,
+    /// YAML of use that was not parsed yet.
+    unparsed: Option<(Vec<u8>, Found)>,
     /// Its tree, if it is JSON, or YAML and not newer than we are.
     pub root: Option<Node>,
     /// Its format.
@@ -303,16 +307,14 @@ const DOMAIN_KEYS: &[&str] = &[
     "session_config",
 ];
 
-/// Reads a file, decides what it is and parses it if it is of use.
+/// Reads a file and decides what it is, or may be: that shows when it is parsed.
+/// Trees are larger than what is read out of them, so YAML is parsed when its
+/// turn comes.
 ///
 /// # Errors
 ///
 /// If the file cannot be read.
-pub fn read(
-    found: Found,
-    shelf: Shelf<'_>,
-    environment: &BTreeMap<String, String>,
-) -> Result<ReadFile, ImportError> {
+pub fn read(found: Found, shelf: Shelf<'_>) -> Result<ReadFile, ImportError> {
     let loaded = shelf.load(&found.path, &found.shown, shelf::FILE_LIMIT)?;
     let (whole, refused) = match loaded {
         Ok(whole) => (whole, None),
@@ -328,6 +330,8 @@ pub fn read(
             kinds,
         },
         text: "".into(),
+        is_lost: false,
+        unparsed: None,
         root: None,
         format: Format::Yaml,
         examples: None,
@@ -348,7 +352,7 @@ pub fn read(
     } else if let Some(other) = other {
         take(other, &mut read, &mut reading, &found);
     } else if !read.input.kinds.is_empty() {
-        parse(&mut read, &mut reading, &found, bytes, environment);
+        read.unparsed = Some((bytes, found));
     } else if let Some(about) = unread(&found, &bytes, &reading) {
         reading.diagnostics.push(about);
     } else if found.data_named && is_data {
@@ -431,7 +435,54 @@ pub fn read_beside(path: &Path, root: &Path, shelf: Shelf<'_>) -> Result<ReadFil
         project: false,
         data_named: false,
     };
-    read(found, shelf, &BTreeMap::new())
+    read(found, shelf)
+}
+
+impl ReadFile {
+    /// Returns whether the file is of use and was not parsed yet.
+    pub fn is_unparsed(&self) -> bool {
+        self.unparsed.is_some()
+    }
+
+    /// Parses a file that is to be, and was not yet.
+    pub fn parse(&mut self, environment: &BTreeMap<String, String>) {
+        let Some((bytes, found)) = self.unparsed.take() else {
+            return;
+        };
+        let mut reading = Reading::new(self.input.shown.clone());
+        parse(self, &mut reading, &found, bytes, environment);
+        self.is_lost = self.root.is_none();
+        self.diagnostics.append(&mut reading.diagnostics);
+    }
+}
+
+/// Runs a reader over files, in parallel, and returns what it gives in the order
+/// of the files.
+///
+/// The largest file is read by this thread. Memory that its tree took is used
+/// again by what this thread does afterwards; that of a thread which has nothing
+/// more to do would lie idle.
+pub fn each<T: Send>(
+    files: Vec<&mut ReadFile>,
+    read: impl Fn(&mut ReadFile) -> T + Sync,
+) -> Vec<T> {
+    let size = |file: &ReadFile| file.unparsed.as_ref().map_or(0, |(bytes, _)| bytes.len());
+    let sizes = files.iter().enumerate().map(|(at, file)| (size(file), at));
+    let largest = sizes.max().map(|(_, at)| at);
+    let mut given: Vec<Option<T>> = files.iter().map(|_| None).collect();
+    let mut own = None;
+    rayon::in_place_scope(|scope| {
+        for (at, (file, given)) in files.into_iter().zip(&mut given).enumerate() {
+            match Some(at) == largest {
+                true => own = Some((file, given)),
+                false => scope.spawn(|_| *given = Some(read(file))),
+            }
+        }
+        if let Some((file, given)) = own {
+            *given = Some(read(file));
+        }
+    });
+    given.into_iter().flatten().collect()
 }
 
 /// Parses a file of use and takes back kinds that it turns out not to be.

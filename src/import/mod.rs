@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Every file is read once and parsed once, in parallel; each reader takes its
-//! sections out of the same tree. What the user got wrong becomes a
+//! sections out of the same tree, which is dropped then: the domain's files come
+//! first, for stories are read by what it says. What the user got wrong becomes a
 //! `Diagnostic`; an [`ImportError`] means that the world failed. Everything
 //! is brought into canonical order, so that neither the order nor the names of
 //! files can be seen in the result. One reader stands for one format; those of
@@ -39,6 +40,7 @@ mod counts;
 mod workspace;
 mod repeats;
 mod written;
+mod sections;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -49,6 +51,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use crate::data::Config;
 use crate::data::Domain;
 use crate::data::NluData;
 use crate::data::Project;
@@ -257,7 +260,8 @@ pub fn import_texts(files: &[(&str, &[u8])]) -> Result<Imported, ImportError> {
         .iter()
         .map(|(name, bytes)| (PathBuf::from(name), *bytes));
     let files: BTreeMap<PathBuf, &[u8]> = files.collect();
-    let reader = Reader::open(candidates, Shelf::Memory(&files), &BTreeMap::new())?;
+    let environment = BTreeMap::new();
+    let reader = Reader::open(candidates, Shelf::Memory(&files), &environment)?;
     reader.project(Path::new(""), Want::All, None)
 }
 
@@ -295,8 +299,9 @@ pub fn import_test_stories(
     }
     let environment = BTreeMap::new();
     let mut reader = Reader::open(candidates, Shelf::Disk(&eyes), &environment)?;
-    reader.look_for_traps(Want::Core);
-    let stories = reader.stories(domain, check::HasDomain::Yes, Purpose::Test);
+    let names = stories::Names::new(domain, check::HasDomain::Yes);
+    let (_, blocks) = reader.data(Want::Core, &names, Purpose::Test);
+    let stories = reader.stories(blocks, Purpose::Test);
     let extents = reader.extents();
     // What is odd about the model's domain was said when it was trained.
     let mut said = check::check(
@@ -316,9 +321,10 @@ pub fn import_test_stories(
     Ok(reader.finish(project))
 }
 
-/// Files that were read and parsed, and everything said about them so far.
+/// Files that were read, and everything said about them so far.
 struct Reader<'s> {
     shelf: Shelf<'s>,
+    environment: &'s BTreeMap<String, String>,
     files: Vec<ReadFile>,
     lookups: Vec<InputFile>,
     diagnostics: Vec<Diagnostic>,
@@ -326,22 +332,31 @@ struct Reader<'s> {
     extents: Extents,
 }
 
+/// What must be known before NLU data and stories are read.
+struct Heads {
+    config: Config,
+    domain: Domain,
+    dialect: Dialect,
+    has_domain: check::HasDomain,
+}
+
 impl<'s> Reader<'s> {
-    /// Reads and parses all candidates, in parallel.
+    /// Reads all candidates, in parallel.
     fn open(
         candidates: Candidate<'_>,
         shelf: Shelf<'s>,
-        environment: &BTreeMap<String, String>,
+        environment: &'s BTreeMap<String, String>,
     ) -> Result<Self, ImportError> {
         let (found, diagnostics) = candidates.finish();
         let files: Vec<ReadFile> = found
             .into_par_iter()
-            .map(|found| files::read(found, shelf, environment))
+            .map(|found| files::read(found, shelf))
             .collect::<Result<_, _>>()?;
         let mut extents = Extents::default();
         extents.lose(&files);
         Ok(Self {
             shelf,
+            environment,
             files,
             lookups: Vec::new(),
             diagnostics,
@@ -356,24 +371,25 @@ impl<'s> Reader<'s> {
         want: Want,
         language: Option<&str>,
     ) -> Result<Imported, ImportError> {
-        self.look_for_traps(want);
-        let config = self.config();
-        let (mut domain, dialect) = self.domain();
-        let has_domain = self.has_domain();
+        let Heads {
+            config,
+            mut domain,
+            dialect,
+            has_domain,
+        } = self.heads(want);
         let language = language.or(config.language.as_deref());
         let language = language.unwrap_or(DEFAULT_LANGUAGE);
         self.open_examples(root, language)?;
-        self.keep_trees(&[FileKind::Nlu, FileKind::Stories]);
-        let mut nlu = self.nlu(root)?;
-        self.keep_trees(&[FileKind::Stories]);
+        let names = stories::Names::new(&domain, has_domain);
+        let (parts, blocks) = self.data(want, &names, Purpose::Training);
+        let mut nlu = self.nlu(parts, root)?;
         let mut stories = StoryGraph::default();
         if want != Want::Nlu {
             retrieval::sync(&mut domain, &mut nlu, dialect);
             if self.extents.domain.max(self.extents.nlu) < Extent::Lost {
                 self.say(retrieval::unanswered(&domain, &nlu));
             }
-            stories = self.stories(&domain, has_domain, Purpose::Training);
-            self.keep_trees(&[]);
+            stories = self.stories(blocks, Purpose::Training);
             retrieval::add_bot_texts(&mut domain, &stories);
             let extents = self.extents();
             let files = &self.files;
@@ -403,40 +419,83 @@ impl<'s> Reader<'s> {
         })
     }
 
-    /// Drops the trees that none of these kinds needs: they are larger than what
-    /// is read out of them.
-    fn keep_trees(&mut self, kinds: &[FileKind]) {
-        self.files.par_iter_mut().for_each(|file| {
-            if !kinds.iter().any(|kind| file.is(*kind)) {
-                file.root = None;
-                file.examples = None;
-            }
+    /// Reads the configuration and the domain, one tree at a time.
+    fn heads(&mut self, want: Want) -> Heads {
+        let environment = self.environment;
+        self.files
+            .sort_by_key(|file| (file.domain_rank, file.input.path.clone()));
+        let files = self.files.iter_mut();
+        let files = files.filter(|file| file.is(FileKind::Config) || file.is(FileKind::Domain));
+        let heads: Vec<sections::Head> = files::each(files.collect(), |file| {
+            file.parse(environment);
+            sections::look_for_traps(file, want);
+            sections::head(file)
         });
+        self.files.sort_by(|a, b| a.input.path.cmp(&b.input.path));
+        let signs = heads.iter().map(|head| head.signs);
+        let dialect = signs.fold(Signs::default(), Signs::and).dialect();
+        self.extents.lose(&self.files);
+        let mut config = None;
+        let mut parts = Vec::with_capacity(heads.len());
+        let mut has_sections = false;
+        for head in heads {
+            has_sections |= head.has_sections;
+            config = config.or(head.config);
+            parts.extend(head.domain);
+        }
+        if parts.iter().any(|part| part.is_short) {
+            self.extents.domain = Extent::Lost;
+        }
+        let has_domain = match has_sections && self.extents.domain < Extent::Lost {
+            true => check::HasDomain::Yes,
+            false => check::HasDomain::No,
+        };
+        let (domain, diagnostics) = domain::merge(parts, dialect, has_domain);
+        self.diagnostics.extend(diagnostics);
+        Heads {
+            config: config.unwrap_or_default(),
+            domain,
+            dialect,
+            has_domain,
+        }
     }
 
-    /// Says what hardly means what it looks like, in the files that are read.
-    fn look_for_traps(&mut self, want: Want) {
-        let mut kinds = vec![FileKind::Nlu];
-        if want != Want::Nlu {
-            kinds.extend([FileKind::Domain, FileKind::Stories, FileKind::TestStories]);
+    /// Reads the NLU data and the stories of all files, one tree at a time.
+    fn data(
+        &mut self,
+        want: Want,
+        names: &stories::Names<'_>,
+        purpose: Purpose,
+    ) -> (Vec<nlu::NluPart>, Vec<stories::Block>) {
+        let environment = self.environment;
+        let parts = files::each(self.files.iter_mut().collect(), |file| {
+            if file.is_unparsed() {
+                file.parse(environment);
+                sections::look_for_traps(file, want);
+            }
+            let mut reading = Reading::new(file.input.shown.clone());
+            let part = sections::nlu_part(file, &mut reading);
+            let blocks = match want {
+                Want::Nlu => None,
+                Want::All | Want::Core => sections::blocks_of(file, &mut reading, names, purpose),
+            };
+            file.root = None;
+            file.examples = None;
+            file.diagnostics.append(&mut reading.diagnostics);
+            (part, blocks.unwrap_or_default())
+        });
+        self.extents.lose(&self.files);
+        let mut nlu = Vec::with_capacity(parts.len());
+        let mut stories = Vec::new();
+        for (part, blocks) in parts {
+            nlu.extend(part);
+            stories.extend(blocks);
         }
-        self.each(&kinds, written::read);
+        (nlu, stories)
     }
 
     fn say(&mut self, diagnostics: Vec<Diagnostic>) {
         self.diagnostics.extend(diagnostics);
-    }
-
-    fn has_domain(&self) -> check::HasDomain {
-        let has_sections = |file: &ReadFile| {
-            let root = file.root.as_ref();
-            file.is(FileKind::Domain) && root.is_some_and(|root| !root.entries().is_empty())
-        };
-        let is_lost = self.extents.domain == Extent::Lost;
-        match self.files.iter().any(has_sections) && !is_lost {
-            true => check::HasDomain::Yes,
-            false => check::HasDomain::No,
-        }
     }
 
     /// Returns how much was read, as far as it was said yet.
@@ -446,81 +505,7 @@ impl<'s> Reader<'s> {
         extents
     }
 
-    /// Runs a reader over every file of a kind, in parallel, in file order.
-    fn each_file<T: Send>(
-        &mut self,
-        kinds: &[FileKind],
-        read: impl Fn(&ReadFile, &mut Reading) -> Option<T> + Sync,
-    ) -> Vec<T> {
-        let parts: Vec<(Option<T>, Vec<Diagnostic>)> = self
-            .files
-            .par_iter()
-            .filter(|file| kinds.iter().any(|kind| file.is(*kind)))
-            .map(|file| {
-                let mut reading = Reading::new(file.input.shown.clone());
-                let part = read(file, &mut reading);
-                (part, reading.diagnostics)
-            })
-            .collect();
-        let mut read = Vec::with_capacity(parts.len());
-        for (part, diagnostics) in parts {
-            read.extend(part);
-            self.diagnostics.extend(diagnostics);
-        }
-        read
-    }
-
-    /// Runs a reader over the tree of every file of a kind.
-    fn each<T: Send>(
-        &mut self,
-        kinds: &[FileKind],
-        read: impl Fn(&yaml::Node, &mut Reading) -> T + Sync,
-    ) -> Vec<T> {
-        self.each_file(kinds, |file, reading| {
-            Some(read(file.root.as_ref()?, reading))
-        })
-    }
-
-    fn config(&mut self) -> crate::data::Config {
-        let configs = self.each(&[FileKind::Config], config::read);
-        configs.into_iter().next().unwrap_or_default()
-    }
-
-    fn domain(&mut self) -> (Domain, Dialect) {
-        self.files
-            .sort_by_key(|file| (file.domain_rank, file.input.path.clone()));
-        let mut parts = self.each(&[FileKind::Domain], domain::read);
-        let files = self.files.iter().filter(|file| file.is(FileKind::Domain));
-        let groups = files.filter(|file| file.root.is_some());
-        for (part, file) in parts.iter_mut().zip(groups) {
-            part.group = file.domain_group;
-        }
-        self.files.sort_by(|a, b| a.input.path.cmp(&b.input.path));
-        let configs = self.files.iter().filter(|file| file.is(FileKind::Config));
-        let signs = configs.filter_map(|file| Some(Signs::of_config(file.root.as_ref()?)));
-        let signs = signs.chain(parts.iter().map(|part| part.signs));
-        let dialect = signs.fold(Signs::default(), Signs::and).dialect();
-        if parts.iter().any(|part| part.is_short) {
-            self.extents.domain = Extent::Lost;
-        }
-        let (domain, diagnostics) = domain::merge(parts, dialect, self.has_domain());
-        self.diagnostics.extend(diagnostics);
-        (domain, dialect)
-    }
-
-    fn nlu(&mut self, root: &Path) -> Result<nlu::NluPart, ImportError> {
-        let parts = self.each_file(&[FileKind::Nlu], |file, reading| match file.format {
-            Format::Yaml => Some(nlu::read(file.root.as_ref()?, reading)),
-            Format::Json(kind) => {
-                let root = file.root.as_ref()?;
-                Some(json::read(kind, root, file.examples.as_ref(), reading))
-            }
-            Format::Markdown(markdown::Kind::Responses) => {
-                Some(markdown::read_responses(&file.text, reading))
-            }
-            Format::Markdown(_) => Some(markdown::read_nlu(&file.text, reading)),
-            Format::Broken => None,
-        });
+    fn nlu(&mut self, parts: Vec<nlu::NluPart>, root: &Path) -> Result<nlu::NluPart, ImportError> {
         self.diagnostics.extend(repeats::repeated(&parts));
         let (mut nlu, diagnostics) = nlu::merge(parts);
         self.diagnostics.extend(diagnostics);
@@ -568,28 +553,12 @@ impl<'s> Reader<'s> {
         Ok(())
     }
 
-    fn stories(&mut self, domain: &Domain, has: check::HasDomain, purpose: Purpose) -> StoryGraph {
-        let kinds = [FileKind::Stories, FileKind::TestStories];
-        let names = stories::Names::new(domain, has);
-        let parts = self.each_file(&kinds, |file, reading| {
-            let known = stories::Known::new(&names);
-            match file.format {
-                Format::Yaml => {
-                    let root = file.root.as_ref()?;
-                    Some(stories::read(root, reading, &known, purpose))
-                }
-                Format::Markdown(markdown::Kind::Stories) => {
-                    let text = &file.text;
-                    Some(markdown::read_stories(text, reading, &known, purpose))
-                }
-                _ => None,
-            }
-        });
+    fn stories(&mut self, blocks: Vec<stories::Block>, purpose: Purpose) -> StoryGraph {
         let or = match purpose {
             Purpose::Training => blocks::Or::Copies,
             Purpose::Test => blocks::Or::OneEvent,
         };
-        let (graph, diagnostics) = blocks::graph(parts.into_iter().flatten().collect(), or);
+        let (graph, diagnostics) = blocks::graph(blocks, or);
         self.diagnostics.extend(diagnostics);
         graph
     }
