@@ -4,6 +4,8 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::api::Findings;
 use crate::api::WorkspaceError;
 use crate::archive::ArchiveError;
@@ -61,6 +63,14 @@ pub enum TrainError {
         message: String,
         /// Whether the mistake is ours: no change of the project is asked for.
         is_bug: bool,
+    },
+    /// Tasks failed, and what does not depend on them was done.
+    #[error("{}", failures(failed, skipped))]
+    Tasks {
+        /// The tasks that failed, in the order of the graph; at least one.
+        failed: Vec<FailedTask>,
+        /// The tasks that did not run for it, in the order of the graph.
+        skipped: Vec<SkippedTask>,
     },
     /// No task is called so.
     #[error("there is no task `{word}`; {}", instead(meant, tasks))]
@@ -131,6 +141,76 @@ pub enum TrainError {
         /// Why not.
         source: std::io::Error,
     },
+}
+
+/// A task that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailedTask {
+    /// The task's name.
+    pub task: String,
+    /// What it says.
+    pub message: String,
+    /// Whether the mistake is ours.
+    pub is_bug: bool,
+}
+
+impl FailedTask {
+    /// Returns the failure of `task` with what the engine says of it.
+    pub(super) fn new(task: String, message: String) -> Self {
+        let is_bug = message.starts_with("panicked");
+        let message = match is_bug {
+            true => format!("{message}: a bug in Tabella, please report it with these lines"),
+            false => message,
+        };
+        Self {
+            task,
+            message,
+            is_bug,
+        }
+    }
+}
+
+/// A task that did not run because another failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SkippedTask {
+    /// The task's name.
+    pub task: String,
+    /// The failed task that it depends on.
+    pub because: Option<String>,
+}
+
+impl From<FailedTask> for TrainError {
+    fn from(failed: FailedTask) -> Self {
+        Self::Task {
+            task: failed.task,
+            message: failed.message,
+            is_bug: failed.is_bug,
+        }
+    }
+}
+
+/// All that failed and all that was skipped, a line each below a first one.
+fn failures(failed: &[FailedTask], skipped: &[SkippedTask]) -> String {
+    let mut text = match failed.len() {
+        1 => "1 task failed".to_owned(),
+        count => format!("{count} tasks failed"),
+    };
+    match skipped.len() {
+        0 => {}
+        1 => text.push_str(", and 1 did not run for it"),
+        count => text.push_str(&format!(", and {count} did not run for it")),
+    }
+    for one in failed {
+        text.push_str(&format!("\n  failed  {}: {}", one.task, one.message));
+    }
+    for one in skipped {
+        let because = match &one.because {
+            Some(task) => format!("`{task}` failed"),
+            None => "the run was stopped".to_owned(),
+        };
+        text.push_str(&format!("\n  skipped {}: {because}", one.task));
+    }
+    text
 }
 
 impl From<ContentError> for TrainError {

@@ -1,11 +1,20 @@
 //! What a training tells while it runs.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use serde::Serialize;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::SourceMap;
+use crate::digest::Digest;
 use crate::engine::Event;
+use crate::engine::Graph;
+use crate::engine::Plan;
+use crate::engine::State;
+use crate::engine::TaskId;
+use crate::engine::TaskRef;
 
 /// Something worth telling the user.
 #[derive(Clone, Debug)]
@@ -13,6 +22,14 @@ use crate::engine::Event;
 pub enum Notice {
     /// A task started, went a step further, finished, was reused…
     Task(Event),
+    /// A part of the run began.
+    Began(Phase),
+    /// A part of the run is over, whether it went well or not.
+    Ended(Phase),
+    /// The project's files were opened: all of them, sorted.
+    Opened(Vec<PathBuf>),
+    /// What will run; told only to one who [wants all](Observer::of_all).
+    Planned(Arc<Vec<PlannedTask>>),
     /// What is wrong or remarkable in the project's files.
     Diagnosed(Arc<Findings>),
     /// Nothing was read, as all is as it was in a run before: so many warnings
@@ -29,6 +46,68 @@ pub enum Notice {
     Success(String),
 }
 
+/// A part of a run. They come one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The project's files are read and checked.
+    Import,
+    /// What is stale is found out.
+    Plan,
+    /// Tasks run.
+    Run,
+    /// The archive is put in its place.
+    Place,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Import => "import",
+            Self::Plan => "plan",
+            Self::Run => "run",
+            Self::Place => "place",
+        })
+    }
+}
+
+/// A task as it was planned.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlannedTask {
+    /// The task.
+    pub task: TaskRef,
+    /// Stage, such as `train NLU`.
+    pub stage: String,
+    /// Which function it is, such as `nlu.diet`.
+    pub kind: &'static str,
+    /// Its key; none while an input is unknown.
+    pub key: Option<Digest>,
+    /// The tasks that it reads, ascending.
+    pub reads: Vec<TaskId>,
+    /// Whether it will run, and why.
+    #[serde(flatten)]
+    pub state: State,
+    /// How long it took when it last ran, in milliseconds.
+    pub estimate_ms: Option<u64>,
+}
+
+/// Returns the tasks of a plan in the order of its graph.
+pub fn planned_tasks(graph: &Graph, plan: &Plan) -> Vec<PlannedTask> {
+    let tasks = plan.tasks().iter().map(|planned| {
+        let task = graph.task(planned.id);
+        PlannedTask {
+            task: graph.task_ref(planned.id).clone(),
+            stage: task.stage.clone(),
+            kind: task.kind,
+            key: planned.key,
+            reads: graph.upstreams(planned.id).into_iter().collect(),
+            state: planned.state.clone(),
+            estimate_ms: planned.estimate_ms,
+        }
+    });
+    tasks.collect()
+}
+
 /// Diagnostics with the texts they are about.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
@@ -40,17 +119,45 @@ pub struct Findings {
 
 /// Whoever listens to notices; by default nobody.
 #[derive(Clone, Default)]
-pub struct Observer(Option<Arc<dyn Fn(Notice) + Send + Sync>>);
+pub struct Observer {
+    listen: Option<Arc<dyn Fn(Notice) + Send + Sync>>,
+    wants_all: bool,
+}
 
 impl Observer {
     /// Returns an observer that hands every notice to `listen`, from any thread.
     pub fn new(listen: impl Fn(Notice) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(listen)))
+        Self {
+            listen: Some(Arc::new(listen)),
+            wants_all: false,
+        }
+    }
+
+    /// Returns an observer that is told the plan too, which takes time and memory
+    /// for every task there is.
+    pub fn of_all(listen: impl Fn(Notice) + Send + Sync + 'static) -> Self {
+        Self {
+            wants_all: true,
+            ..Self::new(listen)
+        }
+    }
+
+    /// Returns whether it is worth making what takes time.
+    pub(super) fn wants_all(&self) -> bool {
+        self.wants_all
+    }
+
+    /// Does a part of the run, and tells that it begins and ends.
+    pub(super) fn phase<T>(&self, phase: Phase, work: impl FnOnce() -> T) -> T {
+        self.tell(Notice::Began(phase));
+        let done = work();
+        self.tell(Notice::Ended(phase));
+        done
     }
 
     /// Tells something.
     pub fn tell(&self, notice: Notice) {
-        if let Some(listen) = &self.0 {
+        if let Some(listen) = &self.listen {
             listen(notice);
         }
     }
@@ -58,7 +165,7 @@ impl Observer {
 
 impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() {
+        f.write_str(if self.listen.is_some() {
             "Observer(listening)"
         } else {
             "Observer(nobody)"

@@ -10,6 +10,7 @@ use crate::api::Shared;
 use crate::api::Validation;
 use crate::api::WitnessSettings;
 use crate::engine::CancelFlag;
+use crate::engine::OnFailure;
 use crate::store::CacheLimits;
 
 /// Rasa's default for how many stories are glued to how many others.
@@ -210,8 +211,11 @@ pub struct RunSettings {
     /// How much the cache may hold; what is beyond goes at most once a day, after
     /// a run that trained something.
     pub cache_limits: CacheLimits,
-    /// Tasks that may run at the same time; `None` for one a core.
+    /// Tasks that may run at the same time, and threads for their numeric work
+    /// unless those are given apart; `None` for one a core.
     pub jobs: Option<usize>,
+    /// What to do when a task fails.
+    pub on_failure: OnFailure,
     /// The environment that `${NAME}` in the project's files is looked up in.
     pub environment: BTreeMap<String, String>,
     /// Cache and threads, if others that run beside this one use them, too.
@@ -233,6 +237,7 @@ impl Default for RunSettings {
             cache_limits: CacheLimits::default(),
             jobs: None,
             shared: None,
+            on_failure: OnFailure::Stop,
             environment: BTreeMap::new(),
             witness: WitnessSettings::Off,
             cancel: CancelFlag::default(),

@@ -8,13 +8,17 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::api::FailedTask;
 use crate::api::Findings;
 use crate::api::Notice;
+use crate::api::Phase;
 use crate::api::RunSettings;
+use crate::api::SkippedTask;
 use crate::api::TrainError;
 use crate::api::TrainingResult;
 use crate::api::Validation;
 use crate::api::checks;
+use crate::api::notice::planned_tasks;
 use crate::api::shared::open_store;
 use crate::api::shared::tell_warnings;
 use crate::api::shared::threads;
@@ -171,6 +175,7 @@ impl Training<'_> {
 
     /// Does that with the cache, if it was opened already.
     fn prepare_with(&self, store: Option<Arc<Store>>) -> Result<Prepared, TrainError> {
+        let observer = &self.run.observer;
         let Made {
             recipe,
             training_type,
@@ -178,9 +183,16 @@ impl Training<'_> {
             looks,
             environment,
             said,
-        } = self.made()?;
-        let store = store.unwrap_or_else(|| self.store());
-        let plan = plan(&recipe.graph, &store, PlanSettings { force: self.force });
+        } = observer.phase(Phase::Import, || self.made())?;
+        let (store, plan) = observer.phase(Phase::Plan, || {
+            let store = store.unwrap_or_else(|| self.store());
+            let plan = plan(&recipe.graph, &store, PlanSettings { force: self.force });
+            (store, plan)
+        });
+        if observer.wants_all() {
+            let tasks = planned_tasks(&recipe.graph, &plan);
+            observer.tell(Notice::Planned(Arc::new(tasks)));
+        }
         self.check_conversations(&recipe, &plan, sources)?;
         Ok(Prepared {
             recipe,
@@ -227,6 +239,8 @@ impl Training<'_> {
     /// Reads the project; tells what is remarkable, refuses what is wrong.
     fn import(&self, said: &mut Said) -> Result<Imported, TrainError> {
         let mut imported = self.read()?;
+        let paths = imported.files.iter().map(|file| file.path.clone());
+        self.run.observer.tell(Notice::Opened(paths.collect()));
         let findings = Findings {
             diagnostics: checks::findings(&mut imported, self.validation),
             sources: imported.sources.clone(),
@@ -310,9 +324,10 @@ impl Training<'_> {
             persist_nlu_data: self.persist_nlu_data,
             project_name: self.project_name().into(),
         };
+        // One a core where neither is given.
         let pool = match &self.run.shared {
             Some(shared) => Arc::clone(&shared.pool),
-            None => threads(self.num_threads)?,
+            None => threads(self.num_threads.or(self.run.jobs))?,
         };
         let project = Arc::new(imported.project);
         match recipe(&project, &order, pool) {
@@ -434,38 +449,32 @@ impl Training<'_> {
         } = prepared;
         let observer = &self.run.observer;
         // What runs beside a failed task is not worth waiting for.
+        let stops = self.run.on_failure == OnFailure::Stop;
         let stop = CancelFlag::new();
         let on_event = |event| {
-            if self.run.cancel.is_set() || matches!(event, Event::Failed { .. }) {
+            let is_over = stops && matches!(event, Event::Failed { .. });
+            if is_over || self.run.cancel.is_set() {
                 stop.set();
             }
             observer.tell(Notice::Task(event));
         };
         let settings = Settings {
             jobs: self.jobs(),
-            on_failure: OnFailure::Stop,
+            on_failure: self.run.on_failure,
             cancel: stop.clone(),
             // Leaves are values in memory, parsed from one reading of each file:
             // an edit meanwhile cannot reach them.
             inputs_unchanged: &|_| true,
             started_ms: now_ms(),
         };
-        let results = execute(&recipe.graph, plan, store, &settings, &on_event);
+        let results = observer.phase(Phase::Run, || {
+            execute(&recipe.graph, plan, store, &settings, &on_event)
+        });
         if self.run.cancel.is_set() {
             return Err(TrainError::Interrupted);
         }
-        if let Some((id, message)) = results.failures().into_iter().next() {
-            let task = recipe.graph.task(id).name.clone();
-            let is_bug = message.starts_with("panicked");
-            let message = match is_bug {
-                true => format!("{message}: a bug in Tabella, please report it with these lines"),
-                false => message,
-            };
-            return Err(TrainError::Task {
-                task,
-                message,
-                is_bug,
-            });
+        if let Some(error) = self.failure(recipe, &results) {
+            return Err(error);
         }
         let ran = recipe
             .graph
@@ -474,7 +483,9 @@ impl Training<'_> {
         let ran = ran.count();
         let since_ns = clock_ns();
         let record = package_record(recipe, &results)?;
-        let (model, is_new) = self.put_in_place(recipe, &results, &record)?;
+        let (model, is_new) = observer.phase(Phase::Place, || {
+            self.put_in_place(recipe, &results, &record)
+        })?;
         self.bear_witness(prepared, &model, record.file, since_ns);
         match &self.run.shared {
             Some(shared) => shared.keep(results.keys()),
@@ -489,6 +500,32 @@ impl Training<'_> {
             is_new,
             dry_run_results: None,
         })
+    }
+
+    /// Returns what failed, if something did: the first task alone where it ended
+    /// the run, else all of them with what did not run for it.
+    fn failure(&self, recipe: &Recipe, results: &Results<'_>) -> Option<TrainError> {
+        let name = |id| recipe.graph.task(id).name.clone();
+        let mut failed = Vec::new();
+        for (id, message) in results.failures() {
+            failed.push(FailedTask::new(name(id), message));
+        }
+        let first = failed.first()?;
+        if self.run.on_failure == OnFailure::Stop {
+            return Some(TrainError::from(first.clone()));
+        }
+        let skipped = recipe
+            .graph
+            .ids()
+            .filter_map(|id| match results.outcome(id) {
+                Outcome::Skipped { because } => Some(SkippedTask {
+                    task: name(id),
+                    because: because.map(name),
+                }),
+                _ => None,
+            });
+        let skipped = skipped.collect();
+        Some(TrainError::Tasks { failed, skipped })
     }
 
     fn jobs(&self) -> NonZeroUsize {

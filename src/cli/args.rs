@@ -95,7 +95,7 @@ pub struct PlaceArguments {
     /// Read all files, even where their stamps say that nothing has changed
     #[arg(long, global = true)]
     pub verify_inputs: bool,
-    /// Tasks that may run at the same time [default: one a core]
+    /// Tasks that may run at the same time, and threads that they compute with [default: one a core]
     #[arg(long, value_name = "N", global = true, value_parser = at_least_one)]
     pub jobs: Option<usize>,
     /// Write machine-readable JSON to standard output
@@ -121,9 +121,42 @@ pub struct TrainArguments {
     /// The flags of a whole training.
     #[command(flatten)]
     pub both: TrainFlags,
+    /// How it goes on, and what is told of it.
+    #[command(flatten)]
+    pub run: RunFlags,
     /// Where.
     #[command(flatten)]
     pub place: PlaceArguments,
+}
+
+/// How a training goes on, and what is told of it.
+#[derive(Clone, Debug, Args)]
+pub struct RunFlags {
+    /// After a failure go on with what does not depend on it
+    #[arg(long, short, global = true)]
+    pub keep_going: bool,
+    /// Write a line of JSON for everything that happens, as it happens (`-` for standard output)
+    #[arg(long, value_name = "FILE", global = true)]
+    pub json_events: Option<PathBuf>,
+    /// Write a trace of the run, for Perfetto and chrome://tracing
+    #[arg(long, value_name = "FILE", global = true)]
+    pub trace: Option<PathBuf>,
+    /// Tell at the end where time, memory and bytes went
+    #[arg(long, global = true)]
+    pub profile: bool,
+}
+
+impl RunFlags {
+    /// Returns the flag, if one was given, that several assistants at once would
+    /// get in each other's way with.
+    pub fn for_one_project(&self) -> Option<&'static str> {
+        let flags = [
+            ("--json-events", self.json_events.is_some()),
+            ("--trace", self.trace.is_some()),
+            ("--profile", self.profile),
+        ];
+        flags.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag))
+    }
 }
 
 /// Flags of `tabella train`.
@@ -144,7 +177,7 @@ pub struct TrainFlags {
     /// How many stories are glued to others
     #[arg(long, value_name = "N", default_value_t = DEFAULT_AUGMENTATION)]
     pub augmentation: usize,
-    /// Threads for numeric work; the result does not depend on it [default: one a core]
+    /// Threads to compute with; the result does not depend on it [default: as `--jobs`]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub num_threads: Option<usize>,
     /// Put the NLU data into the archive
@@ -213,7 +246,7 @@ pub struct TrainNluFlags {
     /// Domain, for the responses of retrieval intents
     #[arg(long, short, value_name = "PATH", num_args = 1..)]
     pub domain: Vec<PathBuf>,
-    /// Threads for numeric work [default: one a core]
+    /// Threads to compute with [default: as `--jobs`]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub num_threads: Option<usize>,
     /// Put the NLU data into the archive

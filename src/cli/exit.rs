@@ -38,7 +38,14 @@ pub enum Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        ExitCode::from(match exit {
+        ExitCode::from(exit.code())
+    }
+}
+
+impl Exit {
+    /// Returns the number that the program ends with.
+    pub fn code(self) -> u8 {
+        match self {
             Exit::Done => 0,
             Exit::Stale(code) => code,
             Exit::Different => 1,
@@ -48,11 +55,9 @@ impl From<Exit> for ExitCode {
             Exit::Internal => 70,
             Exit::InputOutput => 74,
             Exit::Interrupted => 130,
-        })
+        }
     }
-}
 
-impl Exit {
     /// Returns how the program ends after `error`.
     pub fn after(error: &TrainError) -> Self {
         match error {
@@ -69,7 +74,12 @@ impl Exit {
             | TrainError::NoStories
             | TrainError::NoDomain => Exit::NoInput,
             TrainError::Task { is_bug: true, .. } => Exit::Internal,
-            TrainError::Task { .. } | TrainError::Load { .. } => Exit::BadInput,
+            TrainError::Tasks { failed, .. } if failed.first().is_some_and(|one| one.is_bug) => {
+                Exit::Internal
+            }
+            TrainError::Task { .. } | TrainError::Tasks { .. } | TrainError::Load { .. } => {
+                Exit::BadInput
+            }
             TrainError::MissingPart { .. } => Exit::BadInput,
             TrainError::Import(error) => Self::after_import(error),
             TrainError::Archive(error) => Self::after_archive(error),

@@ -12,6 +12,7 @@ mod cache;
 mod cache_dir;
 mod data;
 mod diff;
+mod displays;
 mod environment;
 mod exit;
 mod explain;

@@ -4,6 +4,9 @@ use std::io;
 use std::io::ErrorKind;
 use std::io::IsTerminal;
 use std::io::Write;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 use serde_json::json;
 
@@ -40,6 +43,11 @@ pub fn paint_of_output() -> Paint {
     }
 }
 
+/// Locks `mutex`, whoever panicked with it.
+pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// How a result is wanted on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -69,7 +77,11 @@ pub fn fail(format: Format, error: &TrainError) -> Exit {
     match format {
         Format::Text => exit,
         Format::Json => {
-            let object = json!({ "error": chain(error), "diagnostics": diagnostics });
+            let mut object = json!({ "error": chain(error), "diagnostics": diagnostics });
+            if let TrainError::Tasks { failed, skipped } = error {
+                object["failed"] = json!(failed);
+                object["skipped"] = json!(skipped);
+            }
             print(&object.to_string(), exit)
         }
     }

@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
+use indicatif::MultiProgress;
 use indicatif::ProgressBar;
 use indicatif::ProgressStyle;
 
 use crate::api::Findings;
 use crate::api::Notice;
+use crate::cli::amounts::Count;
 use crate::cli::output::complain;
+use crate::cli::output::locked;
 use crate::diagnostic::Paint;
 use crate::diagnostic::Severity;
 use crate::diagnostic::has_errors;
@@ -28,39 +30,46 @@ const BAR_AFTER: Duration = Duration::from_millis(300);
 /// How long a task must have taken for its end to be told.
 const WORTH_TELLING_MS: u64 = 100;
 
-/// Shows what happens on standard error: a line a task, and a bar for the task
-/// that trains where a person is watching.
+/// Columns that a bar with everything beside it needs.
+const FULL_WIDTH: u16 = 78;
+
+/// Shows what happens on standard error: a line a task, and bars for the tasks
+/// that train where a person is watching.
 pub struct Screen {
     quiet: bool,
     paint: Paint,
-    watched: bool,
-    bars: Mutex<BTreeMap<String, Bar>>,
+    /// None where nobody watches: a log takes no bars.
+    bars: Option<MultiProgress>,
+    running: Mutex<BTreeMap<String, Running>>,
+    reused: Mutex<usize>,
     notes: Mutex<Vec<Findings>>,
     /// Warnings that were shown in a run before.
     earlier: AtomicUsize,
 }
 
 /// A running task on the screen.
-struct Bar {
+struct Running {
     since: Instant,
     bar: Option<ProgressBar>,
 }
 
 impl Screen {
-    /// Returns a screen for standard error: colours and bars only on a terminal,
-    /// and no colours where `NO_COLOR` is set.
+    /// Returns a screen for standard error: colours and bars only on a terminal;
+    /// no colours where `NO_COLOR` is set, neither where `TERM` is `dumb`, and no
+    /// bars in the log of a CI service, terminal or not.
     pub fn new(quiet: bool) -> Self {
-        let watched = std::io::stderr().is_terminal();
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let watched = std::io::stderr().is_terminal() && !is_dumb;
         Self {
             quiet,
-            paint: if watched && !plain {
-                Paint::Coloured
-            } else {
-                Paint::Plain
+            paint: match watched && !is_set("NO_COLOR") {
+                true => Paint::Coloured,
+                false => Paint::Plain,
             },
-            watched,
-            bars: Mutex::default(),
+            bars: (watched && !quiet && !is_set("CI")).then(MultiProgress::new),
+            running: Mutex::default(),
+            reused: Mutex::default(),
             notes: Mutex::default(),
             earlier: AtomicUsize::default(),
         }
@@ -76,6 +85,7 @@ impl Screen {
             }
             Notice::Warning(text) => self.warning(text),
             Notice::Info(text) | Notice::Success(text) => self.line(text),
+            Notice::Began(_) | Notice::Ended(_) | Notice::Opened(_) | Notice::Planned(_) => {}
         }
     }
 
@@ -97,7 +107,7 @@ impl Screen {
             self.above_bars(&render(&now, &findings.sources, self.paint));
         }
         if !self.quiet && !later.is_empty() {
-            let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut notes = locked(&self.notes);
             notes.push(Findings {
                 diagnostics: later,
                 sources: findings.sources.clone(),
@@ -107,7 +117,7 @@ impl Screen {
 
     /// Returns how many warnings wait, or were shown in a run before.
     pub fn waiting_warnings(&self) -> usize {
-        let waiting = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = locked(&self.notes);
         let all = waiting.iter().flat_map(|findings| &findings.diagnostics);
         let waiting = all.filter(|one| one.severity == Severity::Warning).count();
         waiting + self.earlier.load(Ordering::Relaxed)
@@ -115,7 +125,7 @@ impl Screen {
 
     /// Shows the warnings and notes that waited.
     pub fn show_notes(&self) {
-        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notes = locked(&self.notes);
         for findings in notes.drain(..) {
             self.above_bars(&render(
                 &findings.diagnostics,
@@ -146,8 +156,9 @@ impl Screen {
                 total,
                 text,
             } => self.step(&task.name, *done, *total, text),
-            Event::Started { task, reasons } => {
+            Event::Started { task, reasons, .. } => {
                 self.show_notes();
+                self.show_reused();
                 self.line(&format!("run    {task}{}", because(reasons)));
                 self.start(&task.name);
             }
@@ -175,58 +186,84 @@ impl Screen {
                 self.line(&format!("lost   {task}: `{output}` is made again"));
             }
             Event::StoreWarning { warning } => self.warning(&warning.to_string()),
-            Event::Reused { .. } => {}
+            Event::Reused { .. } => *locked(&self.reused) += 1,
+            Event::Loaded { .. } | Event::Stored { .. } => {}
+        }
+    }
+
+    /// Says in one line how much need not be done, before the first task that is.
+    fn show_reused(&self) {
+        let count = std::mem::take(&mut *locked(&self.reused));
+        if count > 0 {
+            self.line(&format!("reuse  {}", Count(count, "task")));
         }
     }
 
     fn start(&self, task: &str) {
-        if self.watched && !self.quiet {
-            let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
-            bars.insert(
-                task.to_owned(),
-                Bar {
-                    since: Instant::now(),
-                    bar: None,
-                },
-            );
+        if self.bars.is_some() {
+            let running = Running {
+                since: Instant::now(),
+                bar: None,
+            };
+            locked(&self.running).insert(task.to_owned(), running);
         }
     }
 
     fn step(&self, task: &str, done: u64, total: u64, text: &str) {
-        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(running) = bars.get_mut(task) else {
+        let mut all = locked(&self.running);
+        let (Some(bars), Some(running)) = (&self.bars, all.get_mut(task)) else {
             return;
         };
         if running.bar.is_none() && running.since.elapsed() < BAR_AFTER {
             return;
         }
-        let bar = running.bar.get_or_insert_with(|| new_bar(task, total));
-        bar.set_position(done);
+        let bar = running.bar.get_or_insert_with(|| {
+            // Steps that were done before the bar appeared count for its rate.
+            let bar = new_bar(task, total)
+                .with_elapsed(running.since.elapsed())
+                .with_position(done)
+                .with_message(text.to_owned());
+            bars.add(bar)
+        });
         bar.set_message(text.to_owned());
+        bar.set_position(done);
     }
 
     fn stop(&self, task: &str) {
-        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bar) = bars.remove(task).and_then(|running| running.bar) {
+        if let Some(bar) = locked(&self.running).remove(task).and_then(|one| one.bar) {
             bar.finish_and_clear();
         }
     }
 
     /// Prints a line where bars do not draw over it.
     fn above_bars(&self, text: &str) {
-        let bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
-        match bars.values().find_map(|running| running.bar.as_ref()) {
-            Some(bar) => bar.suspend(|| complain(text)),
+        match &self.bars {
+            Some(bars) => bars.suspend(|| complain(text)),
             None => complain(text),
         }
     }
 }
 
+/// A bar that fits into one line of the terminal, however narrow it is.
 fn new_bar(task: &str, total: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {msg} ({eta} left)")
-        .expect("the template is a constant");
-    let bar = ProgressBar::new(total).with_style(style);
-    bar.set_prefix(task.to_owned());
+    let columns = console::Term::stderr()
+        .size_checked()
+        .map(|(_, columns)| columns);
+    let is_narrow = columns.is_some_and(|columns| columns < FULL_WIDTH);
+    let (template, name) = match is_narrow {
+        // The component's name alone, without its place.
+        true => (
+            "{prefix:14!} {pos}/{len} {eta} {wide_msg}",
+            task.rsplit('.').next(),
+        ),
+        false => (
+            "{prefix:24!} [{bar:20}] {pos:>4}/{len} {eta:>4} left {wide_msg}",
+            Some(task),
+        ),
+    };
+    let style = ProgressStyle::with_template(template).expect("the template is a constant");
+    let bar = ProgressBar::new(total).with_style(style.progress_chars("=> "));
+    bar.set_prefix(name.unwrap_or(task).to_owned());
     bar
 }
 

@@ -2,11 +2,13 @@
 //! lines.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
+use serde_json::Value;
 use serde_json::json;
 
 use crate::api;
+use crate::api::CacheSettings;
 use crate::api::CoreArguments;
 use crate::api::NluArguments;
 use crate::api::Notice;
@@ -25,10 +27,15 @@ use crate::cli::args::TrainFlags;
 use crate::cli::args::TrainNluFlags;
 use crate::cli::cache_dir::cache_settings;
 use crate::cli::cache_dir::limits;
+use crate::cli::displays::Displays;
+use crate::cli::displays::End;
+use crate::cli::displays::Start;
+use crate::cli::displays::Summary;
 use crate::cli::environment::environment;
 use crate::cli::environment::witness;
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
+use crate::cli::output::complain;
 use crate::cli::output::fail;
 use crate::cli::output::print;
 use crate::cli::report;
@@ -36,32 +43,176 @@ use crate::cli::screen::Screen;
 use crate::cli::screen::duration;
 use crate::cli::workspace;
 use crate::engine::CancelFlag;
+use crate::engine::OnFailure;
 
 /// Runs the command.
 pub fn run(arguments: &TrainArguments) -> Exit {
     if arguments.members.are_given() {
         return workspace::train(arguments);
     }
-    let since = Instant::now();
     let screen = Arc::new(Screen::new(arguments.place.quiet));
-    let run = settings(&arguments.place, &screen);
-    let result = match &arguments.half {
-        None => api::train(&both(&arguments.both, run)),
-        Some(Half::Nlu(flags)) => api::train_nlu_result(&nlu(flags, run)),
-        Some(Half::Core(flags)) => api::train_core_result(&core(flags, run)),
+    let project = &arguments.place.project;
+    let displays = match Displays::open(&arguments.run, project, Arc::clone(&screen)) {
+        Ok(displays) => Arc::new(displays),
+        Err((path, error)) => {
+            complain(&format!("error: cannot write `{path}`: {error}"));
+            return Exit::InputOutput;
+        }
     };
-    match result {
-        Ok(result) => {
-            if result.code > 0 {
-                screen.show_notes();
+    if displays.owns_output() && arguments.place.json {
+        complain("error: `--json` and a display that goes to `-` both want standard output");
+        return Exit::Usage;
+    }
+    let trainer = Trainer {
+        arguments,
+        run: observed(arguments, &screen, &displays),
+        screen,
+        displays: Arc::clone(&displays),
+    };
+    let exit = trainer.round(1);
+    displays.close();
+    exit
+}
+
+/// How to run, with all displays listening.
+fn observed(
+    arguments: &TrainArguments,
+    screen: &Arc<Screen>,
+    displays: &Arc<Displays>,
+) -> RunSettings {
+    let mut run = settings(&arguments.place, screen);
+    if arguments.run.keep_going {
+        run.on_failure = OnFailure::KeepGoing;
+    }
+    let listening = Arc::clone(displays);
+    let listen = move |notice: Notice| listening.tell(&notice);
+    run.observer = match displays.wants_all() {
+        true => Observer::of_all(listen),
+        false => Observer::new(listen),
+    };
+    run
+}
+
+/// Trains as the arguments say, once or again and again.
+struct Trainer<'a> {
+    arguments: &'a TrainArguments,
+    run: RunSettings,
+    screen: Arc<Screen>,
+    displays: Arc<Displays>,
+}
+
+impl Trainer<'_> {
+    /// Trains once and shows the outcome.
+    fn round(&self, number: u32) -> Exit {
+        let round = self.displays.begin(&Start {
+            round: number,
+            options: self.told_options(),
+        });
+        let run = self.run.clone();
+        let result = match &self.arguments.half {
+            None => api::train(&both(&self.arguments.both, run)),
+            Some(Half::Nlu(flags)) => api::train_nlu_result(&nlu(flags, run)),
+            Some(Half::Core(flags)) => api::train_core_result(&core(flags, run)),
+        };
+        let exit = match result.as_ref().map(|result| result.code) {
+            Ok(0) => Exit::Done,
+            Ok(code) => Exit::Stale(code),
+            Err(error) => Exit::after(error),
+        };
+        let elapsed = round.elapsed();
+        let summary = round.end(&End {
+            exit,
+            result: result.as_ref(),
+        });
+        let is_json = self.arguments.place.json;
+        let exit = match &result {
+            Ok(result) => self.tell(result, elapsed, exit, summary.as_ref()),
+            Err(error) => {
+                // Warnings wait for something to happen: that they stop the run does.
+                self.screen.show_notes();
+                fail(Format::of(is_json), error)
             }
-            tell(&arguments.place, &result, since, screen.waiting_warnings())
+        };
+        if let Some(summary) = summary.filter(|_| !is_json || result.is_err()) {
+            complain(&summary.text());
         }
-        Err(error) => {
-            // Warnings wait for something to happen: that they stop the run does.
-            screen.show_notes();
-            fail(Format::of(arguments.place.json), &error)
+        exit
+    }
+
+    /// Shows the outcome on standard output, unless something else goes there.
+    fn tell(
+        &self,
+        result: &TrainingResult,
+        elapsed: Duration,
+        exit: Exit,
+        summary: Option<&Summary>,
+    ) -> Exit {
+        if result.code > 0 {
+            self.screen.show_notes();
         }
+        let warnings = self.screen.waiting_warnings();
+        let text = shown(&self.arguments.place, result, elapsed, warnings, summary);
+        match self.displays.owns_output() {
+            true => {
+                self.screen.show(&Notice::Success(text));
+                exit
+            }
+            false => print(&text, exit),
+        }
+    }
+
+    /// Returns what was asked for, defaults included.
+    fn told_options(&self) -> Value {
+        let (arguments, run) = (self.arguments, &self.run);
+        let mut options = match &arguments.half {
+            None => {
+                let flags = &arguments.both;
+                json!({
+                    "want": "all",
+                    "config": flags.config,
+                    "domain": flags.domain,
+                    "data": flags.data,
+                    "out": flags.output.out,
+                    "fixed_model_name": flags.output.fixed_model_name,
+                    "augmentation": flags.augmentation,
+                    "persist_nlu_data": flags.persist_nlu_data,
+                    "num_threads": flags.num_threads,
+                    "dry_run": flags.dry_run,
+                    "force": flags.force,
+                })
+            }
+            Some(Half::Nlu(flags)) => json!({
+                "want": "nlu",
+                "config": flags.config,
+                "domain": flags.domain,
+                "data": flags.nlu,
+                "out": flags.output.out,
+                "fixed_model_name": flags.output.fixed_model_name,
+                "persist_nlu_data": flags.persist_nlu_data,
+                "num_threads": flags.num_threads,
+                "dry_run": flags.dry_run,
+                "force": flags.force,
+            }),
+            Some(Half::Core(flags)) => json!({
+                "want": "core",
+                "config": flags.config,
+                "domain": flags.domain,
+                "data": flags.stories,
+                "out": flags.output.out,
+                "fixed_model_name": flags.output.fixed_model_name,
+                "augmentation": flags.augmentation,
+                "dry_run": flags.dry_run,
+                "force": flags.force,
+            }),
+        };
+        options["project"] = json!(run.project.to_string_lossy());
+        options["cache"] = match &run.cache {
+            CacheSettings::Folder(folder) => json!(folder.to_string_lossy()),
+            CacheSettings::Off => Value::Null,
+        };
+        options["jobs"] = json!(run.jobs);
+        options["keep_going"] = json!(arguments.run.keep_going);
+        options
     }
 }
 
@@ -78,6 +229,7 @@ pub fn settings(place: &PlaceArguments, screen: &Arc<Screen>) -> RunSettings {
         cache_limits: limits(place.cache_max_size, place.cache_max_age),
         jobs: place.jobs,
         shared: None,
+        on_failure: OnFailure::Stop,
         environment: environment(),
         witness: witness(place.verify_inputs),
         cancel,
@@ -152,34 +304,40 @@ fn core(flags: &TrainCoreFlags, run: RunSettings) -> TrainCoreOptions {
     }
 }
 
-/// Shows the outcome on standard output.
-fn tell(place: &PlaceArguments, result: &TrainingResult, since: Instant, warnings: usize) -> Exit {
-    let text = match (&result.dry_run_results, &result.model) {
+/// Returns the outcome as it is wanted.
+fn shown(
+    place: &PlaceArguments,
+    result: &TrainingResult,
+    elapsed: Duration,
+    warnings: usize,
+    profile: Option<&Summary>,
+) -> String {
+    match (&result.dry_run_results, &result.model) {
         (Some(report), _) if place.json => report::as_json(report),
         (Some(report), _) => report::as_text(report),
-        (None, model) if place.json => json!({
-            "model": model.as_ref().map(|path| path.display().to_string()),
-            "code": result.code,
-            "ran": result.ran,
-            "tasks": result.tasks,
-            "ms": since.elapsed().as_millis() as u64,
-        })
-        .to_string(),
+        (None, model) if place.json => {
+            let mut object = json!({
+                "model": model.as_ref().map(|path| path.display().to_string()),
+                "code": result.code,
+                "ran": result.ran,
+                "tasks": result.tasks,
+                "ms": elapsed.as_millis() as u64,
+            });
+            if let Some(profile) = profile {
+                object["profile"] = json!(profile);
+            }
+            object.to_string()
+        }
         (None, Some(model)) if place.quiet => model.display().to_string(),
-        (None, Some(model)) => summary(result, &model.display().to_string(), since, warnings),
+        (None, Some(model)) => summary(result, &model.display().to_string(), elapsed, warnings),
         (None, None) => String::new(),
-    };
-    let exit = match result.code {
-        0 => Exit::Done,
-        code => Exit::Stale(code),
-    };
-    print(&text, exit)
+    }
 }
 
 /// The one line after a training. Warnings that were not shown are counted.
-fn summary(result: &TrainingResult, model: &str, since: Instant, warnings: usize) -> String {
+fn summary(result: &TrainingResult, model: &str, elapsed: Duration, warnings: usize) -> String {
     let tasks = result.tasks;
-    let time = duration(since.elapsed().as_millis() as u64);
+    let time = duration(elapsed.as_millis() as u64);
     let warned = match warnings {
         0 => String::new(),
         1 => "; 1 warning as before".to_owned(),

@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 
 use serde::Serialize;
 
+use crate::digest::Digest;
 use crate::engine::Stale;
 use crate::engine::TaskId;
 use crate::store::Warning;
@@ -35,6 +36,10 @@ impl fmt::Display for TaskRef {
 /// mix as the threads go when there is more than one worker. Before all others
 /// come the reused tasks of the plan, in the order of the graph. [`EventLog`]
 /// brings a whole run into one order.
+///
+/// All but [`Event::Progress`] are told on the thread of the worker that they
+/// happened on, which is named `worker-1`, `worker-2`…; what comes before and
+/// after the workers, on the caller's.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -61,6 +66,8 @@ pub enum Event {
     Started {
         /// The task.
         task: TaskRef,
+        /// Its key.
+        key: Digest,
         /// Why.
         reasons: Vec<Stale>,
     },
@@ -81,6 +88,27 @@ pub enum Event {
         task: TaskRef,
         /// How long it took.
         ms: u64,
+    },
+    /// One of its outputs was read from the cache, for a task that runs or for
+    /// the caller.
+    Loaded {
+        /// The task whose output it is.
+        task: TaskRef,
+        /// The output.
+        output: String,
+        /// Its size in bytes.
+        size: u64,
+        /// How long reading took, in microseconds.
+        took_us: u64,
+    },
+    /// Its result was written to the cache.
+    Stored {
+        /// The task.
+        task: TaskRef,
+        /// The sizes of all its outputs, in bytes.
+        size: u64,
+        /// How long writing took, in microseconds.
+        took_us: u64,
     },
     /// It ran, but its inputs were edited meanwhile: the outputs are used and
     /// not stored.
@@ -127,6 +155,8 @@ impl Event {
             | Self::Started { task, .. }
             | Self::Progress { task, .. }
             | Self::Finished { task, .. }
+            | Self::Loaded { task, .. }
+            | Self::Stored { task, .. }
             | Self::NotStored { task }
             | Self::OutputLost { task, .. }
             | Self::Failed { task, .. }
@@ -143,7 +173,7 @@ impl fmt::Display for Event {
             Self::Reused { task } => write!(f, "reuse   {task}"),
             Self::Spared { task } => write!(f, "spare   {task}"),
             Self::Waiting { task, .. } => write!(f, "wait    {task}"),
-            Self::Started { task, reasons } => {
+            Self::Started { task, reasons, .. } => {
                 let reasons: Vec<String> = reasons.iter().map(Stale::to_string).collect();
                 write!(f, "run     {task}: {}", reasons.join("; "))
             }
@@ -151,6 +181,8 @@ impl fmt::Display for Event {
                 task, done, total, ..
             } => write!(f, "step    {task} {done}/{total}"),
             Self::Finished { task, .. } => write!(f, "done    {task}"),
+            Self::Loaded { task, output, .. } => write!(f, "load    {task}: `{output}`"),
+            Self::Stored { task, .. } => write!(f, "store   {task}"),
             Self::NotStored { task } => write!(f, "drop    {task}: inputs changed meanwhile"),
             Self::OutputLost { task, output } => write!(f, "lost    {task}: `{output}`"),
             Self::Failed { task, message } => write!(f, "fail    {task}: {message}"),
@@ -176,8 +208,12 @@ impl EventLog {
         Self::default()
     }
 
-    /// Adds an event.
+    /// Adds an event. Traffic with the cache is left out: who asks first for an
+    /// output that several tasks read depends on the threads.
     pub fn push(&self, event: Event) {
+        if matches!(event, Event::Loaded { .. } | Event::Stored { .. }) {
+            return;
+        }
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         events.push(event);
     }

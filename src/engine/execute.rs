@@ -158,8 +158,9 @@ pub fn execute<'a>(
     if !schedule.is_empty() {
         let workers = settings.jobs.get().min(schedule.waiting_count());
         thread::scope(|scope| {
-            for _ in 0..workers {
+            for number in 1..=workers {
                 thread::Builder::new()
+                    .name(format!("worker-{number}"))
                     .stack_size(STACK_SIZE)
                     .spawn_scoped(scope, || work(&schedule, &results, plan, settings))
                     .expect("threads can be started");

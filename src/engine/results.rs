@@ -395,9 +395,16 @@ impl<'a> Results<'a> {
         if let Some(bytes) = self.slot(id).bytes.get(name) {
             return Ok(Some((digest, bytes.clone())));
         }
+        let begin = Instant::now();
         let Some(bytes) = self.store.blob(digest).map(Arc::new) else {
             return Ok(None);
         };
+        self.emit(Event::Loaded {
+            task: self.task_ref(id),
+            output: name.to_owned(),
+            size: bytes.len() as u64,
+            took_us: micros(begin),
+        });
         let mut slot = self.slot(id);
         if slot.reader_count > 1 {
             slot.bytes.insert(name.to_owned(), bytes.clone());
@@ -436,6 +443,7 @@ impl<'a> Results<'a> {
         let task = self.graph.task(id);
         self.emit(Event::Started {
             task: self.task_ref(id),
+            key,
             reasons,
         });
         let begin = Instant::now();
@@ -446,13 +454,16 @@ impl<'a> Results<'a> {
             return Err(Failure::Error(format!("it gave no output `{name}`")));
         }
         let is_stored = if (self.inputs_unchanged)(id) {
-            self.store.record(&NewResult {
-                key,
-                kind: task.kind,
-                outputs: &outputs,
-                manifest: &described(task, inputs),
-                cost_ms,
-            })
+            self.record(
+                id,
+                &NewResult {
+                    key,
+                    kind: task.kind,
+                    outputs: &outputs,
+                    manifest: &described(task, inputs),
+                    cost_ms,
+                },
+            )
         } else {
             let task = self.task_ref(id);
             self.emit(Event::NotStored { task });
@@ -460,6 +471,24 @@ impl<'a> Results<'a> {
         };
         self.slot(id).take_outputs(key, outputs, cost_ms, is_stored);
         Ok(cost_ms)
+    }
+
+    /// Records a result; returns whether it can be found again.
+    fn record(&self, id: TaskId, result: &NewResult<'_>) -> bool {
+        let begin = Instant::now();
+        let is_stored = self.store.record(result);
+        if is_stored {
+            self.emit(Event::Stored {
+                task: self.task_ref(id),
+                size: result
+                    .outputs
+                    .values()
+                    .map(|bytes| bytes.len() as u64)
+                    .sum(),
+                took_us: micros(begin),
+            });
+        }
+        is_stored
     }
 
     /// Calls the task's function.
@@ -639,6 +668,11 @@ impl std::fmt::Display for Failure {
             Self::Error(message) => f.write_str(message),
         }
     }
+}
+
+/// Returns how long ago `begin` was, in microseconds.
+fn micros(begin: Instant) -> u64 {
+    u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Calls a task's function; a panic in it is an error of the task.

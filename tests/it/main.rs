@@ -38,5 +38,6 @@ mod situations;
 mod seed_dry_run;
 mod bots;
 mod command_line;
+mod displays;
 mod validate;
 mod determinism;

@@ -105,6 +105,12 @@ fn what_is_told_of_a_cache_is_as_its_schema_says() {
 }
 
 #[test]
+fn the_schemas_of_runs_take_and_refuse_their_samples() {
+    check_told("events");
+    check_told("training");
+}
+
+#[test]
 fn what_is_told_of_a_model_is_as_its_schema_says() {
     let bench = bench();
     let model = bench.train().unwrap().model.unwrap();

@@ -16,6 +16,7 @@ use tabella::api::TrainError;
 use tabella::api::TrainOptions;
 use tabella::api::TrainingResult;
 use tabella::diagnostic::Severity;
+use tabella::engine::Event;
 use tempfile::TempDir;
 
 /// An assistant in a folder of its own, with a cache beside it.
@@ -139,7 +140,9 @@ impl Workbench {
         options.run.jobs = Some(1);
         let log = Arc::clone(&self.log);
         options.run.observer = Observer::new(move |notice| {
-            if let Notice::Task(event) = &notice {
+            if let Notice::Task(event) = &notice
+                && !matches!(event, Event::Loaded { .. } | Event::Stored { .. })
+            {
                 log.lock().unwrap().push(event.to_string());
             }
         });

@@ -47,7 +47,9 @@ impl Training<'_> {
         let CacheSettings::Folder(folder) = &self.run.cache else {
             return None;
         };
-        let is_asked = !self.force && self.train_path.is_none();
+        // It knows the outcome, but none of the tasks.
+        let wants_more = self.run.observer.wants_all();
+        let is_asked = !self.force && self.train_path.is_none() && !wants_more;
         let folder = in_project(&self.run.project, folder);
         (is_asked && Store::is_in(&folder)).then(|| self.store())
     }

@@ -37,6 +37,7 @@ use crate::cli::train::both;
 use crate::cli::train::settings;
 use crate::cli::workspace::stage::Stage;
 use crate::data::Member;
+use crate::engine::OnFailure;
 
 /// Which assistants of a workspace are meant.
 #[derive(Clone, Debug, Args)]
@@ -86,8 +87,15 @@ pub fn train(arguments: &TrainArguments) -> Exit {
         let what = "a half is trained of one project; name assistants without `nlu` or `core`";
         return refuse(place, what);
     }
+    if let Some(flag) = arguments.run.for_one_project() {
+        let what = format!("`{flag}` tells of one project; name no assistants with it");
+        return refuse(place, &what);
+    }
     let screen = Arc::new(Screen::new(place.quiet));
-    let all = both(&arguments.both, settings(place, &screen));
+    let mut all = both(&arguments.both, settings(place, &screen));
+    if arguments.run.keep_going {
+        all.run.on_failure = OnFailure::KeepGoing;
+    }
     let is_dry = all.dry_run;
     let run = Run {
         place,

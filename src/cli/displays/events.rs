@@ -1,0 +1,218 @@
+//! `--json-events`: a line of JSON for everything that happens, written as it
+//! happens (`schemas/events.schema.json`).
+//!
+//! The first line of a round is `run_started`, its last `run_finished`, also when
+//! the training failed or was interrupted. A stream that ends otherwise is one of
+//! a process that was killed.
+
+use std::path::Path;
+use std::process;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::api::Notice;
+use crate::api::Phase;
+use crate::api::PlannedTask;
+use crate::api::chain;
+use crate::cli::displays::End;
+use crate::cli::displays::Heard;
+use crate::cli::displays::Start;
+use crate::cli::displays::Summary;
+use crate::cli::displays::sink::Sink;
+use crate::cli::exit::Exit;
+use crate::diagnostic::Diagnostic;
+use crate::engine::Event;
+
+/// The version of the lines: raised when a reader of it could misread them.
+const EVENTS_VERSION: u32 = 1;
+
+/// A line.
+#[derive(Serialize)]
+struct Line<E> {
+    /// When, in microseconds since the first line's clock started; never less
+    /// than the line before.
+    us: u64,
+    /// Which round.
+    round: u32,
+    /// The worker that it happened on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker: Option<u32>,
+    #[serde(flatten)]
+    event: E,
+}
+
+/// What is told beside the events of tasks.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Own<'a> {
+    RunStarted {
+        events_version: u32,
+        program: &'static str,
+        process: u32,
+        started_ms: u64,
+        options: &'a Value,
+    },
+    PhaseStarted {
+        phase: Phase,
+    },
+    PhaseFinished {
+        phase: Phase,
+    },
+    FilesOpened {
+        files: Vec<String>,
+    },
+    Planned {
+        tasks: &'a [PlannedTask],
+    },
+    Diagnosed {
+        diagnostics: &'a [Diagnostic],
+    },
+    Told {
+        level: &'static str,
+        text: &'a str,
+    },
+    RunFinished {
+        outcome: &'static str,
+        code: u8,
+        error: Option<String>,
+        model: Option<String>,
+        ran: usize,
+        tasks: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        profile: Option<&'a Summary>,
+    },
+}
+
+/// The stream.
+pub struct EventStream {
+    sink: Sink,
+    round: u32,
+    last: Duration,
+}
+
+impl EventStream {
+    /// Returns a stream to `sink`.
+    pub fn new(sink: Sink) -> Self {
+        Self {
+            sink,
+            round: 0,
+            last: Duration::ZERO,
+        }
+    }
+
+    /// Begins a round; returns a warning if writing failed.
+    pub fn begin(&mut self, at: Duration, start: &Start, started_ms: u64) -> Option<String> {
+        self.round = start.round;
+        let event = Own::RunStarted {
+            events_version: EVENTS_VERSION,
+            program: concat!("tabella ", env!("CARGO_PKG_VERSION")),
+            process: process::id(),
+            started_ms,
+            options: &start.options,
+        };
+        self.write(at, event)
+    }
+
+    /// Writes what was heard.
+    pub fn hear(&mut self, heard: &Heard<'_>) -> Option<String> {
+        let told = |level, text| Own::Told { level, text };
+        let own = match heard.notice {
+            Notice::Task(event) => return self.write_task(heard.at, event),
+            Notice::Began(phase) => Own::PhaseStarted { phase: *phase },
+            Notice::Ended(phase) => Own::PhaseFinished { phase: *phase },
+            Notice::Opened(files) => Own::FilesOpened {
+                files: files.iter().map(shown).collect(),
+            },
+            Notice::Planned(tasks) => Own::Planned { tasks },
+            Notice::Diagnosed(findings) => Own::Diagnosed {
+                diagnostics: &findings.diagnostics,
+            },
+            // Never told to one who wants all.
+            Notice::AsBefore { .. } => return None,
+            Notice::Warning(text) => told("warning", text),
+            Notice::Info(text) => told("info", text),
+            Notice::Success(text) => told("success", text),
+        };
+        self.write(heard.at, own)
+    }
+
+    /// Ends a round.
+    pub fn end(
+        &mut self,
+        at: Duration,
+        end: &End<'_>,
+        profile: Option<&Summary>,
+    ) -> Option<String> {
+        let result = end.result.ok();
+        let outcome = match (end.exit, end.result) {
+            (Exit::Interrupted, _) => "interrupted",
+            (_, Ok(_)) => "done",
+            (_, Err(_)) => "failed",
+        };
+        let event = Own::RunFinished {
+            outcome,
+            code: end.exit.code(),
+            error: end.result.err().map(|error| chain(error)),
+            model: result.and_then(|result| result.model.as_ref()).map(shown),
+            ran: result.map_or(0, |result| result.ran),
+            tasks: result.map_or(0, |result| result.tasks),
+            profile,
+        };
+        self.write(at, event)
+    }
+
+    /// Ends a round that a bug ended.
+    pub fn end_as_bug(&mut self, at: Duration) -> Option<String> {
+        let event = Own::RunFinished {
+            outcome: "failed",
+            code: Exit::Internal.code(),
+            error: Some("a bug in Tabella".to_owned()),
+            model: None,
+            ran: 0,
+            tasks: 0,
+            profile: None,
+        };
+        self.write(at, event)
+    }
+
+    fn write_task(&mut self, at: Duration, event: &Event) -> Option<String> {
+        let worker = worker();
+        self.write_line(at, worker, event)
+    }
+
+    fn write(&mut self, at: Duration, event: Own<'_>) -> Option<String> {
+        self.write_line(at, None, event)
+    }
+
+    fn write_line<E: Serialize>(
+        &mut self,
+        at: Duration,
+        worker: Option<u32>,
+        event: E,
+    ) -> Option<String> {
+        // Threads look at the clock before they wait for their turn to write.
+        self.last = self.last.max(at);
+        let line = Line {
+            us: u64::try_from(self.last.as_micros()).unwrap_or(u64::MAX),
+            round: self.round,
+            worker,
+            event,
+        };
+        let mut text = serde_json::to_string(&line).expect("events are plain values");
+        text.push('\n');
+        self.sink.write(&text)
+    }
+}
+
+/// Returns the number of the worker whose thread this is.
+pub fn worker() -> Option<u32> {
+    let thread = std::thread::current();
+    thread.name()?.strip_prefix("worker-")?.parse().ok()
+}
+
+fn shown(path: impl AsRef<Path>) -> String {
+    let path = path.as_ref();
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
+}

@@ -1,0 +1,228 @@
+//! What else a training tells than its lines on standard error: a stream of
+//! events, a trace, a summary.
+//!
+//! ```text
+//!   api ──▶ Notice ──▶ [Displays] ──▶ Screen       lines and bars
+//!                          ├────────▶ EventStream  --json-events
+//!                          ├────────▶ Trace        --trace
+//!                          └────────▶ Profile      --profile
+//! ```
+//!
+//! All of them read the same notices, and none can fail a training: a file that
+//! cannot be written any more is one warning.
+
+mod events;
+mod process;
+mod profile;
+mod sink;
+mod trace;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+use std::time::Instant;
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+use crate::api::Notice;
+use crate::api::TrainError;
+use crate::api::TrainingResult;
+use crate::api::in_project;
+use crate::cli::args::RunFlags;
+use crate::cli::displays::events::EventStream;
+use crate::cli::displays::profile::Profile;
+pub use crate::cli::displays::profile::Summary;
+use crate::cli::displays::sink::Sink;
+use crate::cli::displays::trace::Trace;
+use crate::cli::exit::Exit;
+use crate::cli::output::locked;
+use crate::cli::screen::Screen;
+use crate::engine::Event;
+
+/// A round of training as it begins: what was asked for.
+pub struct Start {
+    /// Which round it is, from 1; more than one only when files are watched.
+    pub round: u32,
+    /// Folders, files and options.
+    pub options: Value,
+}
+
+/// How a round ended.
+pub struct End<'a> {
+    /// How the program would end now.
+    pub exit: Exit,
+    /// What it gave, or why it gave nothing.
+    pub result: Result<&'a TrainingResult, &'a TrainError>,
+}
+
+/// A notice and when it came, from the start of the program's work.
+struct Heard<'a> {
+    at: Duration,
+    notice: &'a Notice,
+}
+
+/// All who are told what happens.
+pub struct Displays {
+    since: Instant,
+    screen: Arc<Screen>,
+    events: Option<Mutex<EventStream>>,
+    trace: Option<Mutex<Trace>>,
+    profile: Option<Mutex<Profile>>,
+    owns_output: bool,
+}
+
+impl Displays {
+    /// Opens what the flags ask for.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be opened, with its path.
+    pub fn open(
+        flags: &RunFlags,
+        project: &Path,
+        screen: Arc<Screen>,
+    ) -> Result<Self, (String, io::Error)> {
+        let sink = |path: &Path| match path == Path::new("-") {
+            true => Ok(Sink::of_output()),
+            false => Sink::create(&in_project(project, path))
+                .map_err(|error| (path.display().to_string(), error)),
+        };
+        let events = flags.json_events.as_deref().map(sink).transpose()?;
+        let trace = flags.trace.as_deref().map(sink).transpose()?;
+        let to_output = |path: &Option<_>| path.as_deref() == Some(Path::new("-"));
+        Ok(Self {
+            since: Instant::now(),
+            screen,
+            events: events.map(|sink| Mutex::new(EventStream::new(sink))),
+            trace: trace.map(|sink| Mutex::new(Trace::new(sink))),
+            profile: flags.profile.then(Mutex::default),
+            owns_output: to_output(&flags.json_events) || to_output(&flags.trace),
+        })
+    }
+
+    /// Returns whether standard output is taken by one of the displays.
+    pub fn owns_output(&self) -> bool {
+        self.owns_output
+    }
+
+    /// Returns whether somebody wants to know of every task, also of those that
+    /// are fresh.
+    pub fn wants_all(&self) -> bool {
+        self.events.is_some() || self.trace.is_some() || self.profile.is_some()
+    }
+
+    /// Begins a round. If it is not [ended](Round::end), as after a panic, it ends
+    /// as a bug.
+    pub fn begin(&self, start: &Start) -> Round<'_> {
+        let at = self.since.elapsed();
+        if let Some(events) = &self.events {
+            let warning = locked(events).begin(at, start, now_ms());
+            self.warn(warning);
+        }
+        if let Some(profile) = &self.profile {
+            *locked(profile) = Profile::new(at);
+        }
+        if let Some(trace) = &self.trace {
+            let warning = locked(trace).begin(at);
+            self.warn(warning);
+        }
+        Round {
+            displays: self,
+            since: Instant::now(),
+            is_over: false,
+        }
+    }
+
+    /// Tells all of them.
+    pub fn tell(&self, notice: &Notice) {
+        // Nobody but the bars shows a step, and they come by the thousand.
+        let heard = Heard {
+            at: self.since.elapsed(),
+            notice,
+        };
+        self.screen.show(notice);
+        if let Some(events) = &self.events {
+            let warning = locked(events).hear(&heard);
+            self.warn(warning);
+        }
+        if matches!(notice, Notice::Task(Event::Progress { .. })) {
+            return;
+        }
+        if let Some(profile) = &self.profile {
+            locked(profile).hear(&heard);
+        }
+        if let Some(trace) = &self.trace {
+            let warning = locked(trace).hear(&heard);
+            self.warn(warning);
+        }
+    }
+
+    /// Closes what was opened.
+    pub fn close(&self) {
+        if let Some(trace) = &self.trace {
+            let warning = locked(trace).close(self.since.elapsed());
+            self.warn(warning);
+        }
+    }
+
+    fn warn(&self, warning: Option<String>) {
+        if let Some(text) = warning {
+            self.screen.show(&Notice::Warning(text));
+        }
+    }
+}
+
+/// A round that goes on.
+pub struct Round<'a> {
+    displays: &'a Displays,
+    since: Instant,
+    is_over: bool,
+}
+
+impl Round<'_> {
+    /// Returns how long it has gone on.
+    pub fn elapsed(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// Ends the round; returns the summary, if one was asked for.
+    pub fn end(mut self, end: &End<'_>) -> Option<Summary> {
+        self.is_over = true;
+        let displays = self.displays;
+        let at = displays.since.elapsed();
+        let summary = displays
+            .profile
+            .as_ref()
+            .map(|profile| locked(profile).summary(at));
+        if let Some(events) = &displays.events {
+            let warning = locked(events).end(at, end, summary.as_ref());
+            displays.warn(warning);
+        }
+        if let Some(trace) = &displays.trace {
+            let warning = locked(trace).end(at);
+            displays.warn(warning);
+        }
+        summary
+    }
+}
+
+impl Drop for Round<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let at = self.displays.since.elapsed();
+            if let Some(events) = &self.displays.events {
+                let warning = locked(events).end_as_bug(at);
+                self.displays.warn(warning);
+            }
+            self.displays.close();
+        }
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |time| time.as_millis() as u64)
+}

@@ -1,0 +1,456 @@
+//! What is told while a training runs: lines, events, a trace, a summary; and
+//! that telling can never break it.
+
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+use std::process::Child;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::json_schema::Schema;
+use crate::workbench::Workbench;
+
+const CONFIG: &str = "\
+recipe: default.v1
+language: en
+pipeline:
+- name: WhitespaceTokenizer
+- name: CountVectorsFeaturizer
+- name: DIETClassifier
+  epochs: 1
+  transformer_size: 16
+policies:
+- name: MemoizationPolicy
+- name: RulePolicy
+";
+
+const DOMAIN: &str = "\
+intents: [greet, bye]
+responses:
+  utter_greet: [{text: hi}]
+  utter_bye: [{text: bye}]
+";
+
+const NLU: &str = "\
+nlu:
+- intent: greet
+  examples: |
+    - hello
+    - good day
+- intent: bye
+  examples: |
+    - goodbye
+    - see you
+";
+
+const STORIES: &str = "\
+stories:
+- story: hello and goodbye
+  steps:
+  - intent: greet
+  - action: utter_greet
+rules:
+- rule: goodbye
+  steps:
+  - intent: bye
+  - action: utter_bye
+";
+
+/// A second answer to what a rule answers already: its policy refuses to learn.
+const CONTRADICTION: &str = "\
+- rule: goodbye otherwise
+  steps:
+  - intent: bye
+  - action: utter_greet
+";
+
+fn bench() -> Workbench {
+    Workbench::new(&[
+        ("config.yml", CONFIG),
+        ("domain.yml", DOMAIN),
+        ("data/nlu.yml", NLU),
+        ("data/stories.yml", STORIES),
+    ])
+}
+
+/// The program in the project's folder, with nothing of this process's
+/// surroundings.
+fn command(bench: &Workbench, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tabella"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("TABELLA_CACHE_DIR", bench.cache())
+        .current_dir(bench.root())
+        .stdin(Stdio::null());
+    command
+}
+
+#[track_caller]
+fn run(bench: &Workbench, arguments: &[&str], code: i32) -> Output {
+    let output = command(bench, arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{}", err(&output));
+    output
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Starts a training that does not end by itself, and waits until it trains.
+#[cfg(unix)]
+fn endless(bench: &Workbench, arguments: &[&str]) -> Child {
+    bench.replace("config.yml", "epochs: 1", "epochs: 1000000");
+    let mut child = command(bench, arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut shown = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("DIETClassifier") {
+        line.clear();
+        assert!(shown.read_line(&mut line).unwrap() > 0, "it never started");
+    }
+    child.stderr = Some(shown.into_inner());
+    child
+}
+
+/// Presses Ctrl-C and returns the exit code.
+#[cfg(unix)]
+fn interrupt(mut child: Child) -> Option<i32> {
+    let id = child.id().to_string();
+    let kill = Command::new("kill").args(["-INT", &id]).status();
+    assert!(kill.unwrap().success());
+    let mut rest = String::new();
+    let mut shown = child.stderr.take().unwrap();
+    shown.read_to_string(&mut rest).unwrap();
+    child.wait().unwrap().code()
+}
+
+/// Reads a stream of events, each of which must be as the schema says.
+#[track_caller]
+fn events(text: &str) -> Vec<Value> {
+    let schema = Schema::open("events.schema.json");
+    let lines = text.lines().map(|line| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(schema.refusal(&event), None, "{line}");
+        event
+    });
+    let events: Vec<Value> = lines.collect();
+    let times = events.iter().map(|event| event["us"].as_u64().unwrap());
+    assert!(times.is_sorted());
+    events
+}
+
+#[track_caller]
+fn events_in(bench: &Workbench, file: &str) -> Vec<Value> {
+    events(&bench.read(file))
+}
+
+fn names(events: &[Value]) -> Vec<&str> {
+    let names = events.iter().map(|event| event["event"].as_str().unwrap());
+    names.collect()
+}
+
+fn count(events: &[Value], name: &str) -> usize {
+    names(events).iter().filter(|found| **found == name).count()
+}
+
+#[test]
+fn a_stream_of_events_tells_the_whole_run() {
+    let bench = bench();
+    run(&bench, &["train", "--json-events", "events.jsonl"], 0);
+    let first = events_in(&bench, "events.jsonl");
+    assert_eq!(first[0]["event"], "run_started");
+    assert_eq!(first[0]["options"]["config"], "config.yml");
+    let planned = first.iter().find(|event| event["event"] == "planned");
+    let planned = planned.unwrap()["tasks"].as_array().unwrap();
+    assert_eq!(planned.len(), 7);
+    for name in ["started", "finished", "stored"] {
+        assert_eq!(count(&first, name), 7, "{name}");
+    }
+    let mut begun = first.iter().filter(|event| event["event"] == "started");
+    assert!(begun.all(|event| event["worker"].as_u64() >= Some(1)));
+    let last = first.last().unwrap();
+    assert_eq!(
+        (&last["event"], &last["code"]),
+        (&"run_finished".into(), &0.into())
+    );
+    assert!(bench.root().join(last["model"].as_str().unwrap()).exists());
+
+    run(&bench, &["train", "--json-events", "events.jsonl"], 0);
+    let second = events_in(&bench, "events.jsonl");
+    assert_eq!(
+        (count(&second, "reused"), count(&second, "started")),
+        (7, 0)
+    );
+}
+
+#[test]
+fn a_stream_on_standard_output_has_it_alone() {
+    let bench = bench();
+    let output = run(&bench, &["train", "--json-events", "-"], 0);
+    let told = events(std::str::from_utf8(&output.stdout).unwrap());
+    assert_eq!(names(&told).last(), Some(&"run_finished"));
+    assert!(err(&output).contains("trained models/"));
+    run(&bench, &["train", "--json-events", "-", "--json"], 64);
+}
+
+#[test]
+fn the_last_event_says_that_a_run_failed() {
+    let bench = bench();
+    bench.replace("config.yml", "RulePolicy", "RulePolcy");
+    run(&bench, &["train", "--json-events", "events.jsonl"], 65);
+    let told = events_in(&bench, "events.jsonl");
+    let told_of = |event: &Value| event["diagnostics"].to_string().contains("RulePolcy");
+    assert_eq!(told.iter().filter(|event| told_of(event)).count(), 1);
+    let last = told.last().unwrap();
+    assert_eq!(
+        (&last["outcome"], &last["code"]),
+        (&"failed".into(), &65.into())
+    );
+    assert!(last["error"].as_str().unwrap().contains("1 mistake"));
+}
+
+#[cfg(unix)]
+#[test]
+fn events_and_trace_are_whole_after_an_interruption() {
+    let bench = bench();
+    let flags = [
+        "train",
+        "--json-events",
+        "events.jsonl",
+        "--trace",
+        "trace.json",
+    ];
+    assert_eq!(interrupt(endless(&bench, &flags)), Some(130));
+    let told = events_in(&bench, "events.jsonl");
+    let last = told.last().unwrap();
+    assert_eq!(
+        (&last["outcome"], &last["code"]),
+        (&"interrupted".into(), &130.into())
+    );
+    let trace = trace(&bench);
+    let stopped = |event: &&Value| event["args"]["stopped"] == true;
+    assert_eq!(trace.iter().filter(stopped).count(), 1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_and_a_closed_pipe_are_one_warning() {
+    let bench = bench();
+    let flags = [
+        "train",
+        "--json-events",
+        "/dev/full",
+        "--trace",
+        "/dev/full",
+    ];
+    let output = run(&bench, &flags, 0);
+    let text = err(&output);
+    assert_eq!(
+        text.matches("nothing more is written to").count(),
+        2,
+        "{text}"
+    );
+
+    bench.append("data/nlu.yml", "    - so long\n");
+    let mut child = command(&bench, &["train", "--json-events", "-"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        err(&output).matches("nothing more is written to").count(),
+        1
+    );
+    run(&bench, &["train", "--json-events", "no/such/folder"], 74);
+}
+
+/// Reads the trace, which must be an array of events.
+#[track_caller]
+fn trace(bench: &Workbench) -> Vec<Value> {
+    let trace: Value = serde_json::from_str(&bench.read("trace.json")).unwrap();
+    trace.as_array().unwrap().clone()
+}
+
+/// Start and end of a complete event, in microseconds.
+fn span(event: &Value) -> (u64, u64) {
+    let since = event["ts"].as_u64().unwrap();
+    (since, since + event["dur"].as_u64().unwrap())
+}
+
+fn of_category<'a>(trace: &'a [Value], category: &str) -> Vec<&'a Value> {
+    let complete = trace.iter().filter(|event| event["ph"] == "X");
+    complete.filter(|event| event["cat"] == category).collect()
+}
+
+#[test]
+fn the_spans_of_a_trace_nest_and_add_up() {
+    let bench = bench();
+    run(
+        &bench,
+        &["train", "--trace", "trace.json", "--jobs", "2"],
+        0,
+    );
+    let trace = trace(&bench);
+    let tasks = of_category(&trace, "task");
+    assert_eq!(tasks.len(), 7);
+    let phases = of_category(&trace, "phase");
+    let named = |name: &str| span(phases.iter().find(|phase| phase["name"] == name).unwrap());
+    let round = span(of_category(&trace, "round")[0]);
+    let order = ["import", "plan", "run", "place"].map(named);
+    assert!(
+        order.windows(2).all(|pair| pair[0].1 <= pair[1].0),
+        "{order:?}"
+    );
+    let whole: u64 = order.iter().map(|(since, until)| until - since).sum();
+    assert!(whole <= round.1 - round.0);
+    assert!(order[0].0 >= round.0 && order[3].1 <= round.1);
+
+    for task in &tasks {
+        let (since, until) = span(task);
+        assert!(named("run").0 <= since && until <= named("run").1, "{task}");
+        // The task's own time, in whole milliseconds, is within its span.
+        assert!(
+            task["args"]["ms"].as_u64().unwrap() * 1_000 <= until - since,
+            "{task}"
+        );
+        assert!(!task["args"]["reasons"].as_array().unwrap().is_empty());
+        assert_eq!(task["args"]["key"].as_str().unwrap().len(), 64);
+        // A worker does one thing at a time.
+        for other in &tasks {
+            let (begin, end) = span(other);
+            let is_apart = end <= since || until <= begin;
+            assert!(
+                is_apart || task["tid"] != other["tid"] || task == other,
+                "{task} {other}"
+            );
+        }
+    }
+    let stored = of_category(&trace, "cache");
+    let stored = stored
+        .iter()
+        .filter(|event| event["name"] == "write to the cache");
+    let mut bytes = 0;
+    for write in stored {
+        let inside = |task: &&&Value| {
+            let (write, task_span) = (span(write), span(task));
+            task["tid"] == write_track(&trace, write)
+                && task_span.0 <= write.0
+                && write.1 <= task_span.1
+        };
+        assert_eq!(tasks.iter().filter(inside).count(), 1, "{write}");
+        bytes += write["args"]["bytes"].as_u64().unwrap();
+    }
+    let mut counters = trace.iter().filter(|event| event["ph"] == "C");
+    assert_eq!(counters.next_back().unwrap()["args"]["written"], bytes);
+}
+
+/// The track of the writing that takes `span`.
+fn write_track(trace: &[Value], wanted: (u64, u64)) -> Value {
+    let mut writes = of_category(trace, "cache").into_iter();
+    writes.find(|event| span(event) == wanted).unwrap()["tid"].clone()
+}
+
+#[test]
+fn a_profile_tells_where_the_time_went() {
+    let bench = bench();
+    let schema = Schema::open("training.schema.json");
+    let profile = || {
+        let output = run(&bench, &["train", "--profile", "--json"], 0);
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(schema.refusal(&told), None, "{told:#}");
+        told["profile"].clone()
+    };
+    let first = profile();
+    assert_eq!((&first["ran"], &first["reused"]), (&7.into(), &0.into()));
+    let path = first["critical_path"].as_array().unwrap();
+    let names: Vec<&Value> = path.iter().map(|timed| &timed["task"]).collect();
+    let chain = ["nlu.0.WhitespaceTokenizer", "nlu.1.CountVectorsFeaturizer"];
+    assert_eq!(names[..2], chain);
+    assert_eq!(names[2..], ["nlu.2.DIETClassifier", "package"]);
+    let longest: u64 = path.iter().map(|timed| timed["ms"].as_u64().unwrap()).sum();
+    assert!(longest <= first["wall_ms"].as_u64().unwrap());
+    assert_eq!(first["slowest"].as_array().unwrap().len(), 5);
+    assert_eq!(first["writes"]["count"], 7);
+    if cfg!(unix) {
+        assert!(first["peak_bytes"].as_u64().unwrap() > 1_000_000);
+        assert!(first["cpu_ms"].as_u64().is_some());
+    }
+    let second = profile();
+    assert_eq!((&second["ran"], &second["reused"]), (&0.into(), &7.into()));
+    assert_eq!(second["slowest"].as_array().unwrap().len(), 0);
+
+    let text = err(&run(&bench, &["train", "--profile", "--force"], 0));
+    assert!(
+        text.contains("\n  tasks     7 ran, 0 reused, 0 spared: hit rate 0 %\n"),
+        "{text}"
+    );
+    assert!(text.contains("\n  longest   "), "{text}");
+}
+
+#[test]
+fn after_a_failure_what_does_not_depend_on_it_goes_on_if_wanted() {
+    let bench = bench();
+    bench.append("data/stories.yml", CONTRADICTION);
+    let flags = ["train", "--skip-validation", "--jobs", "1"];
+    let stopped = err(&run(&bench, &flags, 65));
+    assert!(
+        stopped.contains("error: `core.1.RulePolicy` failed: "),
+        "{stopped}"
+    );
+    assert!(!stopped.contains("done   nlu.2.DIETClassifier"));
+
+    let going = [&flags[..], &["-k"]].concat();
+    let text = err(&run(&bench, &going, 65));
+    assert!(text.contains("run    nlu.2.DIETClassifier"), "{text}");
+    assert!(
+        text.contains("error: 1 task failed, and 1 did not run for it\n"),
+        "{text}"
+    );
+    assert!(text.contains("\n  failed  core.1.RulePolicy: "), "{text}");
+    assert!(
+        text.contains("\n  skipped package: `core.1.RulePolicy` failed"),
+        "{text}"
+    );
+    assert!(!bench.root().join("models").exists());
+
+    let output = run(&bench, &[&going[..], &["--json"]].concat(), 65);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        Schema::open("training.schema.json").refusal(&told),
+        None,
+        "{told:#}"
+    );
+    assert_eq!(told["failed"][0]["task"], "core.1.RulePolicy");
+    assert_eq!(told["skipped"][0]["task"], "package");
+}
+
+#[test]
+fn a_log_says_how_much_is_reused_and_has_no_bars() {
+    let bench = bench();
+    let first = err(&run(&bench, &["train"], 0));
+    assert!(!first.contains("reuse "), "{first}");
+    assert!(
+        first
+            .lines()
+            .all(|line| line.starts_with("run    ") || line.starts_with("done   "))
+    );
+    bench.replace("domain.yml", "text: hi", "text: hello");
+    let second = err(&run(&bench, &["train"], 0));
+    assert!(
+        second.starts_with("reuse  6 tasks\nrun    package: "),
+        "{second}"
+    );
+    assert!(!second.contains('\u{1b}') && !second.contains('\r'));
+    assert_eq!(err(&run(&bench, &["train"], 0)), "");
+}
