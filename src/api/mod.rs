@@ -41,6 +41,7 @@ pub use cache::Largest;
 pub use cache::RecheckReport;
 pub use cache::RecheckVerdict;
 pub use cache::RecheckedOutput;
+pub use cache::Sample;
 pub use cache::cache_stats;
 pub use cache::check_cache;
 pub use cache::clear_cache;

@@ -62,12 +62,13 @@ pub struct Difference {
 }
 
 /// Returns `percent` of the fresh tasks, at least one if there are any. Which
-/// ones depends on their keys alone: the same cache gives the same sample.
-pub fn sample(plan: &Plan, percent: u32) -> Vec<TaskId> {
+/// ones depends on their keys and on `seed` alone.
+pub fn sample(plan: &Plan, percent: u32, seed: u64) -> Vec<TaskId> {
     let fresh = plan.tasks().iter().filter_map(|task| {
         let key = task.key.filter(|_| task.is_fresh())?;
-        // Hashed once more: a name that looks random is a name nobody chose.
-        Some((Digest::of(key.as_bytes()), task.id))
+        let mut bytes = seed.to_le_bytes().to_vec();
+        bytes.extend(key.as_bytes());
+        Some((Digest::of(&bytes), task.id))
     });
     let mut fresh: Vec<(Digest, TaskId)> = fresh.collect();
     fresh.sort();
@@ -100,7 +101,7 @@ pub fn recheck(
         }
         let verdict = match given(graph, plan, store, id) {
             Err(role) => Verdict::InputLost { role },
-            Ok(given) => match run(graph, id, given, cancel, on_event) {
+            Ok(given) => match run(graph, id, key, given, cancel, on_event) {
                 Ok(outputs) => compared(result, &outputs),
                 Err(TaskError::Cancelled) => break,
                 Err(error) => Verdict::Failed(with_causes(&error)),
@@ -143,6 +144,7 @@ fn given<'a>(
 fn run(
     graph: &Graph,
     id: TaskId,
+    key: Digest,
     given: BTreeMap<&str, Given>,
     cancel: &CancelFlag,
     on_event: &(dyn Fn(Event) + Sync),
@@ -150,6 +152,7 @@ fn run(
     let task_ref = graph.task_ref(id);
     on_event(Event::Started {
         task: task_ref.clone(),
+        key,
         reasons: Vec::new(),
     });
     let begin = Instant::now();

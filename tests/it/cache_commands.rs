@@ -286,8 +286,7 @@ fn a_sound_cache_is_found_sound_and_left_alone() {
     assert!(run.out.ends_with(": all sound\n"), "{run:#?}");
     let run = place.run(&["cache", "verify", "--rerun", "100%"]).ends(0);
     assert!(
-        run.out
-            .contains("ran 7 tasks again (100 %): the same outputs"),
+        run.out.contains("ran 7 tasks again (100 %, seed "),
         "{run:#?}"
     );
     assert_eq!(files(&place.cache()), before);
@@ -419,14 +418,16 @@ fn a_poisoned_result_is_found_by_running_its_task_again() {
     let run = place.run(&["cache", "verify"]).ends(0);
     assert!(run.out.contains(": all sound"), "{run:#?}");
 
-    let run = place.run(&["cache", "verify", "--rerun", "100%"]).ends(65);
+    let verify = ["cache", "verify", "--rerun", "100%", "--seed", "5"];
+    let run = place.run(&verify).ends(65);
     let line = format!(
         "  core.0.MemoizationPolicy: `policy.json` is `{wrong}` in the cache and `{right}` now\n"
     );
     assert!(run.out.contains(&line), "{run:#?}");
     // The package of the poisoned result is not in the cache, so six are fresh.
     assert!(
-        run.out.contains("ran 6 tasks again (100 %): 1 differ\n"),
+        run.out
+            .contains("ran 6 tasks again (100 %, seed 5): 1 differ\n"),
         "{run:#?}"
     );
 
@@ -440,18 +441,30 @@ fn a_poisoned_result_is_found_by_running_its_task_again() {
 }
 
 #[test]
-fn a_sample_is_the_same_each_time_and_as_large_as_asked_for() {
+fn a_sample_is_another_each_time_unless_its_seed_is_given() {
     let place = Place::trained();
-    let tasks = |percent: &str| {
-        let report = place.json(&["cache", "verify", "--json", "--quiet", "--rerun", percent]);
+    let tasks = |percent: &str, seed: &str| {
+        let verify = ["cache", "verify", "--json", "--quiet"];
+        let report = place.json(&[&verify[..], &["--rerun", percent, "--seed", seed]].concat());
+        assert_eq!(report["seed"].to_string(), seed);
         let reruns = report["reruns"].as_array().unwrap().iter();
         let tasks: Vec<String> = reruns.map(|rerun| rerun["task"].to_string()).collect();
         tasks
     };
-    assert_eq!(tasks("1%").len(), 1);
-    assert_eq!(tasks("50%").len(), 4);
-    assert_eq!(tasks("50%"), tasks("50"));
-    assert!(tasks("1%").iter().all(|task| tasks("50%").contains(task)));
+    assert_eq!(tasks("1%", "7").len(), 1);
+    assert_eq!(tasks("50%", "7").len(), 4);
+    assert_eq!(tasks("50%", "7"), tasks("50", "7"));
+    let larger = tasks("50%", "7");
+    assert!(tasks("1%", "7").iter().all(|task| larger.contains(task)));
+    let seeds = (0..8).map(|seed| tasks("1%", &seed.to_string()));
+    let drawn: std::collections::BTreeSet<Vec<String>> = seeds.collect();
+    assert!(drawn.len() > 1, "{drawn:?}");
+    let drawn_alone = || {
+        let report = place.json(&["cache", "verify", "--json", "--quiet", "--rerun", "1%"]);
+        report["seed"].as_u64().unwrap()
+    };
+    assert_ne!(drawn_alone(), drawn_alone());
+    place.run(&["cache", "verify", "--seed", "7"]).ends(64);
 }
 
 /// A result of nobody's, with a blob of its own, last used on `day`.

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tabella::api::Sample;
 use tabella::archive::Fingerprint;
 use tabella::archive::Manifest;
 use tabella::archive::Metadata;
@@ -86,7 +87,15 @@ fn what_is_told_of_a_cache_is_as_its_schema_says() {
     let options = bench.options();
     let stats = || serde_json::to_value(tabella::api::cache_stats(&options.run).unwrap()).unwrap();
     let check = || {
-        let check = tabella::api::check_cache(&options, false, Some(50)).unwrap();
+        let check = tabella::api::check_cache(
+            &options,
+            false,
+            Some(Sample {
+                percent: 50,
+                seed: 7,
+            }),
+        )
+        .unwrap();
         serde_json::to_value(check).unwrap()
     };
     let stats_schema = Schema::open("cache-stats.schema.json");

@@ -43,8 +43,19 @@ pub struct CacheCheck {
     /// What was found.
     #[serde(flatten)]
     pub verification: Verification,
+    /// The seed that the sample of tasks was drawn with; none if there was none.
+    pub seed: Option<u64>,
     /// Tasks that ran again, in the order of the graph.
     pub reruns: Vec<RecheckReport>,
+}
+
+/// Which part of the project's fresh tasks runs again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// How much of them, from 1 to 100.
+    pub percent: u32,
+    /// The same seed draws the same sample of the same tasks.
+    pub seed: u64,
 }
 
 /// A task that ran again.
@@ -87,7 +98,7 @@ pub struct RecheckedOutput {
     pub again: Option<Digest>,
 }
 
-/// Checks the whole cache, and with `rerun_percent` runs that part of the
+/// Checks the whole cache, and with `sample` runs that part of the
 /// project's fresh tasks again. With `repair` what is bad is dropped: damaged
 /// bytes, results without them, and results that came out differently. None if
 /// there is no cache.
@@ -99,7 +110,7 @@ pub struct RecheckedOutput {
 pub fn check_cache(
     options: &TrainOptions,
     repair: bool,
-    rerun_percent: Option<u32>,
+    sample: Option<Sample>,
 ) -> Result<Option<CacheCheck>, TrainError> {
     let run = &options.run;
     let mut check = CacheCheck {
@@ -108,6 +119,7 @@ pub fn check_cache(
         is_sound: true,
         is_repaired: false,
         verification: Verification::default(),
+        seed: sample.map(|sample| sample.seed),
         reruns: Vec::new(),
     };
     let access = if repair {
@@ -139,8 +151,8 @@ pub fn check_cache(
     if repair && !check.verification.problems.is_empty() {
         check.is_repaired = store.repair(&check.verification.problems);
     }
-    if let Some(percent) = rerun_percent {
-        check.reruns = rerun(options, &store, percent, repair)?;
+    if let Some(sample) = sample {
+        check.reruns = rerun(options, &store, sample, repair)?;
     }
     let is_same = |rerun: &RecheckReport| rerun.verdict == RecheckVerdict::Same;
     let is_whole = check.is_repaired || check.verification.problems.is_empty();
@@ -165,11 +177,11 @@ fn described_key(store: &Store, row: &ResultRow) -> Option<Digest> {
 fn rerun(
     options: &TrainOptions,
     store: &Store,
-    percent: u32,
+    part: Sample,
     repair: bool,
 ) -> Result<Vec<RecheckReport>, TrainError> {
     let planned = planned(options, store)?;
-    let ids = sample(&planned.plan, percent);
+    let ids = sample(&planned.plan, part.percent, part.seed);
     let observer = &options.run.observer;
     let on_event = |event| observer.tell(Notice::Task(event));
     let cancel = &options.run.cancel;

@@ -16,6 +16,7 @@ pub use check::CacheCheck;
 pub use check::RecheckReport;
 pub use check::RecheckVerdict;
 pub use check::RecheckedOutput;
+pub use check::Sample;
 pub use check::check_cache;
 pub use stats::AgeGroup;
 pub use stats::CacheStats;

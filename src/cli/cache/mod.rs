@@ -3,7 +3,9 @@
 mod text;
 
 use std::path::PathBuf;
+use std::process;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use clap::Args;
 use clap::Subcommand;
@@ -16,6 +18,7 @@ use crate::api::NluArguments;
 use crate::api::Notice;
 use crate::api::Observer;
 use crate::api::RunSettings;
+use crate::api::Sample;
 use crate::api::TrainError;
 use crate::api::TrainOptions;
 use crate::cli::amounts::Limit;
@@ -114,9 +117,12 @@ pub struct VerifyFlags {
     /// Drop what is bad; the next training makes it again
     #[arg(long)]
     pub repair: bool,
-    /// Run this part of the project's tasks again and compare, such as 10%
+    /// Run a sample of the project's tasks again and compare, such as 10%; another one each time
     #[arg(long, value_name = "N%", value_parser = percent)]
     pub rerun: Option<u32>,
+    /// Draw the sample that a run before drew, whose seed it told
+    #[arg(long, value_name = "N", requires = "rerun")]
+    pub seed: Option<u64>,
     /// Threads for numeric work; the result must not depend on it
     #[arg(long, value_name = "N")]
     pub num_threads: Option<usize>,
@@ -208,7 +214,11 @@ fn verify(flags: &VerifyFlags, run: RunSettings, format: Format) -> Result<Told,
     options.nlu_additional_arguments = NluArguments {
         num_threads: flags.num_threads,
     };
-    let Some(check) = api::check_cache(&options, flags.repair, flags.rerun)? else {
+    let sample = flags.rerun.map(|percent| Sample {
+        percent,
+        seed: flags.seed.unwrap_or_else(new_seed),
+    });
+    let Some(check) = api::check_cache(&options, flags.repair, sample)? else {
         return Ok(nothing_there(format, &here));
     };
     let exit = if check.is_sound {
@@ -216,10 +226,14 @@ fn verify(flags: &VerifyFlags, run: RunSettings, format: Format) -> Result<Told,
     } else {
         Exit::BadInput
     };
-    Ok((
-        shown(format, &check, || text::check(&check, flags.rerun)),
-        exit,
-    ))
+    Ok((shown(format, &check, || text::check(&check, sample)), exit))
+}
+
+/// Returns a number that is another one each time, and short enough to be typed.
+fn new_seed() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let nanos = since.map_or(0, |time| time.as_nanos() as u64);
+    (nanos ^ u64::from(process::id()).rotate_left(20)) % 1_000_000_007
 }
 
 fn gc(flags: &GcFlags, mut run: RunSettings, format: Format) -> Result<Told, TrainError> {

@@ -9,6 +9,7 @@ use crate::api::CacheStats;
 use crate::api::HitRate;
 use crate::api::RecheckReport;
 use crate::api::RecheckVerdict;
+use crate::api::Sample;
 use crate::cli::amounts::Count;
 use crate::cli::amounts::shown_size;
 use crate::digest::Digest;
@@ -109,7 +110,7 @@ fn hit_rate(rate: &HitRate) -> String {
 }
 
 /// What a check found.
-pub fn check(check: &CacheCheck, percent: Option<u32>) -> String {
+pub fn check(check: &CacheCheck, sample: Option<Sample>) -> String {
     let found = &check.verification;
     let mut text = format!(
         "checked {} and {}, {}: ",
@@ -144,14 +145,14 @@ pub fn check(check: &CacheCheck, percent: Option<u32>) -> String {
             "{parts} of no use, {size}: `tabella cache gc` removes them"
         );
     }
-    if let Some(percent) = percent {
-        reruns(&mut text, &check.reruns, percent);
+    if let Some(sample) = sample {
+        reruns(&mut text, &check.reruns, sample);
     }
     unknown(&mut text, &left.unknown);
     text.trim_end().to_owned()
 }
 
-fn reruns(text: &mut String, reruns: &[RecheckReport], percent: u32) {
+fn reruns(text: &mut String, reruns: &[RecheckReport], Sample { percent, seed }: Sample) {
     if reruns.is_empty() {
         text.push_str("no task of this project has a result in the cache: nothing ran again\n");
         return;
@@ -162,11 +163,11 @@ fn reruns(text: &mut String, reruns: &[RecheckReport], percent: u32) {
     let _ = match same == all {
         true => writeln!(
             text,
-            "ran {tasks} again ({percent} %): the same outputs as in the cache"
+            "ran {tasks} again ({percent} %, seed {seed}): the same outputs as in the cache"
         ),
         false => writeln!(
             text,
-            "ran {tasks} again ({percent} %): {} differ",
+            "ran {tasks} again ({percent} %, seed {seed}): {} differ",
             all - same
         ),
     };
