@@ -84,6 +84,8 @@ pub struct Store {
     /// written to has no witnesses.
     is_up_to_date: AtomicBool,
     warnings: Mutex<Warnings>,
+    /// Set while the database is read as a file that never changes.
+    frozen: Mutex<Option<Frozen>>,
     blobs_read: AtomicU64,
     queries: AtomicU64,
 }
@@ -95,12 +97,48 @@ struct Warnings {
     said: BTreeSet<Warning>,
 }
 
+/// Size and last change of a file.
+type Stamp = (u64, SystemTime);
+
+/// A database that is read without locks, because nobody wrote to it when it was
+/// opened, and how its files were then.
+struct Frozen {
+    settings: StoreSettings,
+    stamps: [Option<Stamp>; 2],
+}
+
+impl Frozen {
+    fn new(settings: &StoreSettings) -> Self {
+        Self {
+            settings: settings.clone(),
+            stamps: stamps(&settings.folder),
+        }
+    }
+
+    /// Returns whether nobody has written to it since: whoever writes makes a log
+    /// first, and changes the file before the log goes.
+    fn holds(&self) -> bool {
+        stamps(&self.settings.folder) == self.stamps
+    }
+}
+
+/// Returns the stamps of the database and of its log; none for what is not there.
+fn stamps(folder: &Path) -> [Option<Stamp>; 2] {
+    let file = folder.join(DATABASE);
+    let log = beside(&file, "-wal");
+    [file, log].map(|file| {
+        let metadata = fs::metadata(file).ok()?;
+        Some((metadata.len(), metadata.modified().ok()?))
+    })
+}
+
 /// A connection that was opened, and whether it can be written to.
 struct Opened {
     connection: Connection,
     access: Access,
     is_up_to_date: bool,
     presence: Option<File>,
+    frozen: Option<Frozen>,
     warning: Option<Warning>,
 }
 
@@ -117,6 +155,7 @@ impl Store {
                 let folder = Some(settings.folder.clone());
                 let store = Self::with(opened.connection, folder, settings.today);
                 *locked(&store.presence) = opened.presence;
+                *locked(&store.frozen) = opened.frozen;
                 let is_writable = opened.access == Access::ReadWrite;
                 store.is_writable.store(is_writable, Ordering::Relaxed);
                 let is_up_to_date = opened.is_up_to_date;
@@ -143,7 +182,7 @@ impl Store {
     }
 
     fn with(connection: Connection, folder: Option<PathBuf>, today: u32) -> Self {
-        connection.set_prepared_statement_cache_capacity(32);
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         Self {
             connection: Mutex::new(connection),
             folder,
@@ -153,6 +192,7 @@ impl Store {
             is_lost: AtomicBool::new(false),
             is_up_to_date: AtomicBool::new(true),
             warnings: Mutex::default(),
+            frozen: Mutex::default(),
             blobs_read: AtomicU64::new(0),
             queries: AtomicU64::new(0),
         }
@@ -221,18 +261,56 @@ impl Store {
         }
     }
 
-    /// Runs a query; none if the database refuses.
+    /// Runs a query; none if the database refuses. Where no lock keeps others from
+    /// writing meanwhile, what they wrote to is asked again.
     pub(super) fn read<T>(
         &self,
-        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        mut query: impl FnMut(&Connection) -> rusqlite::Result<T>,
     ) -> Option<T> {
         self.queries.fetch_add(1, Ordering::Relaxed);
         let mut connection = locked(&self.connection);
-        match query(&connection) {
+        let mut answer = query(&connection);
+        for _ in 0..OPEN_ATTEMPTS {
+            if !self.has_thawed() {
+                break;
+            }
+            self.open_again(&mut connection);
+            answer = query(&connection);
+        }
+        match answer {
             Ok(value) => Some(value),
             Err(error) => {
                 self.give_up(&mut connection, &error);
                 None
+            }
+        }
+    }
+
+    /// Returns whether the database was taken for one that never changes, and did.
+    fn has_thawed(&self) -> bool {
+        let frozen = locked(&self.frozen);
+        frozen.as_ref().is_some_and(|frozen| !frozen.holds())
+    }
+
+    /// Opens a database that others write to by now for reading with locks, or as
+    /// it is when they are done.
+    fn open_again(&self, connection: &mut Connection) {
+        let Some(frozen) = locked(&self.frozen).take() else {
+            return;
+        };
+        match open_read_only(&frozen.settings) {
+            Ok(Some(opened)) => {
+                *connection = opened.connection;
+                connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+                *locked(&self.frozen) = opened.frozen;
+            }
+            refused => {
+                *connection = memory_connection();
+                self.is_lost.store(true, Ordering::Relaxed);
+                refused
+                    .err()
+                    .into_iter()
+                    .for_each(|warning| self.warn(warning));
             }
         }
     }
@@ -342,6 +420,9 @@ fn is_damage(error: &rusqlite::Error) -> bool {
     is_broken || is_odd
 }
 
+/// Statements that a connection keeps ready.
+const STATEMENTS_KEPT: usize = 32;
+
 /// Unused space in the database that is worth a rewrite.
 const SHRINK_FROM_BYTES: i64 = 1 << 20;
 
@@ -355,6 +436,11 @@ fn open_writable(settings: &StoreSettings) -> Result<Option<Opened>, Warning> {
     let folder = &settings.folder;
     if let Err(error) = make_folders(folder) {
         return open_instead(settings, &error);
+    }
+    // SQLite takes a lock that cannot be had for one that others hold, and waits.
+    if let Some(cause) = lock::refusal(folder, settings.access) {
+        let folder = folder.clone();
+        return Err(Warning::NoLocks { folder, cause });
     }
     // Before anything is looked up: what is found must stay until the end.
     let presence = presence::join(folder, settings.busy_timeout_ms);
@@ -461,6 +547,7 @@ fn connect(settings: &StoreSettings) -> rusqlite::Result<Result<Opened, Warning>
         access: Access::ReadWrite,
         is_up_to_date: true,
         presence: None,
+        frozen: None,
         warning,
     }))
 }
@@ -494,23 +581,48 @@ fn tune(connection: &Connection) -> rusqlite::Result<()> {
 ///
 /// A database with a log wants to create two files beside itself even for a
 /// reader. If they are there (another process is at work, or was killed), they
-/// are used as they are; if not, nobody is writing and the file is read as one
-/// that never changes.
+/// are used as they are, with locks; if not, nobody is writing and the file is
+/// read as one that never changes, for as long as that [holds](Frozen::holds).
+/// Either can be over before the file is open, and then it is opened again.
 fn open_read_only(settings: &StoreSettings) -> Result<Option<Opened>, Warning> {
     let file = settings.folder.join(DATABASE);
-    match fs::metadata(&file) {
-        Ok(metadata) if metadata.len() == 0 => return Ok(None),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unusable(settings, &error)),
+    for attempt in 0.. {
+        match fs::metadata(&file) {
+            Ok(metadata) if metadata.len() == 0 => return Ok(None),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unusable(settings, &error)),
+        }
+        let frozen = Frozen::new(settings);
+        let has_log = beside(&file, "-wal").exists() && beside(&file, "-shm").exists();
+        let how = if has_log {
+            "readonly_shm=1"
+        } else {
+            "immutable=1"
+        };
+        let found = connect_read_only(settings, &file, how);
+        let is_over = match (&found, has_log) {
+            (_, false) => !frozen.holds(),
+            (Err(error), true) => error.sqlite_error_code() == Some(ErrorCode::CannotOpen),
+            (Ok(_), true) => false,
+        };
+        if is_over && attempt < OPEN_ATTEMPTS {
+            thread::sleep(Duration::from_millis(1));
+            continue;
+        }
+        return opened_read_only(settings, found, (!has_log).then_some(frozen));
     }
-    let has_log = beside(&file, "-wal").exists() && beside(&file, "-shm").exists();
-    let how = if has_log {
-        "readonly_shm=1"
-    } else {
-        "immutable=1"
-    };
-    let (connection, made) = match connect_read_only(settings, &file, how) {
+    unreachable!("the last attempt returns")
+}
+
+/// Says what became of opening for reading.
+fn opened_read_only(
+    settings: &StoreSettings,
+    found: rusqlite::Result<(Connection, Made)>,
+    frozen: Option<Frozen>,
+) -> Result<Option<Opened>, Warning> {
+    let file = settings.folder.join(DATABASE);
+    let (connection, made) = match found {
         Ok(found) => found,
         Err(error) if is_damage(&error) => {
             let cause = error.to_string();
@@ -519,7 +631,13 @@ fn open_read_only(settings: &StoreSettings) -> Result<Option<Opened>, Warning> {
                 cause,
             });
         }
-        Err(error) => return Err(unusable(settings, &error)),
+        Err(error) => {
+            let folder = settings.folder.clone();
+            return Err(match lock::refusal(&folder, Access::ReadOnly) {
+                Some(cause) => Warning::NoLocks { folder, cause },
+                None => unusable(settings, &error),
+            });
+        }
     };
     match made {
         Made::Ours | Made::Older => Ok(Some(Opened {
@@ -527,6 +645,7 @@ fn open_read_only(settings: &StoreSettings) -> Result<Option<Opened>, Warning> {
             access: Access::ReadOnly,
             is_up_to_date: made == Made::Ours,
             presence: None,
+            frozen,
             warning: None,
         })),
         Made::Newer(found) => Err(newer(settings, found)),

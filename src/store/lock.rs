@@ -20,6 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::digest::Digest;
+use crate::store::Access;
 use crate::store::Store;
 
 /// The right to do the work of one key. Dropping it lets the next one in.
@@ -151,6 +152,40 @@ fn holder(path: &Path) -> String {
         Ok(size) if size > 0 => text,
         _ => "another process".to_owned(),
     }
+}
+
+/// Returns why no file in the folder can be locked in the way that SQLite does it;
+/// none if it can be, or if that cannot be found out.
+#[cfg(unix)]
+pub(super) fn refusal(folder: &Path, access: Access) -> Option<String> {
+    use nix::errno::Errno;
+    use nix::fcntl::FcntlArg;
+    use nix::fcntl::fcntl;
+    let path = folder.join("locks").join("creation");
+    let file = match access {
+        Access::ReadWrite => open(&path).ok()?,
+        Access::ReadOnly => File::options().read(true).write(true).open(path).ok()?,
+    };
+    let range = nix::libc::flock {
+        l_type: nix::libc::F_WRLCK as nix::libc::c_short,
+        l_whence: nix::libc::SEEK_SET as nix::libc::c_short,
+        l_start: 0,
+        l_len: 1,
+        l_pid: 0,
+    };
+    match fcntl(&file, FcntlArg::F_SETLK(&range)) {
+        // Closing the file lets go of it.
+        Ok(_) => None,
+        // Somebody has it, so locks work.
+        Err(Errno::EACCES | Errno::EAGAIN | Errno::EINTR) => None,
+        Err(error) => Some(error.desc().to_owned()),
+    }
+}
+
+/// Returns nothing: locks work elsewhere, or are said to.
+#[cfg(not(unix))]
+pub(super) fn refusal(_: &Path, _: Access) -> Option<String> {
+    None
 }
 
 /// Waits for the lock under which databases are created and put aside; none

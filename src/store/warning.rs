@@ -48,6 +48,14 @@ pub enum Warning {
         /// The cache folder.
         folder: PathBuf,
     },
+    /// The disk has no locks, without which processes would spoil each other's
+    /// writing.
+    NoLocks {
+        /// The cache folder.
+        folder: PathBuf,
+        /// What the system says.
+        cause: String,
+    },
     /// The disk has no shared memory for a write-ahead log; the database works,
     /// but writers and readers wait for each other.
     NoLog {
@@ -108,6 +116,12 @@ impl fmt::Display for Warning {
             Self::Busy { folder } => write!(
                 f,
                 "the cache `{}` is locked by other processes, going on without it",
+                folder.display()
+            ),
+            Self::NoLocks { folder, cause } => write!(
+                f,
+                "files on the disk of the cache `{}` cannot be locked ({cause}), going on \
+                 without it; `--cache-dir` names a folder on another disk",
                 folder.display()
             ),
             Self::NoLog { folder } => write!(

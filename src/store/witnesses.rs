@@ -99,7 +99,7 @@ impl Store {
     /// Reads, unless the database is of a version without witnesses.
     fn read_witnesses<T>(
         &self,
-        query: impl FnOnce(&Connection) -> rusqlite::Result<Option<T>>,
+        query: impl FnMut(&Connection) -> rusqlite::Result<Option<T>>,
     ) -> Option<T> {
         if !self.has_witnesses() {
             return None;

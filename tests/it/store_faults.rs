@@ -785,3 +785,37 @@ fn a_cache_on_a_disk_without_locks_works() {
     assert_eq!((told.too_much, told.orphans), (4, 0));
     assert!(young.exists());
 }
+
+/// Records a result of nobody's; returns its key.
+fn put(store: &Store, name: &str) -> Digest {
+    let key = Digest::of(name.as_bytes());
+    let recorded = store.record(&NewResult {
+        key,
+        kind: "test",
+        outputs: &BTreeMap::from([("out".to_owned(), name.as_bytes().to_vec())]),
+        manifest: &BTreeMap::new(),
+        cost_ms: 1,
+    });
+    assert!(recorded);
+    key
+}
+
+#[test]
+fn a_dry_run_sees_what_others_write_after_it_opened() {
+    let cache = Cache::warm();
+    let dry = Store::open(&cache.settings(Access::ReadOnly));
+    assert!(dry.result(Digest::of(b"during")).is_none());
+    // While the other is at work, what it wrote is in the log alone.
+    let other = cache.open();
+    let key = put(&other, "during");
+    assert!(dry.result(key).is_some());
+    drop(other);
+    assert!(dry.result(key).is_some());
+
+    // And one that came and went leaves a file with other pages.
+    let dry = Store::open(&cache.settings(Access::ReadOnly));
+    assert!(dry.result(key).is_some());
+    let key = put(&cache.open(), "come and gone");
+    assert!(dry.result(key).is_some());
+    assert_eq!(dry.take_warnings(), []);
+}

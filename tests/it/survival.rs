@@ -450,6 +450,91 @@ fn a_file_that_is_edited_during_a_training_poisons_nothing() {
     assert_eq!(place.ran(), 0);
 }
 
+/// A library that refuses the locks that SQLite uses, as some disks do.
+#[cfg(target_os = "linux")]
+const NO_LOCKS: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+static int refuse(const char *name, int fd, int command, void *argument) {
+    if (command == F_SETLK || command == F_SETLKW || command == F_GETLK) {
+        errno = ENOLCK;
+        return -1;
+    }
+    int (*real)(int, int, ...) = dlsym(RTLD_NEXT, name);
+    return real(fd, command, argument);
+}
+#define LOCKLESS(name) \
+    int name(int fd, int command, ...) { \
+        va_list list; \
+        va_start(list, command); \
+        void *argument = va_arg(list, void *); \
+        va_end(list); \
+        return refuse(#name, fd, command, argument); \
+    }
+LOCKLESS(fcntl)
+LOCKLESS(fcntl64)
+"#;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_refuses_locks_is_named_as_such() {
+    let place = Place::new();
+    let folder = TempDir::new().unwrap();
+    let (source, library) = (folder.path().join("a.c"), folder.path().join("a.so"));
+    fs::write(&source, NO_LOCKS).unwrap();
+    // The compiler that makes SQLite makes this too.
+    let made = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .arg("-ldl")
+        .status();
+    assert!(made.unwrap().success());
+    let train = || {
+        let mut command = place.command(&["train"]);
+        let output = command.env("LD_PRELOAD", &library).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let text = train();
+    assert!(
+        text.contains("cannot be locked (No record locks available)"),
+        "{text}"
+    );
+    assert!(!text.contains("locked by other"), "{text}");
+    assert_eq!(place.model(), right_model());
+    // A cache that was made where locks work is told the same.
+    place.run(&["train", "--quiet"], 0);
+    assert!(train().contains("cannot be locked (No record locks available)"));
+}
+
+#[test]
+fn dry_runs_beside_a_busy_writer_neither_lie_nor_warn() {
+    let place = Place::new();
+    let network = "DIETClassifier\n  epochs: 1\n  transformer_size: 16";
+    place.write(
+        "config.yml",
+        &CONFIG.replace(network, "KeywordIntentClassifier"),
+    );
+    place.run(&["train", "--quiet"], 0);
+    for _ in 0..4 {
+        // It opens, writes, and brings its log into the file when it goes.
+        let mut writer = place
+            .command(&["train", "--force", "--quiet"])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        while writer.try_wait().unwrap().is_none() {
+            let dry = place.command(&["train", "--dry-run"]).output().unwrap();
+            assert_eq!(dry.status.code(), Some(0), "{dry:?}");
+            let told = String::from_utf8(dry.stderr).unwrap();
+            assert!(!told.contains("warning: "), "{told}");
+        }
+    }
+}
+
 #[test]
 fn an_output_folder_that_is_gone_is_made_again() {
     let place = Place::new();
