@@ -141,6 +141,9 @@ pub struct RunFlags {
     /// Write a trace of the run, for Perfetto and chrome://tracing
     #[arg(long, value_name = "FILE", global = true)]
     pub trace: Option<PathBuf>,
+    /// Train again whenever something that is read changes, until Ctrl-C
+    #[arg(long, global = true)]
+    pub watch: bool,
     /// Tell at the end where time, memory and bytes went
     #[arg(long, global = true)]
     pub profile: bool,
@@ -154,6 +157,7 @@ impl RunFlags {
             ("--json-events", self.json_events.is_some()),
             ("--trace", self.trace.is_some()),
             ("--profile", self.profile),
+            ("--watch", self.watch),
         ];
         flags.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag))
     }

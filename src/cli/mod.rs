@@ -28,6 +28,7 @@ mod status;
 mod test;
 mod train;
 mod verify;
+mod watch;
 mod workspace;
 
 use std::env;

@@ -75,6 +75,13 @@ impl Screen {
         }
     }
 
+    /// Forgets what waits from an earlier training.
+    pub fn begin(&self) {
+        locked(&self.notes).clear();
+        *locked(&self.reused) = 0;
+        self.earlier.store(0, Ordering::Relaxed);
+    }
+
     /// Shows a notice.
     pub fn show(&self, notice: &Notice) {
         match notice {

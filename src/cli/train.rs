@@ -1,6 +1,7 @@
 //! `tabella train`: what is typed becomes options, what comes back becomes
 //! lines.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +16,12 @@ use crate::api::Notice;
 use crate::api::Observer;
 use crate::api::RunSettings;
 use crate::api::TrainCoreOptions;
+use crate::api::TrainError;
 use crate::api::TrainNluOptions;
 use crate::api::TrainOptions;
 use crate::api::TrainingResult;
 use crate::api::Validation;
+use crate::cli::amounts::Count;
 use crate::cli::args::Half;
 use crate::cli::args::PlaceArguments;
 use crate::cli::args::TrainArguments;
@@ -41,6 +44,7 @@ use crate::cli::output::print;
 use crate::cli::report;
 use crate::cli::screen::Screen;
 use crate::cli::screen::duration;
+use crate::cli::watch::Watcher;
 use crate::cli::workspace;
 use crate::engine::CancelFlag;
 use crate::engine::OnFailure;
@@ -63,15 +67,48 @@ pub fn run(arguments: &TrainArguments) -> Exit {
         complain("error: `--json` and a display that goes to `-` both want standard output");
         return Exit::Usage;
     }
+    let watcher = arguments.run.watch.then(|| Arc::new(watcher(arguments)));
     let trainer = Trainer {
         arguments,
-        run: observed(arguments, &screen, &displays),
+        run: observed(arguments, &screen, &displays, watcher.as_ref()),
         screen,
         displays: Arc::clone(&displays),
     };
-    let exit = trainer.round(1);
+    let exit = match watcher {
+        Some(watcher) => trainer.watch(&watcher),
+        None => trainer.round(1),
+    };
     displays.close();
     exit
+}
+
+/// Returns a watcher of all that the arguments name.
+fn watcher(arguments: &TrainArguments) -> Watcher {
+    let (config, data, domain, out) = match &arguments.half {
+        None => {
+            let flags = &arguments.both;
+            (&flags.config, &flags.data, &flags.domain, &flags.output.out)
+        }
+        Some(Half::Nlu(flags)) => (&flags.config, &flags.nlu, &flags.domain, &flags.output.out),
+        Some(Half::Core(flags)) => {
+            let data = &flags.stories;
+            (&flags.config, data, &flags.domain, &flags.output.out)
+        }
+    };
+    let project = &arguments.place.project;
+    let mut roots = vec![project.join(config)];
+    roots.extend(data.iter().chain(domain).map(|path| project.join(path)));
+    // Where there is no such file, a folder stands for it.
+    if domain == &[PathBuf::from("domain.yml")] {
+        roots.push(project.join("domain"));
+    }
+    let cache = match cache_settings(&arguments.place) {
+        CacheSettings::Folder(folder) => Some(folder),
+        CacheSettings::Off => None,
+    };
+    let written = [&arguments.run.json_events, &arguments.run.trace];
+    let written = written.into_iter().flatten().chain(&cache).chain([out]);
+    Watcher::new(roots, written.map(|path| project.join(path)).collect())
 }
 
 /// How to run, with all displays listening.
@@ -79,14 +116,22 @@ fn observed(
     arguments: &TrainArguments,
     screen: &Arc<Screen>,
     displays: &Arc<Displays>,
+    watcher: Option<&Arc<Watcher>>,
 ) -> RunSettings {
     let mut run = settings(&arguments.place, screen);
     if arguments.run.keep_going {
         run.on_failure = OnFailure::KeepGoing;
     }
     let listening = Arc::clone(displays);
-    let listen = move |notice: Notice| listening.tell(&notice);
-    run.observer = match displays.wants_all() {
+    let watcher = watcher.cloned();
+    let listen = move |notice: Notice| {
+        if let (Some(watcher), Notice::Opened(files)) = (&watcher, &notice) {
+            watcher.opened(files);
+        }
+        listening.tell(&notice);
+    };
+    // A watcher wants to know of every file.
+    run.observer = match displays.wants_all() || arguments.run.watch {
         true => Observer::of_all(listen),
         false => Observer::new(listen),
     };
@@ -102,18 +147,37 @@ struct Trainer<'a> {
 }
 
 impl Trainer<'_> {
+    /// Trains whenever something changes, until the user has had enough.
+    fn watch(&self, watcher: &Watcher) -> Exit {
+        let cancel = &self.run.cancel;
+        for number in 1.. {
+            let before = watcher.look();
+            let exit = self.round(number);
+            if exit == Exit::Usage {
+                return exit;
+            }
+            if cancel.is_set() {
+                break;
+            }
+            let count = Count(watcher.count(&before), "file");
+            let text = format!("watching {count}; Ctrl-C ends");
+            self.displays.tell(&Notice::Info(text));
+            let Some(changed) = watcher.wait(before, cancel) else {
+                break;
+            };
+            self.displays.tell(&Notice::Info(what_changed(&changed)));
+        }
+        self.displays.end_watch(Exit::Interrupted);
+        Exit::Interrupted
+    }
+
     /// Trains once and shows the outcome.
     fn round(&self, number: u32) -> Exit {
         let round = self.displays.begin(&Start {
             round: number,
             options: self.told_options(),
         });
-        let run = self.run.clone();
-        let result = match &self.arguments.half {
-            None => api::train(&both(&self.arguments.both, run)),
-            Some(Half::Nlu(flags)) => api::train_nlu_result(&nlu(flags, run)),
-            Some(Half::Core(flags)) => api::train_core_result(&core(flags, run)),
-        };
+        let result = self.train(number);
         let exit = match result.as_ref().map(|result| result.code) {
             Ok(0) => Exit::Done,
             Ok(code) => Exit::Stale(code),
@@ -137,6 +201,28 @@ impl Trainer<'_> {
             complain(&summary.text());
         }
         exit
+    }
+
+    /// Trains once; only the first time is forced, where that is wanted.
+    fn train(&self, number: u32) -> Result<TrainingResult, TrainError> {
+        let run = self.run.clone();
+        match &self.arguments.half {
+            None => {
+                let mut options = both(&self.arguments.both, run);
+                options.force_training &= number == 1;
+                api::train(&options)
+            }
+            Some(Half::Nlu(flags)) => {
+                let mut options = nlu(flags, run);
+                options.force_training &= number == 1;
+                api::train_nlu_result(&options)
+            }
+            Some(Half::Core(flags)) => {
+                let mut options = core(flags, run);
+                options.force_training &= number == 1;
+                api::train_core_result(&options)
+            }
+        }
     }
 
     /// Shows the outcome on standard output, unless something else goes there.
@@ -301,6 +387,20 @@ fn core(flags: &TrainCoreFlags, run: RunSettings) -> TrainCoreOptions {
         force_training: flags.force,
         run,
         ..TrainCoreOptions::default()
+    }
+}
+
+/// Names the first of the files that changed.
+fn what_changed(paths: &[PathBuf]) -> String {
+    let shown = |path: &PathBuf| path.strip_prefix(".").unwrap_or(path).display().to_string();
+    match paths {
+        [] => "nothing changed".to_owned(),
+        [one] => format!("changed {}", shown(one)),
+        [first, rest @ ..] => format!(
+            "changed {} and {}",
+            shown(first),
+            Count(rest.len(), "more file")
+        ),
     }
 }
 

@@ -39,5 +39,6 @@ mod seed_dry_run;
 mod bots;
 mod command_line;
 mod displays;
+mod watch;
 mod validate;
 mod determinism;

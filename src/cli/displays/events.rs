@@ -2,7 +2,8 @@
 //! happens (`schemas/events.schema.json`).
 //!
 //! The first line of a round is `run_started`, its last `run_finished`, also when
-//! the training failed or was interrupted. A stream that ends otherwise is one of
+//! the training failed or was interrupted; rounds of `--watch` end with
+//! `watch_finished`. A stream that ends otherwise is one of
 //! a process that was killed.
 
 use std::path::Path;
@@ -72,6 +73,9 @@ enum Own<'a> {
     Told {
         level: &'static str,
         text: &'a str,
+    },
+    WatchFinished {
+        code: u8,
     },
     RunFinished {
         outcome: &'static str,
@@ -161,6 +165,12 @@ impl EventStream {
             profile,
         };
         self.write(at, event)
+    }
+
+    /// Ends the watching.
+    pub fn end_watch(&mut self, at: Duration, exit: Exit) -> Option<String> {
+        let code = exit.code();
+        self.write(at, Own::WatchFinished { code })
     }
 
     /// Ends a round that a bug ended.

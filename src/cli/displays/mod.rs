@@ -118,6 +118,7 @@ impl Displays {
     /// as a bug.
     pub fn begin(&self, start: &Start) -> Round<'_> {
         let at = self.since.elapsed();
+        self.screen.begin();
         if let Some(events) = &self.events {
             let warning = locked(events).begin(at, start, now_ms());
             self.warn(warning);
@@ -156,6 +157,14 @@ impl Displays {
         }
         if let Some(trace) = &self.trace {
             let warning = locked(trace).hear(&heard);
+            self.warn(warning);
+        }
+    }
+
+    /// Tells that files are watched no more.
+    pub fn end_watch(&self, exit: Exit) {
+        if let Some(events) = &self.events {
+            let warning = locked(events).end_watch(self.since.elapsed(), exit);
             self.warn(warning);
         }
     }
