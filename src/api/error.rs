@@ -72,6 +72,24 @@ pub enum TrainError {
         /// The tasks that did not run for it, in the order of the graph.
         skipped: Vec<SkippedTask>,
     },
+    /// A task needs more memory than there may be, by estimate.
+    #[error(
+        "`{task}` is estimated to need {}, beside {} that the program has already: more than the \
+         {} allowed; nothing was run",
+        mebibytes(estimate),
+        mebibytes(in_use),
+        mebibytes(max_bytes)
+    )]
+    Memory {
+        /// The task that needs most.
+        task: String,
+        /// How much, in bytes.
+        estimate: u64,
+        /// What the process has before any task runs, in bytes.
+        in_use: u64,
+        /// How much it may have.
+        max_bytes: u64,
+    },
     /// No task is called so.
     #[error("there is no task `{word}`; {}", instead(meant, tasks))]
     NoTask {
@@ -220,6 +238,10 @@ impl From<ContentError> for TrainError {
             reason: error.reason,
         }
     }
+}
+
+fn mebibytes(bytes: &u64) -> String {
+    format!("{:.1} MiB", *bytes as f64 / f64::from(1 << 20))
 }
 
 /// How many mistakes there are, as the last line after they were shown.

@@ -86,6 +86,7 @@ pub use notice::PlannedTask;
 pub use options::CacheSettings;
 pub use options::CoreArguments;
 pub use options::DEFAULT_AUGMENTATION;
+pub use options::MemoryLimit;
 pub use options::NluArguments;
 pub use options::RunSettings;
 pub use options::TrainCoreOptions;

@@ -216,6 +216,8 @@ pub struct RunSettings {
     pub jobs: Option<usize>,
     /// What to do when a task fails.
     pub on_failure: OnFailure,
+    /// How much memory the process may take, by estimates; `None` for any.
+    pub memory: Option<MemoryLimit>,
     /// The environment that `${NAME}` in the project's files is looked up in.
     pub environment: BTreeMap<String, String>,
     /// Cache and threads, if others that run beside this one use them, too.
@@ -238,12 +240,22 @@ impl Default for RunSettings {
             jobs: None,
             shared: None,
             on_failure: OnFailure::Stop,
+            memory: None,
             environment: BTreeMap::new(),
             witness: WitnessSettings::Off,
             cancel: CancelFlag::default(),
             observer: Observer::default(),
         }
     }
+}
+
+/// How much memory the process may take while tasks run.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryLimit {
+    /// For the process as a whole, in bytes.
+    pub max_bytes: u64,
+    /// Tells how much the process has at the moment, in bytes.
+    pub in_use: fn() -> u64,
 }
 
 /// Where results of tasks are kept between runs.

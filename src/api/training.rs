@@ -40,6 +40,7 @@ use crate::diagnostic::arrange;
 use crate::digest::Digest;
 use crate::engine::CancelFlag;
 use crate::engine::Event;
+use crate::engine::Memory;
 use crate::engine::OnFailure;
 use crate::engine::Outcome;
 use crate::engine::Plan;
@@ -47,6 +48,7 @@ use crate::engine::PlanSettings;
 use crate::engine::Results;
 use crate::engine::Settings;
 use crate::engine::execute;
+use crate::engine::memory_estimates;
 use crate::engine::plan;
 use crate::import::Eyes;
 use crate::import::ImportError;
@@ -65,6 +67,7 @@ use crate::recipe::RECORD;
 use crate::recipe::Recipe;
 use crate::recipe::Report;
 use crate::recipe::fingerprint_parts;
+use crate::recipe::memory_estimate;
 use crate::recipe::recipe;
 use crate::recipe::report;
 use crate::store::Access;
@@ -458,8 +461,13 @@ impl Training<'_> {
             }
             observer.tell(Notice::Task(event));
         };
+        let limit = self.memory_left(prepared)?;
         let settings = Settings {
             jobs: self.jobs(),
+            memory: limit.map(|limit| Memory {
+                limit,
+                estimate: &memory_estimate,
+            }),
             on_failure: self.run.on_failure,
             cancel: stop.clone(),
             // Leaves are values in memory, parsed from one reading of each file:
@@ -526,6 +534,33 @@ impl Training<'_> {
             });
         let skipped = skipped.collect();
         Some(TrainError::Tasks { failed, skipped })
+    }
+
+    /// Returns how much memory there is for tasks; refuses a plan with a task that
+    /// is estimated to need more.
+    fn memory_left(&self, prepared: &Prepared) -> Result<Option<u64>, TrainError> {
+        let Some(memory) = self.run.memory else {
+            return Ok(None);
+        };
+        let Prepared {
+            recipe,
+            plan,
+            store,
+            ..
+        } = prepared;
+        let in_use = (memory.in_use)();
+        let left = memory.max_bytes.saturating_sub(in_use);
+        let estimates = memory_estimates(&recipe.graph, plan, store, &memory_estimate);
+        let largest = estimates.into_iter().max_by_key(|(_, estimate)| *estimate);
+        match largest {
+            Some((id, estimate)) if estimate > left => Err(TrainError::Memory {
+                task: recipe.graph.task(id).name.clone(),
+                estimate,
+                in_use,
+                max_bytes: memory.max_bytes,
+            }),
+            _ => Ok(Some(left)),
+        }
     }
 
     fn jobs(&self) -> NonZeroUsize {

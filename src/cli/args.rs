@@ -43,7 +43,8 @@ Exit codes:
   1    `diff`: the models are not the same
   64   the command line is wrong        65   the project's files are wrong
   66   a file or model is not there     70   a bug in Tabella
-  74   reading or writing failed        130  interrupted";
+  74   reading or writing failed        69   a task needs more than --max-memory
+  130  interrupted";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -141,6 +142,9 @@ pub struct RunFlags {
     /// Write a trace of the run, for Perfetto and chrome://tracing
     #[arg(long, value_name = "FILE", global = true)]
     pub trace: Option<PathBuf>,
+    /// Run fewer tasks at once so that the program stays below SIZE by estimate, such as 2GB
+    #[arg(long, value_name = "SIZE", env = "TABELLA_MAX_MEMORY", global = true, value_parser = size)]
+    pub max_memory: Option<Limit<u64>>,
     /// Train again whenever something that is read changes, until Ctrl-C
     #[arg(long, global = true)]
     pub watch: bool,
@@ -159,7 +163,9 @@ impl RunFlags {
             ("--profile", self.profile),
             ("--watch", self.watch),
         ];
-        flags.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag))
+        flags
+            .into_iter()
+            .find_map(|(flag, is_given)| is_given.then_some(flag))
     }
 }
 

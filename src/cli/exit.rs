@@ -28,6 +28,8 @@ pub enum Exit {
     BadInput,
     /// A file, folder or model is not there.
     NoInput,
+    /// A task would need more memory than it may have.
+    Memory,
     /// A bug in Tabella.
     Internal,
     /// Reading or writing failed.
@@ -52,6 +54,7 @@ impl Exit {
             Exit::Usage => 64,
             Exit::BadInput => 65,
             Exit::NoInput => 66,
+            Exit::Memory => 69,
             Exit::Internal => 70,
             Exit::InputOutput => 74,
             Exit::Interrupted => 130,
@@ -86,6 +89,7 @@ impl Exit {
             TrainError::Workspace(error) => Self::after_workspace(error),
             TrainError::Cache(error) => Self::after_cache(error),
             TrainError::Write { .. } | TrainError::Threads(_) => Exit::InputOutput,
+            TrainError::Memory { .. } => Exit::Memory,
             TrainError::Interrupted => Exit::Interrupted,
         }
     }
@@ -115,9 +119,10 @@ impl Exit {
             Exit::Usage => 2,
             Exit::NoInput => 3,
             Exit::BadInput => 4,
-            Exit::InputOutput => 5,
-            Exit::Internal => 6,
-            Exit::Interrupted => 7,
+            Exit::Memory => 5,
+            Exit::InputOutput => 6,
+            Exit::Internal => 7,
+            Exit::Interrupted => 8,
         };
         if badness(other) > badness(self) {
             return other;

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::api;
 use crate::api::CacheSettings;
 use crate::api::CoreArguments;
+use crate::api::MemoryLimit;
 use crate::api::NluArguments;
 use crate::api::Notice;
 use crate::api::Observer;
@@ -24,6 +25,7 @@ use crate::api::Validation;
 use crate::cli::amounts::Count;
 use crate::cli::args::Half;
 use crate::cli::args::PlaceArguments;
+use crate::cli::args::RunFlags;
 use crate::cli::args::TrainArguments;
 use crate::cli::args::TrainCoreFlags;
 use crate::cli::args::TrainFlags;
@@ -34,6 +36,7 @@ use crate::cli::displays::Displays;
 use crate::cli::displays::End;
 use crate::cli::displays::Start;
 use crate::cli::displays::Summary;
+use crate::cli::displays::in_use;
 use crate::cli::environment::environment;
 use crate::cli::environment::witness;
 use crate::cli::exit::Exit;
@@ -122,6 +125,7 @@ fn observed(
     if arguments.run.keep_going {
         run.on_failure = OnFailure::KeepGoing;
     }
+    run.memory = memory_limit(&arguments.run);
     let listening = Arc::clone(displays);
     let watcher = watcher.cloned();
     let listen = move |notice: Notice| {
@@ -136,6 +140,12 @@ fn observed(
         false => Observer::new(listen),
     };
     run
+}
+
+/// Returns how much memory the program may take, if there is a limit.
+pub fn memory_limit(flags: &RunFlags) -> Option<MemoryLimit> {
+    let max_bytes = flags.max_memory?.0?;
+    Some(MemoryLimit { max_bytes, in_use })
 }
 
 /// Trains as the arguments say, once or again and again.
@@ -297,6 +307,7 @@ impl Trainer<'_> {
             CacheSettings::Off => Value::Null,
         };
         options["jobs"] = json!(run.jobs);
+        options["max_memory"] = json!(run.memory.map(|memory| memory.max_bytes));
         options["keep_going"] = json!(arguments.run.keep_going);
         options
     }
@@ -316,6 +327,7 @@ pub fn settings(place: &PlaceArguments, screen: &Arc<Screen>) -> RunSettings {
         jobs: place.jobs,
         shared: None,
         on_failure: OnFailure::Stop,
+        memory: None,
         environment: environment(),
         witness: witness(place.verify_inputs),
         cancel,

@@ -34,9 +34,13 @@ use serde::Serialize;
 
 use crate::engine::Event;
 use crate::engine::Graph;
+use crate::engine::Memory;
 use crate::engine::Plan;
+use crate::engine::Sizes;
 use crate::engine::TaskId;
 use crate::engine::Turn;
+use crate::engine::memory::last_outputs;
+use crate::engine::memory::sum;
 use crate::engine::results::Results;
 use crate::store::Store;
 
@@ -83,6 +87,8 @@ pub struct Settings<'a> {
     /// they were when the graph was made. If not, the outputs are used and not
     /// stored.
     pub inputs_unchanged: &'a (dyn Fn(TaskId) -> bool + Sync),
+    /// How much memory the tasks may take; none for as much as they want.
+    pub memory: Option<Memory<'a>>,
     /// When the run began, in milliseconds since 1970-01-01 UTC; only kept for
     /// reports.
     pub started_ms: u64,
@@ -97,6 +103,7 @@ impl Default for Settings<'_> {
             on_failure: OnFailure::Stop,
             cancel: CancelFlag::new(),
             inputs_unchanged: &|_| true,
+            memory: None,
             started_ms: 0,
         }
     }
@@ -154,7 +161,19 @@ pub fn execute<'a>(
 ) -> Results<'a> {
     assert!(plan.tasks().len() == graph.len(), "a plan of another graph");
     let results = Results::new(graph, plan, store, settings, on_event);
-    let schedule = Schedule::new(graph, plan);
+    let last = settings.memory.map(|_| last_outputs(graph, plan, store));
+    let need = |id: TaskId| match (&settings.memory, &last) {
+        (Some(memory), Some(last)) => {
+            let sizes = Sizes {
+                inputs: results.input_size(id),
+                outputs: last[id.index()].as_ref().map(sum),
+            };
+            (memory.estimate)(graph.task(id), sizes)
+        }
+        _ => 0,
+    };
+    let limit = settings.memory.map_or(u64::MAX, |memory| memory.limit);
+    let schedule = Schedule::new(graph, plan, limit, &need);
     if !schedule.is_empty() {
         let workers = settings.jobs.get().min(schedule.waiting_count());
         thread::scope(|scope| {
@@ -199,6 +218,10 @@ struct Schedule<'a> {
     graph: &'a Graph,
     /// The tasks that wait for the same work to be done under another name.
     twins: BTreeMap<TaskId, Vec<TaskId>>,
+    /// How much memory may be in use at once, and how much a task whose inputs are
+    /// settled is estimated to need.
+    limit: u64,
+    need: &'a (dyn Fn(TaskId) -> u64 + Sync),
     queue: Mutex<Queue>,
     changed: Condvar,
 }
@@ -207,6 +230,9 @@ struct Queue {
     /// How many settled inputs each task still waits for; none for fresh ones.
     waits: Vec<Option<usize>>,
     ready: BTreeSet<(Turn, TaskId)>,
+    /// What the tasks that are ready or running need, and what is in use.
+    needs: BTreeMap<TaskId, u64>,
+    used: u64,
     /// How many checks have not settled.
     check_count: usize,
     running_count: usize,
@@ -214,7 +240,12 @@ struct Queue {
 }
 
 impl<'a> Schedule<'a> {
-    fn new(graph: &'a Graph, plan: &Plan) -> Self {
+    fn new(
+        graph: &'a Graph,
+        plan: &Plan,
+        limit: u64,
+        need: &'a (dyn Fn(TaskId) -> u64 + Sync),
+    ) -> Self {
         let mut twins: BTreeMap<TaskId, Vec<TaskId>> = BTreeMap::new();
         let mut waits = Vec::with_capacity(graph.len());
         let mut ready = BTreeSet::new();
@@ -240,6 +271,8 @@ impl<'a> Schedule<'a> {
         }
         let queue = Queue {
             waits,
+            needs: ready.iter().map(|&(_, id)| (id, need(id))).collect(),
+            used: 0,
             ready,
             check_count,
             running_count: 0,
@@ -248,6 +281,8 @@ impl<'a> Schedule<'a> {
         Self {
             graph,
             twins,
+            limit,
+            need,
             queue: Mutex::new(queue),
             changed: Condvar::new(),
         }
@@ -273,7 +308,7 @@ impl<'a> Schedule<'a> {
             if queue.is_stopped || cancel.is_set() {
                 return None;
             }
-            if let Some(id) = queue.take_first() {
+            if let Some(id) = queue.take_first(self.limit) {
                 queue.running_count += 1;
                 return Some(id);
             }
@@ -291,6 +326,8 @@ impl<'a> Schedule<'a> {
     fn settled(&self, id: TaskId, is_success: bool, stops: bool) {
         let mut queue = self.queue();
         queue.running_count -= 1;
+        let need = queue.needs.remove(&id).unwrap_or(0);
+        queue.used -= need;
         queue.check_count -= usize::from(self.graph.task(id).turn == Turn::Check);
         queue.is_stopped |= stops;
         if is_success {
@@ -301,6 +338,7 @@ impl<'a> Schedule<'a> {
                     if *count == 0 {
                         let turn = self.graph.task(dependant).turn;
                         queue.ready.insert((turn, dependant));
+                        queue.needs.insert(dependant, (self.need)(dependant));
                     }
                 }
             }
@@ -311,15 +349,19 @@ impl<'a> Schedule<'a> {
 }
 
 impl Queue {
-    /// Takes the first task whose turn it is. When nothing else can happen, long
-    /// tasks start without the checks: what those wait for failed, or is long.
-    fn take_first(&mut self) -> Option<TaskId> {
-        let &(turn, id) = self.ready.first()?;
-        let is_held = turn == Turn::Long && self.check_count > 0 && self.running_count > 0;
-        if is_held {
-            return None;
-        }
-        self.ready.pop_first();
-        Some(id)
+    /// Takes the first task whose turn it is and that fits into memory. When
+    /// nothing else can happen, long tasks start without the checks – what those
+    /// wait for failed, or is long –, and one that never fits starts alone.
+    fn take_first(&mut self, limit: u64) -> Option<TaskId> {
+        let is_alone = self.running_count == 0;
+        let can_start = |&&(turn, id): &&(Turn, TaskId)| {
+            let is_held = turn == Turn::Long && self.check_count > 0;
+            let fits = self.needs[&id] <= limit.saturating_sub(self.used);
+            is_alone || (!is_held && fits)
+        };
+        let first = *self.ready.iter().find(can_start)?;
+        self.ready.remove(&first);
+        self.used += self.needs[&first.1];
+        Some(first.1)
     }
 }

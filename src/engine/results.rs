@@ -353,6 +353,19 @@ impl<'a> Results<'a> {
         })
     }
 
+    /// Returns how many bytes `id` reads of other tasks, as far as they are settled.
+    pub(crate) fn input_size(&self, id: TaskId) -> u64 {
+        let inputs = self.graph.task(id).inputs.iter();
+        let sizes = inputs.map(|input| match &input.source {
+            Source::Output { task, output } => {
+                let slot = self.slot(*task);
+                slot.outputs.get(output).map_or(0, |output| output.size)
+            }
+            Source::Leaf(_) => 0,
+        });
+        sizes.sum()
+    }
+
     /// Gets the contents of all inputs of `id`.
     fn load(&self, id: TaskId) -> Result<Loaded<'a>, Failure> {
         let mut given = BTreeMap::new();

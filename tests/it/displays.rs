@@ -454,3 +454,28 @@ fn a_log_says_how_much_is_reused_and_has_no_bars() {
     assert!(!second.contains('\u{1b}') && !second.contains('\r'));
     assert_eq!(err(&run(&bench, &["train"], 0)), "");
 }
+
+#[test]
+fn what_is_estimated_above_the_memory_is_refused_before_anything_runs() {
+    let bench = bench();
+    let flags = ["train", "--json-events", "events.jsonl", "--max-memory"];
+    let refused = [&flags[..], &["20MB"]].concat();
+    let text = err(&run(&bench, &refused, 69));
+    assert!(
+        text.contains("`nlu.2.DIETClassifier` is estimated to need 60.0 MiB"),
+        "{text}"
+    );
+    assert!(text.contains("more than the 19.1 MiB allowed"), "{text}");
+    assert_eq!(count(&events_in(&bench, "events.jsonl"), "started"), 0);
+    let from_environment = command(&bench, &["train"])
+        .env("TABELLA_MAX_MEMORY", "20MB")
+        .output();
+    assert_eq!(from_environment.unwrap().status.code(), Some(69));
+    run(&bench, &[&flags[..], &["200MB"]].concat(), 0);
+    // This network is a small one, as its last run showed.
+    let again = [&flags[..], &["60MB", "--force"]].concat();
+    run(&bench, &again, 0);
+    // Nothing to do needs nothing.
+    run(&bench, &refused, 0);
+    run(&bench, &["train", "--max-memory", "7"], 64);
+}

@@ -33,6 +33,7 @@ use crate::api::TrainingResult;
 use crate::api::in_project;
 use crate::cli::args::RunFlags;
 use crate::cli::displays::events::EventStream;
+pub use crate::cli::displays::process::in_use;
 use crate::cli::displays::profile::Profile;
 pub use crate::cli::displays::profile::Summary;
 use crate::cli::displays::sink::Sink;

@@ -1,5 +1,6 @@
 //! What the process has used so far, as the operating system counts it.
 
+use std::fs;
 use std::time::Duration;
 
 /// Memory and CPU time of the process.
@@ -35,4 +36,16 @@ pub fn usage() -> Usage {
 #[cfg(not(unix))]
 pub fn usage() -> Usage {
     Usage::default()
+}
+
+/// Returns how much memory the process has now, in bytes; where the system does
+/// not say that, the most it has had.
+pub fn in_use() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kibibytes
+        .map(|count| count * 1024)
+        .or_else(|| usage().peak_bytes)
+        .unwrap_or(0)
 }

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::api;
 use crate::api::CacheSettings;
+use crate::api::Notice;
 use crate::api::OpenWorkspace;
 use crate::api::TrainError;
 use crate::api::TrainOptions;
@@ -34,6 +35,7 @@ use crate::cli::output::print;
 use crate::cli::screen::Screen;
 use crate::cli::status::StatusArguments;
 use crate::cli::train::both;
+use crate::cli::train::memory_limit;
 use crate::cli::train::settings;
 use crate::cli::workspace::stage::Stage;
 use crate::data::Member;
@@ -95,6 +97,11 @@ pub fn train(arguments: &TrainArguments) -> Exit {
     let mut all = both(&arguments.both, settings(place, &screen));
     if arguments.run.keep_going {
         all.run.on_failure = OnFailure::KeepGoing;
+    }
+    all.run.memory = memory_limit(&arguments.run);
+    if all.run.memory.is_some() {
+        let text = "`--max-memory` holds for each assistant, not for several at once";
+        screen.show(&Notice::Warning(text.to_owned()));
     }
     let is_dry = all.dry_run;
     let run = Run {

@@ -343,3 +343,73 @@ fn events_are_values_that_serialise() {
         .assert_eq(&text);
     assert!(Outcome::Ran { ms: 1 }.is_success());
 }
+
+/// Eight tasks that each wait for one more to run beside them, if `in_pairs`.
+fn at_once(in_pairs: bool, most: &Arc<AtomicUsize>) -> Graph {
+    let running = Arc::new(AtomicUsize::new(0));
+    let pair = Arc::new(std::sync::Barrier::new(2));
+    let mut graph = Graph::new();
+    for index in 0..8 {
+        let (most, running, pair) = (most.clone(), running.clone(), pair.clone());
+        let mut task = task(&format!("{index}"), vec![leaf("x", &index.to_string())]);
+        task.run = Box::new(move |_| {
+            let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+            most.fetch_max(now, Ordering::SeqCst);
+            if in_pairs {
+                pair.wait();
+            }
+            running.fetch_sub(1, Ordering::SeqCst);
+            Ok(Outputs::from([("out".to_owned(), vec![index])]))
+        });
+        graph.add(task);
+    }
+    graph
+}
+
+#[test]
+fn tasks_wait_until_they_fit_into_memory() {
+    // What does not fit at all runs alone.
+    for (limit, want) in [(0, 1), (19, 1), (20, 2), (29, 2)] {
+        let most = Arc::new(AtomicUsize::new(0));
+        let graph = at_once(want == 2, &most);
+        let store = Store::in_memory();
+        let plan = plan(&graph, &store, PlanSettings::default());
+        let settings = Settings {
+            jobs: NonZeroUsize::new(4).unwrap(),
+            memory: Some(crate::engine::Memory {
+                limit,
+                estimate: &|_, _| 10,
+            }),
+            ..Settings::default()
+        };
+        let results = execute(&graph, &plan, &store, &settings, &|_| ());
+        assert!(results.is_success());
+        assert_eq!(most.load(Ordering::SeqCst), want, "limit {limit}");
+    }
+}
+
+#[test]
+fn memory_is_estimated_from_what_is_read_and_from_the_last_run() {
+    let store = Store::in_memory();
+    let estimates = |knobs: &Knobs| {
+        let graph = graph(knobs);
+        let plan = plan(&graph, &store, PlanSettings::default());
+        let estimate = |_: &Task, sizes: crate::engine::Sizes| {
+            sizes.outputs.map_or(1_000, |size| size * 100) + sizes.inputs
+        };
+        let estimates = crate::engine::memory_estimates(&graph, &plan, &store, &estimate);
+        let all: Vec<u64> = estimates.into_iter().map(|(_, bytes)| bytes).collect();
+        all
+    };
+    assert_eq!(estimates(&Knobs::default()), [1_000; 4]);
+    run(&graph(&Knobs::default()), &store, &|_| ());
+    // `left` gives what it reads, with six bytes around it.
+    let edited = Knobs {
+        rate: json!(0.7),
+        ..Knobs::default()
+    };
+    let size = "HELLO:A\nBYE:B".len() as u64;
+    let estimated = estimates(&edited);
+    assert_eq!(estimated.len(), 2);
+    assert_eq!(estimated[0], (size + 6) * 100 + size);
+}
