@@ -221,6 +221,7 @@ pub struct RunSettings {
     /// The environment that `${NAME}` in the project's files is looked up in.
     pub environment: BTreeMap<String, String>,
     /// Cache and threads, if others that run beside this one use them, too.
+    /// What is fresh in a dry run is then counted and not named.
     pub shared: Option<Arc<Shared>>,
     /// Whether it may be found out without reading the project that there is
     /// nothing to do.

@@ -2,6 +2,7 @@
 //! threads that they compute with.
 
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -16,12 +17,14 @@ use crate::api::Notice;
 use crate::api::Observer;
 use crate::api::RunSettings;
 use crate::api::TrainError;
+use crate::api::WitnessSettings;
 use crate::api::in_project;
 use crate::digest::Digest;
 use crate::store::Access;
 use crate::store::CacheLimits;
 use crate::store::Store;
 use crate::store::StoreSettings;
+use crate::store::Witness;
 
 /// The cache and the threads of several trainings.
 ///
@@ -34,6 +37,8 @@ pub struct Shared {
     pub pool: Arc<ThreadPool>,
     /// Keys of results that a training used or made.
     needed: Mutex<BTreeSet<Digest>>,
+    /// What stands for the last runs, by project, without what it tells.
+    witnesses: Mutex<HashMap<String, Witness>>,
 }
 
 impl fmt::Debug for Shared {
@@ -57,11 +62,24 @@ impl Shared {
             CacheSettings::Off => None,
             CacheSettings::Folder(_) => Some(Arc::new(open_store(run, access))),
         };
+        let is_asked = matches!(run.witness, WitnessSettings::Ask { .. });
+        let asked = store.as_ref().filter(|_| is_asked);
+        let witnesses = asked.map(|store| witnesses(store)).unwrap_or_default();
         Ok(Self {
             store,
             pool: threads(num_threads)?,
             needed: Mutex::default(),
+            witnesses: Mutex::new(witnesses),
         })
+    }
+
+    /// Takes the witness of `project`, if there was one in the beginning.
+    pub fn take_witness(&self, project: &str) -> Option<Witness> {
+        let mut witnesses = self
+            .witnesses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        witnesses.remove(project)
     }
 
     /// Notes what a training needs of the cache until all are over.
@@ -78,6 +96,22 @@ impl Shared {
         let mut needed = self.needed.lock().unwrap_or_else(PoisonError::into_inner);
         tidy(store, limits, &mem::take(&mut *needed), observer);
     }
+}
+
+/// Reads all witnesses at once.
+fn witnesses(store: &Store) -> HashMap<String, Witness> {
+    let mut all = HashMap::new();
+    store.each_witness(|one| {
+        let witness = Witness {
+            key: one.key,
+            results: one.results(),
+            used_day: one.used_day,
+            looks: one.looks.to_vec(),
+            told: Vec::new(),
+        };
+        all.insert(one.project.to_owned(), witness);
+    });
+    all
 }
 
 /// Opens the cache that a run asks for.

@@ -213,14 +213,19 @@ fn report(told: &[u8], store: &Store) -> Option<Report> {
         reasons: Vec::new(),
         runs: None,
     });
+    Some(fresh(tasks.collect()))
+}
+
+/// Returns the report of these tasks, all of them fresh.
+fn fresh(tasks: Vec<TaskReport>) -> Report {
     let (code, texts) = code_and_texts(&Default::default(), false);
-    Some(Report {
+    Report {
         report_version: REPORT_VERSION,
         code,
         parts: Vec::new(),
         texts,
         stale_count: 0,
         estimate_ms: None,
-        tasks: tasks.collect(),
-    })
+        tasks,
+    }
 }

@@ -15,6 +15,7 @@ use crate::api::witness::Outcome;
 use crate::api::witness::Question;
 use crate::api::witness::Testimony;
 use crate::api::witness::WitnessSettings;
+use crate::api::witness::fresh;
 use crate::api::witness::report;
 use crate::api::witness::told;
 use crate::api::witness::value_digest;
@@ -39,7 +40,7 @@ use crate::store::Witness;
 const KEY_CONTEXT: &str = "tabella witness key v1";
 
 impl Training<'_> {
-    /// Opens the cache if it may hold a witness of this training.
+    /// Returns the cache if it may hold a witness of this training.
     pub fn store_with_witness(&self) -> Option<Arc<Store>> {
         let WitnessSettings::Ask { .. } = self.run.witness else {
             return None;
@@ -50,14 +51,17 @@ impl Training<'_> {
         // It knows the outcome, but none of the tasks.
         let wants_more = self.run.observer.wants_all();
         let is_asked = !self.force && self.train_path.is_none() && !wants_more;
-        let folder = in_project(&self.run.project, folder);
-        (is_asked && Store::is_in(&folder)).then(|| self.store())
+        let is_there = || Store::is_in(&in_project(&self.run.project, folder));
+        (is_asked && (self.run.shared.is_some() || is_there())).then(|| self.store())
     }
 
     /// Returns the outcome without reading the project, if a witness knows it.
     pub fn as_witnessed(&self, store: &Store) -> Option<TrainingResult> {
         let project = self.project_name();
-        let mut witness = store.witness(&project)?;
+        let mut witness = match &self.run.shared {
+            Some(shared) => shared.take_witness(&project)?,
+            None => store.witness(&project)?,
+        };
         if witness.key != self.witness_key()? {
             return None;
         }
@@ -68,10 +72,7 @@ impl Training<'_> {
             now_ns: clock_ns(),
         };
         let answer = question.ask(&witness.looks)?;
-        if Digest::of(&witness.told) != answer.told {
-            return None;
-        }
-        let report = report(&witness.told, store)?;
+        let report = self.report_as_before(&witness, answer.told, store)?;
         let settled = match answer.is_unsure {
             true => Some(question.settle(&witness.looks)?),
             false => None,
@@ -81,7 +82,10 @@ impl Training<'_> {
                 store.touch_witnesses(&[(project.clone(), witness.results.clone())]);
                 witness.used_day = store.today();
             }
-            if let Some(settled) = settled {
+            if let Some(settled) = settled
+                && let Some(whole) = store.witness(&project)
+            {
+                witness.told = whole.told;
                 witness.looks = settled.packed(&self.run.project);
                 store.put_witness(&project, &witness);
             }
@@ -89,12 +93,22 @@ impl Training<'_> {
         if let Some(shared) = &self.run.shared {
             shared.keep(witness.results.iter().copied().collect());
         }
-        self.tell_as_before(store, &answer.outcome, &report);
+        self.tell_as_before(store, project, &answer.outcome, &report);
         Some(self.result_as_before(answer.outcome, report))
     }
 
+    /// Returns the report of a dry run that finds nothing stale. Beside others it
+    /// names no tasks: what is fresh is only counted there.
+    fn report_as_before(&self, witness: &Witness, told: Digest, store: &Store) -> Option<Report> {
+        if self.run.shared.is_some() {
+            return Some(fresh(Vec::new()));
+        }
+        (Digest::of(&witness.told) == told).then_some(())?;
+        report(&witness.told, store)
+    }
+
     /// Tells what the run would tell that finds nothing to do.
-    fn tell_as_before(&self, store: &Store, outcome: &Outcome, report: &Report) {
+    fn tell_as_before(&self, store: &Store, project: String, outcome: &Outcome, report: &Report) {
         let observer = &self.run.observer;
         let warnings = outcome.warning_count as usize;
         observer.tell(Notice::AsBefore { warnings });
@@ -105,7 +119,7 @@ impl Training<'_> {
         if self.dry_run {
             return;
         }
-        let project: Arc<str> = self.project_name().into();
+        let project: Arc<str> = project.into();
         for (index, task) in report.tasks.iter().enumerate() {
             let task = TaskRef {
                 id: TaskId::from_index(index),

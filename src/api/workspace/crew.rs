@@ -193,7 +193,7 @@ fn guarded(training: &Training<'_>) -> Result<TrainingResult, TrainError> {
 
 fn done(member: &Member, result: TrainingResult, tasks: Vec<MemberTask>) -> MemberReport {
     if let Some(report) = &result.dry_run_results {
-        return planned(member, report);
+        return planned(member, report, result.tasks);
     }
     let state = match (result.ran, result.is_new) {
         (0, false) => MemberState::UpToDate,
@@ -208,7 +208,7 @@ fn done(member: &Member, result: TrainingResult, tasks: Vec<MemberTask>) -> Memb
     }
 }
 
-fn planned(member: &Member, report: &Report) -> MemberReport {
+fn planned(member: &Member, report: &Report, task_count: usize) -> MemberReport {
     let state = match report.code {
         0 => MemberState::Fresh,
         _ => MemberState::Stale,
@@ -223,7 +223,7 @@ fn planned(member: &Member, report: &Report) -> MemberReport {
     });
     MemberReport {
         code: report.code,
-        task_count: report.tasks.len(),
+        task_count,
         tasks: stale.collect(),
         estimate_ms: report.estimate_ms,
         ..blank(member, state)
