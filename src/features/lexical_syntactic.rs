@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -11,10 +10,10 @@ use serde::Serialize;
 use super::rows::FeatureRows;
 use crate::matrix::Csr;
 use crate::tokenize::Attribute;
-use crate::tokenize::Characters;
 use crate::tokenize::Document;
 use crate::tokenize::OptionError;
 use crate::tokenize::Token;
+use crate::tokenize::python_case;
 
 /// Options of the featurizer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,15 +85,12 @@ impl Function {
         let truth = match self {
             Self::First => at == 0,
             Self::Last => at + 1 == tokens.len(),
-            Self::Lower => is_lower(text),
-            Self::Title => is_title(text),
-            Self::Upper => is_upper(text),
-            Self::Digit => is_digit(text),
-            Self::Prefix(length) => return text.chars().take(length).collect(),
-            Self::Suffix(length) => {
-                let skipped = text.chars().count().saturating_sub(length);
-                return text.chars().skip(skipped).collect();
-            }
+            Self::Lower => python_case::is_lower(text),
+            Self::Title => python_case::is_title(text),
+            Self::Upper => python_case::is_upper(text),
+            Self::Digit => python_case::is_digit(text),
+            Self::Prefix(length) => return python_case::prefix(text, length).to_owned(),
+            Self::Suffix(length) => return python_case::suffix(text, length).to_owned(),
         };
         if truth { "True" } else { "False" }.to_owned()
     }
@@ -254,61 +250,9 @@ fn document_rows(indexed: &[Indexed<'_>], tokens: &[Token]) -> Vec<Vec<u32>> {
     (0..tokens.len()).map(row).collect()
 }
 
-static TITLE: LazyLock<Characters> = LazyLock::new(|| Characters::of(r"\p{Lt}"));
-
-/// Python's `str.islower`: no upper or title case, and something lower.
-fn is_lower(text: &str) -> bool {
-    text.chars().any(char::is_lowercase)
-        && !text.chars().any(|c| c.is_uppercase() || TITLE.contains(c))
-}
-
-/// Python's `str.isupper`: no lower or title case, and something upper.
-fn is_upper(text: &str) -> bool {
-    text.chars().any(char::is_uppercase)
-        && !text.chars().any(|c| c.is_lowercase() || TITLE.contains(c))
-}
-
-/// Python's `str.istitle`: upper case only after what has no case, lower case
-/// only after what has.
-fn is_title(text: &str) -> bool {
-    let (mut after_cased, mut any) = (false, false);
-    for c in text.chars() {
-        let upper = c.is_uppercase() || TITLE.contains(c);
-        let lower = c.is_lowercase();
-        if upper && after_cased || lower && !after_cased {
-            return false;
-        }
-        after_cased = upper || lower;
-        any |= after_cased;
-    }
-    any
-}
-
-/// Python's `str.isdigit`: decimal digits and single digits in other dress,
-/// such as `²` and `①`.
-fn is_digit(text: &str) -> bool {
-    static DIGIT: LazyLock<Characters> = LazyLock::new(|| {
-        Characters::of(concat!(
-            r"[\p{Nd}\u{B2}\u{B3}\u{B9}\u{1369}-\u{1371}\u{19DA}\u{2070}\u{2074}-\u{2079}",
-            r"\u{2080}-\u{2089}\u{2460}-\u{2468}\u{2474}-\u{247C}\u{2488}-\u{2490}\u{24EA}",
-            r"\u{24F5}-\u{24FD}\u{24FF}\u{2776}-\u{277E}\u{2780}-\u{2788}\u{278A}-\u{2792}",
-            r"\u{10A40}-\u{10A43}\u{10E60}-\u{10E68}\u{11052}-\u{1105A}\u{1F100}-\u{1F10A}]"
-        ))
-    });
-    !text.is_empty() && text.chars().all(|c| DIGIT.contains(c))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn case_is_what_python_says() {
-        assert!(is_lower("a1") && is_lower("ªb") && !is_lower("1") && !is_lower("aB"));
-        assert!(is_upper("A-1") && !is_upper("Aǅ") && !is_upper("!"));
-        assert!(is_title("New-York") && is_title("ǅa") && is_title("A1B") && !is_title("McD"));
-        assert!(is_digit("12²") && is_digit("٣") && !is_digit("½") && !is_digit(""));
-    }
 
     #[test]
     fn an_unknown_function_is_named() {

@@ -1,6 +1,7 @@
 //! `RegexFeaturizer`: which patterns a token is part of.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -139,18 +140,32 @@ impl Fitted {
         rows
     }
 
-    /// Returns for each token whether it is part of a match, by pattern name. Of
-    /// patterns with the same name the last counts. `CRFEntityExtractor` reads
-    /// this.
-    pub fn token_patterns(&self, document: &Document) -> Vec<BTreeMap<String, bool>> {
-        let hits = self.hits(document, Attribute::Text);
-        let flags = hits.tokens.into_iter().map(|token| {
-            let patterns = self.patterns.iter().zip(0u32..);
-            patterns
-                .map(|(p, at)| (p.name.clone(), token.contains(&at)))
-                .collect()
-        });
-        flags.collect()
+    /// Puts into `marks` the names of the patterns that a row of `rows` has a 1
+    /// for, and takes out those that it has a 0 for: one set for each row of
+    /// `rows.sequence`. Of patterns with the same name the last counts.
+    /// `CRFEntityExtractor` reads this.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many sets as rows, or `rows` are of another featurizer.
+    pub fn mark(&self, rows: &FeatureRows, marks: &mut [BTreeSet<String>]) {
+        if self.patterns.is_empty() {
+            return;
+        }
+        assert_eq!(rows.sequence.rows(), marks.len());
+        assert_eq!(rows.sequence.cols(), self.patterns.len());
+        let named = self.patterns.iter().zip(0u32..);
+        let last: BTreeMap<&str, u32> = named.map(|(p, at)| (p.name.as_str(), at)).collect();
+        for (row, marks) in marks.iter_mut().enumerate() {
+            let (columns, _) = rows.sequence.row(row);
+            marks.retain(|name| !last.contains_key(name.as_str()));
+            for &column in columns {
+                let name = &self.patterns[column as usize].name;
+                if last.get(name.as_str()) == Some(&column) {
+                    marks.insert(name.clone());
+                }
+            }
+        }
     }
 
     fn hits(&self, document: &Document, attribute: Attribute) -> Hits {
@@ -221,7 +236,10 @@ mod tests {
         assert_eq!(rows.sequence.row(1).0, [1]);
         assert!(rows.sequence.row(2).0.is_empty());
         assert_eq!(rows.sentence.row(0).0, [1]);
-        assert!(fitted.token_patterns(&document)[1]["b"]);
+        let mut marks = vec![BTreeSet::from(["a".to_owned(), "c".to_owned()]); 3];
+        fitted.mark(&rows, &mut marks);
+        let marks: Vec<Vec<String>> = marks.into_iter().map(Vec::from_iter).collect();
+        assert_eq!(marks, [vec!["b", "c"], vec!["b", "c"], vec!["c"]]);
     }
 
     #[test]

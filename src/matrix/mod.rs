@@ -19,6 +19,7 @@ pub use functions::erf;
 pub use functions::exp;
 pub use functions::exp_f64;
 pub use functions::ln;
+pub use functions::ln_f64;
 pub use functions::sin_cos;
 pub use functions::tanh;
 pub use kept::Kept;

@@ -92,11 +92,11 @@ const fn trainable(known: Known) -> Known {
 
 /// Every component of Rasa 3.6, sorted by name.
 pub const COMPONENTS: &[Known] = &[
-    trainable(known(
+    built(trainable(known(
         "CRFEntityExtractor",
         &[Kind::EntityExtractor],
         TOKENS,
-    )),
+    ))),
     built(trainable(known(
         "CountVectorsFeaturizer",
         &[Kind::SparseFeaturizer],
@@ -130,11 +130,11 @@ pub const COMPONENTS: &[Known] = &[
         &[Kind::SparseFeaturizer],
         TOKENS,
     ))),
-    trainable(known(
+    built(trainable(known(
         "LogisticRegressionClassifier",
         &[Kind::IntentClassifier],
         FEATURES,
-    )),
+    ))),
     known(
         "MitieEntityExtractor",
         &[Kind::EntityExtractor],

@@ -1,6 +1,7 @@
 //! A message on its way through the pipeline, and what is said of it at the end.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -116,6 +117,9 @@ pub struct Message {
     pub text: String,
     /// The text's tokens; `None` before a tokenizer ran.
     pub document: Option<Document>,
+    /// The names of the regular expressions that match at each token of the text;
+    /// empty before a featurizer looked for them.
+    pub patterns: Vec<BTreeSet<String>>,
     /// Alias and features of the text for each featurizer, in pipeline order.
     pub features: Vec<(String, FeatureRows)>,
     /// The best intent; `None` before a classifier ran.

@@ -18,6 +18,8 @@ mod keyword;
 mod fallback;
 mod slash;
 pub mod diet;
+pub mod logistic;
+pub mod crf;
 pub mod selector;
 pub mod component;
 mod pipeline;

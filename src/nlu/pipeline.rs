@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 
 use super::component;
+use super::crf::CrfExtractor;
 use super::fallback::FallbackClassifier;
 use super::keyword::KeywordClassifier;
+use super::logistic::LogisticClassifier;
 use super::message::Message;
 use super::message::Parse;
 use super::regex_entities::RegexEntities;
@@ -29,8 +31,9 @@ use crate::tokenize::read_options;
 /// What a component learnt: contents by file name.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
-/// The file in which featurizers, `RegexEntityExtractor`, `EntitySynonymMapper`
-/// and `KeywordIntentClassifier` keep what they learnt: JSON of their types.
+/// The file in which featurizers, `RegexEntityExtractor`, `EntitySynonymMapper`,
+/// `KeywordIntentClassifier` and `CRFEntityExtractor` keep what they learnt: JSON
+/// of their types.
 pub const FITTED: &str = "fitted.json";
 
 /// A component that cannot be loaded.
@@ -93,6 +96,10 @@ pub enum LoadedComponent {
     Synonyms(Synonyms),
     /// `KeywordIntentClassifier`.
     Keyword(KeywordClassifier),
+    /// `LogisticRegressionClassifier`.
+    Logistic(Box<LogisticClassifier>),
+    /// `CRFEntityExtractor`.
+    Crf(Box<CrfExtractor>),
     /// `FallbackClassifier`.
     Fallback(FallbackClassifier),
     /// `DIETClassifier`.
@@ -133,6 +140,12 @@ impl LoadedComponent {
             "FallbackClassifier" => Self::Fallback(FallbackClassifier {
                 options: read_options(&component.options).map_err(wrong)?,
             }),
+            "CRFEntityExtractor" => Self::Crf(Box::new(fitted(name, files)?)),
+            "LogisticRegressionClassifier" => {
+                let options = read_options(&component.options).map_err(wrong)?;
+                let loaded = LogisticClassifier::load(options, files);
+                Self::Logistic(Box::new(loaded.map_err(broken)?))
+            }
             "DIETClassifier" => {
                 let loaded = diet::Classifier::load(&component.options, files);
                 Self::Diet(Box::new(loaded.map_err(broken)?))
@@ -156,6 +169,7 @@ impl LoadedComponent {
             }
             Self::Regex(alias, fitted) => {
                 add_features(message, alias, |texts| fitted.rows(texts, Attribute::Text));
+                mark_patterns(message, fitted);
             }
             Self::LexicalSyntactic(alias, fitted) => {
                 add_features(message, alias, |texts| fitted.rows(texts, Attribute::Text));
@@ -167,6 +181,8 @@ impl LoadedComponent {
             Self::Synonyms(synonyms) => synonyms.process(message),
             Self::Keyword(keyword) => keyword.process(message),
             Self::Fallback(fallback) => fallback.process(message),
+            Self::Logistic(classifier) => classifier.process(message),
+            Self::Crf(extractor) => extractor.process(message),
             Self::Diet(classifier) => classifier.process(message),
             Self::Selector(selector) => selector.process(message),
         }
@@ -189,6 +205,16 @@ fn add_features(message: &mut Message, alias: &str, rows: impl Fn(&[Document]) -
     if let Some(document) = &message.document {
         let rows = rows(std::slice::from_ref(document));
         message.features.push((alias.to_owned(), rows));
+    }
+}
+
+/// Notes which patterns match at which token, from the features just added.
+fn mark_patterns(message: &mut Message, fitted: &regex::Fitted) {
+    if let Some((_, rows)) = message.features.last() {
+        message
+            .patterns
+            .resize_with(rows.sequence.rows(), Default::default);
+        fitted.mark(rows, &mut message.patterns);
     }
 }
 

@@ -124,6 +124,24 @@ impl Crf {
         }
     }
 
+    /// Returns the probability of each tag at each token, `[T, L]`.
+    ///
+    /// # Panics
+    ///
+    /// If `logits` are not `[T, L]`.
+    pub fn marginals(&self, logits: &[f32]) -> Vec<f32> {
+        let count = logits.len() / self.tags;
+        if count == 0 {
+            return Vec::new();
+        }
+        let mut probabilities = self.learn(logits, &vec![0; count]).d_logits;
+        // The gradient is the probability less what is right.
+        for row in probabilities.chunks_exact_mut(self.tags) {
+            row[0] += 1.0;
+        }
+        probabilities
+    }
+
     /// Adds the gradient of `Σ factor · (−log-likelihood)` with respect to the
     /// transitions, lesson by lesson.
     ///

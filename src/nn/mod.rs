@@ -22,6 +22,7 @@ mod feed_forward;
 mod dot_loss;
 mod crf;
 mod batches;
+mod lbfgs;
 
 pub use attention::Attention;
 pub use attention::AttentionCache;
@@ -41,6 +42,9 @@ pub use dot_loss::Similarity;
 pub use dot_loss::scale_factors;
 pub use feed_forward::FeedForward;
 pub use feed_forward::FeedForwardCache;
+pub use lbfgs::Ended;
+pub use lbfgs::Iterate;
+pub use lbfgs::Lbfgs;
 pub use linear::Linear;
 pub use linear::LinearOptions;
 pub use norm::LayerNorm;

@@ -31,15 +31,12 @@ const INSTEAD: &[(&[&str], &str)] = &[
         &[
             "EmbeddingIntentClassifier",
             "SklearnIntentClassifier",
-            "LogisticRegressionClassifier",
             "MitieIntentClassifier",
-            "CRFEntityExtractor",
             "MitieEntityExtractor",
             "SpacyEntityExtractor",
             "intent_classifier_tensorflow_embedding",
             "intent_classifier_sklearn",
             "intent_classifier_mitie",
-            "ner_crf",
             "ner_mitie",
             "ner_spacy",
         ],
@@ -85,6 +82,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "leave it out, or find numbers and dates by patterns with `RegexEntityExtractor`",
     ),
     (&["ner_synonyms"], "`EntitySynonymMapper`"),
+    (&["ner_crf"], "`CRFEntityExtractor`"),
     (&["intent_classifier_keyword"], "`KeywordIntentClassifier`"),
 ];
 
@@ -98,12 +96,15 @@ pub fn instead(name: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::dialogue::BUILT_IN_POLICIES;
+    use crate::nlu::component::COMPONENTS;
 
     #[test]
     fn nothing_that_is_built_in_is_replaced() {
         for name in BUILT_IN_POLICIES {
             assert_eq!(instead(name), None, "{name}");
         }
-        assert_eq!(instead("DIETClassifier"), None);
+        for known in COMPONENTS.iter().filter(|known| known.is_built) {
+            assert_eq!(instead(known.name), None, "{}", known.name);
+        }
     }
 }

@@ -21,6 +21,7 @@ mod options;
 mod instead;
 mod memory;
 mod networks;
+mod linear;
 mod nlu;
 mod core;
 mod package;

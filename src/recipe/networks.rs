@@ -55,7 +55,10 @@ pub fn diet(
     let chosen = chosen(line, component, &options.featurizers)?;
     inputs.extend(rows_inputs(line, &chosen, Attribute::Text));
     inputs.extend(rows_inputs(line, &chosen, Attribute::Intent));
-    tell_too_little(line, component, &options);
+    if options.intent_classification {
+        let help = "set `intent_classification: false` to learn entities alone";
+        tell_too_little(line, component, help);
+    }
     let count = chosen.len();
     // Names of featurizers are not in the key: see `merged`.
     let task_options = diet::Options {
@@ -82,16 +85,14 @@ pub fn diet(
 }
 
 /// Tells beforehand what Rasa logs while training: that there is nothing to learn.
-fn tell_too_little(line: &mut Line<'_>, component: &Component, options: &diet::Options) {
-    if options.intent_classification && line.intent_count < 2 {
+pub fn tell_too_little(line: &mut Line<'_>, component: &Component, help: &str) {
+    if line.intent_count < 2 {
         let message = format!(
             "`{}` learns nothing: it takes two intents at least, and the data has {}",
             component.name, line.intent_count
         );
-        line.diagnostics.push(
-            Diagnostic::new("W110", component.place.clone(), message)
-                .help("set `intent_classification: false` to learn entities alone"),
-        );
+        let diagnostic = Diagnostic::new("W110", component.place.clone(), message);
+        line.diagnostics.push(diagnostic.help(help));
     }
 }
 
@@ -170,7 +171,7 @@ fn learn(
 
 /// The files of a network that had nothing to learn from: a model that is null,
 /// and no weights.
-fn untrained() -> Outputs {
+pub fn untrained() -> Outputs {
     let [model, weights] = diet::FILES;
     Outputs::from([
         (model.to_owned(), b"null\n".to_vec()),
@@ -243,7 +244,11 @@ fn parsed<O: serde::Serialize>(
 }
 
 /// The featurizers that a component uses: those it names, or all before it.
-fn chosen(line: &mut Line<'_>, component: &Component, aliases: &[String]) -> Option<Vec<usize>> {
+pub fn chosen(
+    line: &mut Line<'_>,
+    component: &Component,
+    aliases: &[String],
+) -> Option<Vec<usize>> {
     if aliases.is_empty() {
         return Some((0..line.featurizers.len()).collect());
     }
@@ -272,7 +277,7 @@ fn chosen(line: &mut Line<'_>, component: &Component, aliases: &[String]) -> Opt
     Some(chosen)
 }
 
-fn rows_inputs(line: &Line<'_>, chosen: &[usize], attribute: Attribute) -> Vec<Input> {
+pub fn rows_inputs(line: &Line<'_>, chosen: &[usize], attribute: Attribute) -> Vec<Input> {
     let input = |(place, index): (usize, &usize)| {
         let task = line.featurizers[*index].1;
         Input::output(rows_role(place, attribute), task, rows_output(attribute))
@@ -285,7 +290,7 @@ fn rows_role(place: usize, attribute: Attribute) -> String {
 }
 
 /// Reads the rows of all chosen featurizers and puts them side by side.
-fn rows(
+pub fn rows(
     context: &TaskContext<'_>,
     count: usize,
     attribute: Attribute,

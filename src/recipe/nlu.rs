@@ -54,6 +54,7 @@ use crate::recipe::Slices;
 use crate::recipe::Stage;
 use crate::recipe::builder::places_of;
 use crate::recipe::instead::instead;
+use crate::recipe::linear;
 use crate::recipe::networks;
 use crate::recipe::options::Written;
 use crate::tokenize::Attribute;
@@ -88,6 +89,8 @@ pub struct Line<'a> {
     pub tokenizer: Option<TaskId>,
     /// Featurizers so far, with their aliases.
     pub featurizers: Vec<(String, TaskId)>,
+    /// Tasks of the `RegexFeaturizer`s so far.
+    pub regexes: Vec<TaskId>,
     /// Distinct intents in the data.
     pub intent_count: usize,
     /// What is wrong with the configuration.
@@ -135,6 +138,7 @@ pub fn tasks(
         slices,
         tokenizer: None,
         featurizers: Vec::new(),
+        regexes: Vec::new(),
         intent_count: intents.len(),
         diagnostics,
     };
@@ -171,6 +175,8 @@ impl Line<'_> {
                 let options: FallbackOptions = self.read(component)?;
                 Some(entry(component, &options, &[]))
             }
+            "CRFEntityExtractor" => linear::crf(self, place, component),
+            "LogisticRegressionClassifier" => linear::logistic(self, place, component),
             "DIETClassifier" => networks::diet(self, place, ordinal, component),
             _ => networks::selector(self, place, ordinal, component),
         }
@@ -263,7 +269,10 @@ impl Line<'_> {
         };
         let version = ("nlu.featurize.regex", REGEX_FEATURIZER_VERSION);
         let rows = regex::Fitted::rows;
-        self.featurizer(place, component, &options, version, patterns, learn, rows)
+        let entry = self.featurizer(place, component, &options, version, patterns, learn, rows)?;
+        let (_, task) = self.featurizers.last()?;
+        self.regexes.push(*task);
+        Some(entry)
     }
 
     fn lexical_featurizer(
@@ -440,7 +449,7 @@ pub fn rows_output(attribute: Attribute) -> String {
 }
 
 /// Returns what a component says of itself in the archive.
-fn entry<O: Serialize>(component: &Component, options: &O, files: &[String]) -> ComponentEntry {
+pub fn entry<O: Serialize>(component: &Component, options: &O, files: &[String]) -> ComponentEntry {
     ComponentEntry {
         name: component.name.clone(),
         options: options_map(options),

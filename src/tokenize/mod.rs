@@ -11,6 +11,7 @@
 mod characters;
 mod document;
 mod options;
+pub mod python_case;
 mod python_regex;
 mod python_syntax;
 mod token;

@@ -25,6 +25,8 @@ pipeline:
   analyzer: char_wb
   min_ngram: 1
   max_ngram: 3
+- name: LogisticRegressionClassifier
+- name: CRFEntityExtractor
 - name: DIETClassifier
   epochs: 3
   transformer_size: 32

@@ -42,3 +42,4 @@ mod displays;
 mod watch;
 mod validate;
 mod determinism;
+mod linear_models;

@@ -1,0 +1,209 @@
+//! The tasks of the linear models: logistic regression and conditional random
+//! fields.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use serde_json::json;
+
+use crate::archive::ComponentEntry;
+use crate::data::Component;
+use crate::engine::Input;
+use crate::engine::Outputs;
+use crate::engine::TaskContext;
+use crate::engine::TaskError;
+use crate::engine::Turn;
+use crate::features::FeatureRows;
+use crate::features::regex;
+use crate::nlu::FITTED;
+use crate::nlu::TagKind;
+use crate::nlu::TagSet;
+use crate::nlu::crf;
+use crate::nlu::crf::CrfExtractor;
+use crate::nlu::crf::CrfOptions;
+use crate::nlu::crf::Sentence;
+use crate::nlu::diet::FILES;
+use crate::nlu::logistic;
+use crate::nlu::logistic::LogisticData;
+use crate::nlu::logistic::LogisticOptions;
+use crate::recipe::Annotated;
+use crate::recipe::Draft;
+use crate::recipe::Messages;
+use crate::recipe::Stage;
+use crate::recipe::builder::places_of;
+use crate::recipe::networks::chosen;
+use crate::recipe::networks::rows;
+use crate::recipe::networks::rows_inputs;
+use crate::recipe::networks::tell_too_little;
+use crate::recipe::networks::untrained;
+use crate::recipe::nlu::Line;
+use crate::recipe::nlu::decoded;
+use crate::recipe::nlu::json_bytes;
+use crate::recipe::nlu::options_map;
+use crate::recipe::nlu::rows_output;
+use crate::recipe::options::Written;
+use crate::tokenize::Attribute;
+use crate::tokenize::Document;
+
+/// Algorithm versions: raised when the output for the same input changes.
+const LOGISTIC_VERSION: u32 = 1;
+const CRF_VERSION: u32 = 1;
+
+/// Adds a `LogisticRegressionClassifier`.
+pub fn logistic(
+    line: &mut Line<'_>,
+    place: usize,
+    component: &Component,
+) -> Option<ComponentEntry> {
+    let options: LogisticOptions = line.read(component)?;
+    if let Err(error) = options.check() {
+        Written(component).wrong_option(&error, line.diagnostics);
+        return None;
+    }
+    let chosen = chosen(line, component, &options.featurizers)?;
+    tell_too_little(line, component, "add examples of a second intent");
+    let mut inputs = vec![Input::leaf("messages", line.slices.messages.clone())];
+    inputs.extend(rows_inputs(line, &chosen, Attribute::Text));
+    let (task_options, count) = (options.clone(), chosen.len());
+    let run = move |context: &TaskContext<'_>| {
+        let examples = context.value::<Messages>("messages")?.examples();
+        let data = LogisticData::new(examples, &rows(context, count, Attribute::Text)?);
+        let model = logistic::fit(&task_options, &data, &mut |step| {
+            shown(context, step.done, step.most, step.loss)
+        });
+        match model {
+            Some(model) => Ok(model.to_files()),
+            None if context.is_cancelled() => Err(TaskError::Cancelled),
+            None => Ok(untrained()),
+        }
+    };
+    let mut all = options_map(&options);
+    // Neither reaches the weights, and which featurizers are chosen is in the inputs.
+    for name in ["featurizers", "ranking_length", "random_state", "solver"] {
+        all.remove(name);
+    }
+    let task = line.builder.add(Draft {
+        name: format!("nlu.{place}.{}", component.name),
+        stage: Stage::TrainNlu,
+        kind: "nlu.logistic",
+        version: LOGISTIC_VERSION,
+        options: json!(all),
+        inputs,
+        turn: Turn::Long,
+        places: places_of(component),
+        run: Box::new(run),
+    });
+    Some(line.packed(place, component, &options, task, &FILES))
+}
+
+/// Adds a `CRFEntityExtractor`.
+pub fn crf(line: &mut Line<'_>, place: usize, component: &Component) -> Option<ComponentEntry> {
+    let options: CrfOptions = line.read(component)?;
+    if let Err(error) = options.check() {
+        Written(component).wrong_option(&error, line.diagnostics);
+        return None;
+    }
+    let mut inputs = vec![
+        Input::leaf("annotated", line.slices.annotated.clone()),
+        Input::output("texts", line.tokenizer?, "texts"),
+    ];
+    let regexes = match options.reads_patterns() {
+        true => line.regexes.clone(),
+        false => Vec::new(),
+    };
+    for (at, task) in regexes.iter().enumerate() {
+        let rows = rows_output(Attribute::Text);
+        inputs.push(Input::output(patterns_role(at), *task, FITTED));
+        inputs.push(Input::output(matches_role(at), *task, rows));
+    }
+    let (task_options, count) = (options.clone(), regexes.len());
+    let run = move |context: &TaskContext<'_>| learn_tags(context, &task_options, count);
+    let task = line.builder.add(Draft {
+        name: format!("nlu.{place}.{}", component.name),
+        stage: Stage::TrainNlu,
+        kind: "nlu.crf",
+        version: CRF_VERSION,
+        options: json!(options),
+        inputs,
+        turn: Turn::Long,
+        places: places_of(component),
+        run: Box::new(run),
+    });
+    Some(line.packed(place, component, &options, task, &[FITTED]))
+}
+
+fn patterns_role(at: usize) -> String {
+    format!("patterns {at}")
+}
+
+fn matches_role(at: usize) -> String {
+    format!("matches {at} of text")
+}
+
+/// Learns entities, roles and groups, as far as the examples have them.
+fn learn_tags(
+    context: &TaskContext<'_>,
+    options: &CrfOptions,
+    regexes: usize,
+) -> Result<Outputs, TaskError> {
+    let examples = context.value::<Annotated>("annotated")?.examples();
+    let documents: Vec<Document> = decoded(context, "texts")?;
+    let marks = marks(context, &documents, regexes)?;
+    let mut start = 0;
+    let mut sentences = Vec::with_capacity(examples.len());
+    for (example, document) in examples.iter().zip(&documents) {
+        let tokens = document.tokens(Attribute::Text);
+        let sentence = Sentence {
+            tokens,
+            patterns: marks.get(start..start + tokens.len()).unwrap_or_default(),
+            entity_tags: &[],
+        };
+        start += tokens.len();
+        sentences.push((sentence, &example.entities[..]));
+    }
+    let sets = TagKind::ALL.map(|kind| TagSet::of(examples, kind, options.tagging()));
+    let sets: Vec<TagSet> = sets
+        .into_iter()
+        .filter(|set| !set.labels().is_empty())
+        .collect();
+    let taggers = crf::fit(options, &sets, &sentences, &mut |step| {
+        shown(context, step.done, step.most, step.loss)
+    });
+    let taggers = taggers
+        .map_err(TaskError::failed)?
+        .ok_or(TaskError::Cancelled)?;
+    let fitted = json_bytes(&CrfExtractor::new(options.clone(), taggers))?;
+    Ok(Outputs::from([(FITTED.to_owned(), fitted)]))
+}
+
+/// Returns the patterns that match at each token of all texts, end to end; empty
+/// without featurizers that look for them.
+fn marks(
+    context: &TaskContext<'_>,
+    documents: &[Document],
+    regexes: usize,
+) -> Result<Vec<BTreeSet<String>>, TaskError> {
+    if regexes == 0 {
+        return Ok(Vec::new());
+    }
+    let tokens = documents
+        .iter()
+        .map(|document| document.tokens(Attribute::Text).len());
+    let mut marks = vec![BTreeSet::new(); tokens.sum()];
+    for at in 0..regexes {
+        let fitted: regex::Fitted = decoded(context, &patterns_role(at))?;
+        let bytes = context.bytes(&matches_role(at))?;
+        let rows = FeatureRows::from_bytes(bytes).map_err(TaskError::failed)?;
+        fitted.mark(&rows, &mut marks);
+    }
+    Ok(marks)
+}
+
+/// Shows a step, and stops when the run is to stop.
+fn shown(context: &TaskContext<'_>, done: usize, most: usize, loss: f64) -> ControlFlow<()> {
+    context.progress(done as u64, most as u64, &format!("loss {loss:.3}"));
+    match context.is_cancelled() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}
