@@ -70,7 +70,11 @@ impl Place {
         }
         let list: String = files.iter().map(|path| format!("{path}\n")).collect();
         fs::write(root.join("files.txt"), list).unwrap();
-        fs::write(root.join("tabella.yml"), "assistants: [bots/*]\n").unwrap();
+        fs::write(
+            root.join("tabella.yml"),
+            "version: 1\nassistants: [bots/*]\n",
+        )
+        .unwrap();
         fs::write(root.join("build.ninja"), ninja_file(&files)).unwrap();
         let place = Self { folder, root };
         let begin = Instant::now();
