@@ -1,7 +1,9 @@
 //! What is said of a token and its neighbours, as names.
 //!
 //! A name is what python-crfsuite makes of Rasa's features: `0:title` for a truth
-//! and `-1:low:hello` for a text, with the place in the window before it.
+//! and `-1:low:hello` for a text, with the place in the window before it. A truth
+//! that does not hold is an attribute of weight 0 there: it says nothing, but the
+//! pair of it and the right tag is learnt.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -96,8 +98,20 @@ impl Window {
         Ok(Self { places })
     }
 
-    /// Gives `take` the name of everything that holds for the token `at`.
-    pub fn attributes(&self, sentence: Sentence<'_>, at: usize, take: &mut dyn FnMut(&str)) {
+    /// Returns the places whose neighbour of the token `at` is in the sentence.
+    pub fn places(&self, sentence: Sentence<'_>, at: usize) -> impl Iterator<Item = usize> {
+        let (middle, count) = (self.places.len() / 2, sentence.tokens.len());
+        (0..self.places.len()).filter(move |place| (middle..middle + count).contains(&(at + place)))
+    }
+
+    /// Gives `take` the name of everything that holds for the token `at`; for a
+    /// truth, which might not hold, with its place.
+    pub fn attributes(
+        &self,
+        sentence: Sentence<'_>,
+        at: usize,
+        take: &mut dyn FnMut(&str, Option<usize>),
+    ) {
         let middle = self.places.len() / 2;
         let mut name = String::new();
         let (mut is_first, mut is_last) = (false, false);
@@ -117,19 +131,19 @@ impl Window {
             for (function_name, function) in functions {
                 name.truncate(start);
                 name.push_str(function_name);
-                function.attributes(sentence, token, &mut name, take);
+                function.attributes(sentence, (token, place), &mut name, take);
             }
             if let Some(tag) = sentence.entity_tags.get(token) {
                 name.truncate(start);
                 let _ = write!(name, "entity:{tag}");
-                take(&name);
+                take(&name, None);
             }
         }
         if is_first {
-            take("BOS");
+            take("BOS", None);
         }
         if is_last {
-            take("EOS");
+            take("EOS", None);
         }
     }
 }
@@ -140,22 +154,22 @@ impl Function {
     fn attributes(
         self,
         sentence: Sentence<'_>,
-        token: usize,
+        (token, place): (usize, usize),
         name: &mut String,
-        take: &mut dyn FnMut(&str),
+        take: &mut dyn FnMut(&str, Option<usize>),
     ) {
         let text = &sentence.tokens[token].text;
         let value = match self {
-            Self::Title if python_case::is_title(text) => return take(name),
-            Self::Upper if python_case::is_upper(text) => return take(name),
-            Self::Digit if python_case::is_digit(text) => return take(name),
+            Self::Title if python_case::is_title(text) => return take(name, Some(place)),
+            Self::Upper if python_case::is_upper(text) => return take(name, Some(place)),
+            Self::Digit if python_case::is_digit(text) => return take(name, Some(place)),
             Self::Title | Self::Upper | Self::Digit => return,
             Self::Pattern => {
                 let end = name.len();
                 for pattern in sentence.patterns.get(token).into_iter().flatten() {
                     name.truncate(end);
                     let _ = write!(name, ":{pattern}");
-                    take(name);
+                    take(name, Some(place));
                 }
                 return;
             }
@@ -166,7 +180,7 @@ impl Function {
         };
         name.push(':');
         name.push_str(value);
-        take(name);
+        take(name, None);
     }
 }
 
@@ -180,7 +194,7 @@ mod tests {
         let features: Vec<Vec<String>> = features.iter().map(names).collect();
         let window = Window::new(&features).unwrap();
         let mut said = Vec::new();
-        window.attributes(sentence, at, &mut |name| said.push(name.to_owned()));
+        window.attributes(sentence, at, &mut |name, _| said.push(name.to_owned()));
         said
     }
 

@@ -76,7 +76,8 @@ pub(super) struct Data {
     pub attributes: Lists,
     /// The tokens with each attribute.
     pub tokens: Lists,
-    /// The labels that occur with each attribute: one weight for each.
+    /// The labels that occur with each attribute, whether it holds or not: one
+    /// weight for each.
     pub pairs: Lists,
 }
 
@@ -87,36 +88,42 @@ impl Data {
         window: &Window,
         sentences: impl Iterator<Item = (Sentence<'a>, Vec<u32>)>,
     ) -> Self {
-        let mut known: HashMap<String, u32> = HashMap::new();
+        let mut known = HashMap::new();
         let mut attributes = Lists::new();
+        let mut places: Vec<Vec<u32>> = Vec::new();
         let (mut starts, mut right) = (vec![0], Vec::new());
         for (sentence, ids) in sentences {
             if ids.is_empty() {
                 continue;
             }
-            for at in 0..ids.len() {
-                window.attributes(sentence, at, &mut |name| {
-                    let next = known.len() as u32;
-                    let id = match known.get(name) {
-                        Some(id) => *id,
-                        None => *known.entry(name.to_owned()).or_insert(next),
-                    };
-                    attributes.items.push(id);
+            for (at, id) in ids.iter().enumerate() {
+                window.attributes(sentence, at, &mut |name, truth| {
+                    attributes.items.push(number(&mut known, name, truth));
                 });
                 attributes.end_list();
+                for place in window.places(sentence, at) {
+                    places.resize_with(places.len().max(place + 1), Vec::new);
+                    if places[place].binary_search(id).is_err() {
+                        places[place].push(*id);
+                        places[place].sort_unstable();
+                    }
+                }
             }
             right.extend(ids);
             starts.push(right.len());
         }
-        let names = in_order(known, &mut attributes);
+        let (names, truths) = in_order(known, &mut attributes);
         let mut labels = right.clone();
         labels.sort_unstable();
         labels.dedup();
-        for id in &mut right {
-            *id = labels.partition_point(|label| label < id) as u32;
-        }
+        let label = |id: &mut u32| *id = labels.partition_point(|label| label < id) as u32;
+        right.iter_mut().for_each(label);
+        places.iter_mut().flatten().for_each(label);
         let tokens = attributes.transposed(names.len());
-        let pairs = pairs(&tokens, &right);
+        let truths = truths
+            .iter()
+            .map(|place| place.map(|place| &places[place][..]));
+        let pairs = pairs(&tokens, &right, truths);
         Self {
             tags,
             labels,
@@ -130,36 +137,57 @@ impl Data {
     }
 }
 
-/// Renumbers attributes so that their names ascend; returns the names.
-fn in_order(known: HashMap<String, u32>, attributes: &mut Lists) -> Vec<String> {
-    let mut names: Vec<(String, u32)> = known.into_iter().collect();
-    names.sort_unstable();
-    let mut place = vec![0; names.len()];
-    for (at, (_, id)) in names.iter().enumerate() {
-        place[*id as usize] = at as u32;
+/// Numbers of attributes by name, with the place of those that are truths.
+type Known = HashMap<String, (u32, Option<usize>)>;
+
+fn number(known: &mut Known, name: &str, truth: Option<usize>) -> u32 {
+    if let Some((number, _)) = known.get(name) {
+        return *number;
     }
-    attributes
-        .items
-        .iter_mut()
-        .for_each(|id| *id = place[*id as usize]);
+    let next = known.len() as u32;
+    known.insert(name.to_owned(), (next, truth));
+    next
+}
+
+/// Renumbers attributes so that their names ascend; returns the names, and the
+/// places of those that are truths.
+fn in_order(known: Known, attributes: &mut Lists) -> (Vec<String>, Vec<Option<usize>>) {
+    let mut known: Vec<(String, (u32, Option<usize>))> = known.into_iter().collect();
+    known.sort_unstable();
+    let mut new = vec![0; known.len()];
+    for (at, (_, (number, _))) in known.iter().enumerate() {
+        new[*number as usize] = at as u32;
+    }
+    let items = attributes.items.iter_mut();
+    items.for_each(|number| *number = new[*number as usize]);
     for token in 0..attributes.count() {
         let range = attributes.range(token);
         attributes.items[range].sort_unstable();
     }
-    names.into_iter().map(|(name, _)| name).collect()
+    known
+        .into_iter()
+        .map(|(name, (_, truth))| (name, truth))
+        .unzip()
 }
 
-fn pairs(tokens: &Lists, right: &[u32]) -> Lists {
+/// Returns the labels of the tokens with each attribute; for a truth, of the
+/// tokens of which it could hold.
+fn pairs<'p>(
+    tokens: &Lists,
+    right: &[u32],
+    truths: impl Iterator<Item = Option<&'p [u32]>>,
+) -> Lists {
     let mut pairs = Lists::new();
     let mut labels = Vec::new();
-    for attribute in 0..tokens.count() {
+    for (attribute, truth) in truths.enumerate() {
         labels.clear();
-        labels.extend(
-            tokens
-                .of(attribute)
-                .iter()
-                .map(|&token| right[token as usize]),
-        );
+        match truth {
+            Some(all) => labels.extend(all),
+            None => {
+                let tokens = tokens.of(attribute).iter();
+                labels.extend(tokens.map(|&token| right[token as usize]));
+            }
+        }
         labels.sort_unstable();
         labels.dedup();
         pairs.items.extend(&labels);

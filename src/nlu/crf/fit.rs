@@ -18,18 +18,12 @@ use crate::nn::Iterate;
 use crate::nn::Lbfgs;
 use crate::tokenize::OptionError;
 
-/// CRFsuite's defaults: steps that the search remembers, and how small the
-/// gradient must be beside the weights.
+/// CRFsuite's defaults: steps that the search remembers; how small the gradient
+/// must be beside the weights; how little the loss may improve over a period.
 const MEMORY: usize = 6;
 const FLAT: f64 = 1e-5;
-
-/// The search also ends when so many steps improve the loss by less than this
-/// share.
-///
-/// Differs from Rasa: CRFsuite's share of 10⁻⁵ would end it where confidences are
-/// still off by a hundredth.
 const PERIOD: usize = 10;
-const LEAST_IMPROVEMENT: f64 = 1e-7;
+const LEAST_IMPROVEMENT: f64 = 1e-5;
 
 /// Into at most so many pieces sentences and weights are cut: by their number
 /// alone, so that the threads cannot change a sum.
@@ -421,7 +415,7 @@ mod tests {
             for ((tag, confidence), (want_tag, want)) in tags.iter().zip(confidences).zip(want) {
                 assert_eq!(tag, want_tag);
                 assert!(
-                    (confidence - want).abs() < 2e-3,
+                    (confidence - want).abs() < 5e-4,
                     "{at} {tag}: {confidence} {want}"
                 );
             }

@@ -130,7 +130,7 @@ impl Tagger {
         }
         let mut logits = vec![0.0; sentence.tokens.len() * count];
         for (at, row) in logits.chunks_exact_mut(count).enumerate() {
-            window.attributes(sentence, at, &mut |name| {
+            window.attributes(sentence, at, &mut |name, _| {
                 for &(label, weight) in self.stored.attributes.get(name).into_iter().flatten() {
                     row[label as usize] += weight;
                 }
