@@ -77,7 +77,7 @@ impl Exit {
             | TrainError::NoStories
             | TrainError::NoDomain => Exit::NoInput,
             TrainError::Task { is_bug: true, .. } => Exit::Internal,
-            TrainError::Tasks { failed, .. } if failed.first().is_some_and(|one| one.is_bug) => {
+            TrainError::Tasks { failed, .. } if failed.iter().any(|one| one.is_bug) => {
                 Exit::Internal
             }
             TrainError::Task { .. } | TrainError::Tasks { .. } | TrainError::Load { .. } => {
@@ -180,4 +180,27 @@ fn io_kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
         cause = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::FailedTask;
+
+    #[test]
+    fn a_bug_in_any_of_the_tasks_that_failed_is_a_bug() {
+        let tasks = |bugs: &[bool]| {
+            let failed = bugs.iter().map(|is_bug| FailedTask {
+                task: "nlu.0.WhitespaceTokenizer".to_owned(),
+                message: "x".to_owned(),
+                is_bug: *is_bug,
+            });
+            Exit::after(&TrainError::Tasks {
+                failed: failed.collect(),
+                skipped: Vec::new(),
+            })
+        };
+        assert_eq!(tasks(&[false, true]), Exit::Internal);
+        assert_eq!(tasks(&[false, false]), Exit::BadInput);
+    }
 }
