@@ -290,7 +290,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E708", "a workspace has no assistants"),
     ("E709", "two variants of an assistant have the same name"),
     ("E710", "a name cannot be that of an assistant or variant"),
-    ("E711", "two assistants write their models to one place"),
+    ("E711", "two assistants write their models to one folder"),
 ];
 
 /// Codes of remarks on style: nothing is wrong with the model that is trained.

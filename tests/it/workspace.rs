@@ -151,7 +151,7 @@ assistants:
               config shared/light.yml
               domain bots/plum/domain.yml
               data bots/plum/data
-              out bots/plum/out/plum@only.tar.gz
+              out bots/plum/out/only/plum.tar.gz
         "#]],
     );
 }
@@ -199,7 +199,7 @@ assistants:
                = note: `shared/light.yml` and `bots/light.yml`
                = help: name them: `config: {small: one.yml, large: another.yml}`
 
-            error[E711]: `fig` and `kiwi` write their models to the same place, `more/models`
+            error[E711]: `fig` and `kiwi` write their models to the same folder, `more/models`
               ──▶ tabella.yml:8:3
                │
              8 │ - {path: more/kiwi, config: ../../shared/light.yml, out: ../models}

@@ -135,18 +135,20 @@ impl Reader<'_> {
         self.reading.diagnostics.push(about);
     }
 
-    /// Refuses two members that write their models to one place.
+    /// Refuses two members that write their models to one folder: `latest.json`
+    /// there names the model of one.
     fn check_outputs(&mut self, members: &[Member]) {
         let mut known: HashMap<&Path, &Member> = HashMap::new();
         for member in members {
-            let Some(first) = known.insert(&member.out, member) else {
+            let folder = folder_of(&member.out);
+            let Some(first) = known.insert(folder, member) else {
                 continue;
             };
             let what = format!(
-                "`{}` and `{}` write their models to the same place, `{}`",
+                "`{}` and `{}` write their models to the same folder, `{}`",
                 first.name,
                 member.name,
-                member.out.display()
+                folder.display()
             );
             let about = Diagnostic::new("E711", member.place.clone(), what)
                 .help("give one of them another `out`");
@@ -166,13 +168,23 @@ fn variant(member: &Member, config: &NamedConfig) -> Member {
     }
 }
 
-/// Returns where the models of a variant go: to a folder of its own, or beside
-/// the assistant's archive.
+/// Returns where the models of a variant go: to a folder of its own, below the
+/// assistant's.
 fn out_of(out: &Path, variant: &str) -> PathBuf {
-    let file = out.file_name().unwrap_or_default().to_string_lossy();
-    match file.strip_suffix(ARCHIVE) {
-        Some(stem) => out.with_file_name(format!("{stem}{MARK}{variant}{ARCHIVE}")),
-        None => out.join(variant),
+    let folder = folder_of(out);
+    match out.strip_prefix(folder) {
+        Ok(archive) if folder != out => folder.join(variant).join(archive),
+        _ => out.join(variant),
+    }
+}
+
+/// Returns the folder that models are written to, by the path of an archive in it
+/// or its own.
+fn folder_of(out: &Path) -> &Path {
+    let name = out.file_name().unwrap_or_default().to_string_lossy();
+    match (name.ends_with(ARCHIVE), out.parent()) {
+        (true, Some(folder)) => folder,
+        _ => out,
     }
 }
 
@@ -208,6 +220,6 @@ mod tests {
     fn each_variant_has_a_place_of_its_own() {
         let out = |path: &str| out_of(Path::new(path), "small");
         assert_eq!(out("bots/a/models"), Path::new("bots/a/models/small"));
-        assert_eq!(out("models/a.tar.gz"), Path::new("models/a@small.tar.gz"));
+        assert_eq!(out("models/a.tar.gz"), Path::new("models/small/a.tar.gz"));
     }
 }
