@@ -57,6 +57,10 @@ pub fn run(arguments: &TrainArguments) -> Exit {
     if arguments.members.are_given() {
         return workspace::train(arguments);
     }
+    if arguments.fail_fast {
+        let what = "`--fail-fast` is about several assistants: name them, or give `--all`";
+        return workspace::refuse(&arguments.place, what);
+    }
     let screen = Arc::new(Screen::new(arguments.place.quiet));
     let project = &arguments.place.project;
     let displays = match Displays::open(&arguments.run, project, Arc::clone(&screen)) {

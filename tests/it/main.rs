@@ -27,6 +27,7 @@ mod project_schemas;
 mod witness;
 mod workspace;
 mod workspace_commands;
+mod affected;
 mod convert;
 mod data_split;
 mod data_commands;

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -30,7 +29,7 @@ use tempfile::TempDir;
 
 use crate::json_schema::Schema;
 
-const SMALL: &str = "\
+pub const SMALL: &str = "\
 language: en
 pipeline:
 - name: WhitespaceTokenizer
@@ -54,7 +53,7 @@ nlu:
     - see you
 ";
 
-const DOMAIN: &str = "\
+pub const DOMAIN: &str = "\
 intents: [greet, bye]
 responses:
   utter_greet: [{text: hi}]
@@ -63,7 +62,7 @@ responses:
 
 /// Two assistants that share domain, config and NLU data, and differ in their
 /// stories; and one that stands alone.
-const WORKSPACE: &str = "\
+pub const WORKSPACE: &str = "\
 version: 1
 domain: shared/domain.yml
 data: shared/nlu.yml
@@ -72,20 +71,20 @@ assistants: [bots/*]
 ";
 
 /// A workspace in a folder of its own, with a cache beside it.
-struct Place {
-    folder: TempDir,
+pub struct Place {
+    pub folder: TempDir,
 }
 
 /// What a run printed and how it ended.
 #[derive(Debug)]
-struct Run {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub struct Run {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 impl Place {
-    fn new(workspace: &str) -> Self {
+    pub fn new(workspace: &str) -> Self {
         let place = Self {
             folder: TempDir::new().unwrap(),
         };
@@ -103,28 +102,28 @@ impl Place {
         place
     }
 
-    fn root(&self) -> PathBuf {
+    pub fn root(&self) -> PathBuf {
         self.folder.path().join("ws")
     }
 
-    fn path(&self, path: &str) -> PathBuf {
+    pub fn path(&self, path: &str) -> PathBuf {
         self.root().join(path)
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub fn write(&self, path: &str, text: &str) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    fn replace(&self, path: &str, old: &str, new: &str) {
+    pub fn replace(&self, path: &str, old: &str, new: &str) {
         let text = fs::read_to_string(self.path(path)).unwrap();
         assert!(text.contains(old), "`{old}` in {text}");
         self.write(path, &text.replace(old, new));
     }
 
     /// The program, with nothing of this process's surroundings but `PATH`.
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tabella"));
         command
             .args(arguments)
@@ -136,11 +135,11 @@ impl Place {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Run {
+    pub fn run(&self, arguments: &[&str]) -> Run {
         Run::of(self.command(arguments).output().unwrap())
     }
 
-    fn run_in(&self, folder: &str, arguments: &[&str]) -> Run {
+    pub fn run_in(&self, folder: &str, arguments: &[&str]) -> Run {
         let mut command = self.command(arguments);
         Run::of(command.current_dir(self.path(folder)).output().unwrap())
     }
@@ -179,7 +178,7 @@ impl Place {
 }
 
 impl Run {
-    fn of(output: Output) -> Self {
+    pub fn of(output: Output) -> Self {
         Self {
             code: output.status.code(),
             out: String::from_utf8(output.stdout).unwrap(),
@@ -188,26 +187,26 @@ impl Run {
     }
 
     #[track_caller]
-    fn ends(self, code: i32) -> Self {
+    pub fn ends(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
         self
     }
 
     #[track_caller]
-    fn says(self, piece: &str) -> Self {
+    pub fn says(self, piece: &str) -> Self {
         assert!(self.err.contains(piece), "`{piece}` in {}", self.err);
         self
     }
 
     /// Standard output, with times and names of archives replaced.
     #[track_caller]
-    fn prints(self, want: Expect) -> Self {
+    pub fn prints(self, want: Expect) -> Self {
         want.assert_eq(&masked(&self.out));
         self
     }
 
     #[track_caller]
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
@@ -399,6 +398,10 @@ fn words_that_mean_nobody_end_with_64_and_name_who_was_meant() {
         .run(&["train", "--workspace", "tabella.yml"])
         .ends(64)
         .says("needs names");
+    place
+        .run(&["train", "--fail-fast"])
+        .ends(64)
+        .says("`--fail-fast` is about several assistants");
     assert!(!place.path("bots/lemon/models").exists());
 }
 
@@ -423,6 +426,14 @@ fn a_workspace_that_is_not_there_ends_with_66_and_a_wrong_one_with_65() {
         .ends(65)
         .says("tabella.yml:5:45")
         .says("E711");
+    // Two names in one folder have one `latest.json`.
+    for (old, new) in [
+        ("lemon, out: ../m", "lemon, out: ../m/a.tar.gz"),
+        ("plum, out: ../m}", "plum, out: ../m/b.tar.gz}"),
+    ] {
+        place.replace("tabella.yml", old, new);
+        place.run(&["train", "--all"]).ends(65).says("E711");
+    }
     assert!(!place.folder.path().join("cache").exists());
 }
 
@@ -555,324 +566,4 @@ fn the_cache_that_the_workspace_names_is_used_unless_another_is_given() {
     assert!(place.path(".kept/results.db").is_file());
     place.run(&["train", "--all", "--quiet"]).ends(0);
     assert!(Path::new(&place.folder.path().join("cache/results.db")).is_file());
-}
-
-/// A workspace in a repository of git with one commit.
-fn repository(workspace: &str) -> Place {
-    let place = Place::new(workspace);
-    place.write(".gitignore", "models/\n");
-    place.git(&["init", "--quiet"]);
-    place.git(&["config", "user.email", "a@b.c"]);
-    place.git(&["config", "user.name", "a"]);
-    place.commit();
-    place
-}
-
-impl Place {
-    #[track_caller]
-    fn git(&self, arguments: &[&str]) {
-        let mut git = Command::new("git");
-        let output = git.arg("-C").arg(self.root()).args(arguments).output();
-        let output = output.unwrap();
-        assert!(output.status.success(), "{output:?}");
-    }
-
-    fn commit(&self) {
-        self.git(&["add", "--all"]);
-        self.git(&["commit", "--quiet", "--message", "x"]);
-    }
-
-    /// The names of assistants that are affected since the last commit.
-    #[track_caller]
-    fn affected(&self) -> String {
-        self.affected_with(&["--since", "HEAD"])
-    }
-
-    #[track_caller]
-    fn affected_with(&self, arguments: &[&str]) -> String {
-        let run = self
-            .run(&[&["status", "--quiet"], arguments].concat())
-            .ends(0);
-        run.out.trim_end().replace('\n', " ")
-    }
-
-    /// Changes something, looks who is affected, and takes the change back.
-    #[track_caller]
-    fn check_affected(&self, what: &str, change: impl Fn(&Self), want: &str) {
-        change(self);
-        assert_eq!(self.affected(), want, "{what}");
-        self.git(&["reset", "--quiet", "--hard"]);
-        self.git(&["clean", "--quiet", "-d", "--force"]);
-        assert_eq!(self.affected(), "", "after {what}");
-    }
-}
-
-#[test]
-fn an_assistant_is_affected_by_what_it_reads() {
-    let place = repository(WORKSPACE);
-    place.write("bots/lemon/data/table.txt", "one\n");
-    place.write(
-        "bots/lemon/data/nlu.yml",
-        "nlu:\n- lookup: kind\n  examples: |\n    - data/table.txt\n- lookup: size\n  examples: |\n    - data/none.txt\n",
-    );
-    place.write("bots/plum/data/old.yml", "stories: []\n");
-    place.write("README.md", "x\n");
-    place.commit();
-    let remove =
-        |path: &'static str| move |place: &Place| fs::remove_file(place.path(path)).unwrap();
-    let write = |path: &'static str| move |place: &Place| place.write(path, "stories: []\n");
-    let rename = |from: &'static str, to: &'static str| {
-        move |place: &Place| fs::rename(place.path(from), place.path(to)).unwrap()
-    };
-    for (what, change, want) in [
-        (
-            "a shared config",
-            &write("shared/small.yml") as &dyn Fn(&Place),
-            "lemon plum",
-        ),
-        ("a shared data file", &write("shared/nlu.yml"), "lemon plum"),
-        ("a domain", &write("bots/plum/domain.yml"), "plum"),
-        ("a data file", &write("bots/plum/data/stories.yml"), "plum"),
-        (
-            "a lookup file",
-            &write("bots/lemon/data/table.txt"),
-            "lemon",
-        ),
-        (
-            "a lookup file that was missing",
-            &write("bots/lemon/data/none.txt"),
-            "lemon",
-        ),
-        (
-            "a new data file",
-            &write("bots/lemon/data/deep/new.yml"),
-            "lemon",
-        ),
-        (
-            "a data file that is gone",
-            &remove("bots/plum/data/old.yml"),
-            "plum",
-        ),
-        (
-            "a data file that moves",
-            &rename("bots/plum/data/old.yml", "bots/lemon/data/new.yml"),
-            "lemon plum",
-        ),
-        (
-            "a data file that leaves",
-            &rename("bots/plum/data/old.yml", "old.yml"),
-            "plum",
-        ),
-        ("what nobody reads", &write("README.md"), ""),
-        (
-            "no data among data",
-            &write("bots/lemon/data/notes.txt"),
-            "",
-        ),
-        ("an archive", &write("bots/lemon/models/x.tar.gz"), ""),
-    ] {
-        place.check_affected(what, change, want);
-    }
-}
-
-#[test]
-fn an_assistant_is_affected_by_what_the_workspace_says_of_it() {
-    let place = repository(WORKSPACE);
-    place.check_affected(
-        "a comment",
-        |place| place.write("tabella.yml", &format!("# x\n{WORKSPACE}")),
-        "",
-    );
-    place.check_affected(
-        "what is shared",
-        |place| place.replace("tabella.yml", "data: shared/nlu.yml", "data: shared"),
-        "lemon plum",
-    );
-    place.check_affected(
-        "one entry",
-        |place| {
-            place.replace(
-                "tabella.yml",
-                "[bots/*]",
-                "[bots/*, {path: bots/plum, out: out}]",
-            )
-        },
-        "plum",
-    );
-    // A list says nothing of what the file was.
-    assert_eq!(
-        place.affected_with(&["--changed", "tabella.yml"]),
-        "lemon plum"
-    );
-}
-
-#[cfg(unix)]
-#[test]
-fn an_assistant_is_affected_by_what_lies_behind_links() {
-    let place = Place::new(WORKSPACE);
-    place.write("elsewhere/more.yml", "stories: []\n");
-    let link = place.path("bots/plum/data/more");
-    std::os::unix::fs::symlink("../../../elsewhere", link).unwrap();
-    for path in [
-        "elsewhere/more.yml",
-        "elsewhere/new.yml",
-        "bots/plum/data/more",
-    ] {
-        assert_eq!(place.affected_with(&["--changed", path]), "plum", "{path}");
-    }
-}
-
-#[test]
-fn imported_projects_and_missing_defaults_affect_too() {
-    let place = Place::new(WORKSPACE);
-    let config =
-        format!("{SMALL}importers: [{{name: MultiProjectImporter}}]\nimports: [../more]\n");
-    place.write("shared/small.yml", &config);
-    place.write("more/data/stories.yml", "stories: []\n");
-    place.write("shared/only.yml", DOMAIN);
-    fs::remove_file(place.path("bots/plum/domain.yml")).unwrap();
-    place.write("bots/plum/config.yml", "");
-    assert_eq!(
-        place.affected_with(&["--changed", "more/data/new.yml"]),
-        "lemon plum"
-    );
-    assert_eq!(
-        place.affected_with(&["--changed", "bots/plum/domain.yml"]),
-        "plum"
-    );
-    assert_eq!(place.affected_with(&["--changed", "bots/plum"]), "plum");
-    assert_eq!(
-        place.affected_with(&["lem*", "--changed", "more/data/new.yml"]),
-        "lemon"
-    );
-}
-
-#[test]
-fn a_list_of_changes_is_read_from_standard_input() {
-    let place = Place::new(WORKSPACE);
-    place.write("bots/plum/data/b\u{f6}t.yml", "stories: []\n");
-    for list in [
-        "README.md\r\nbots/plum/domain.yml\r\n",
-        "README.md\0bots/plum/domain.yml\0",
-        "\"bots/plum/data/b\\303\\266t.yml\"\n",
-    ] {
-        let mut command = place.command(&["status", "--changed", "-", "--quiet"]);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(list.as_bytes())
-            .unwrap();
-        let run = Run::of(child.wait_with_output().unwrap()).ends(0);
-        assert_eq!(run.out, "plum\n", "{list:?}");
-    }
-}
-
-#[test]
-fn a_branch_is_compared_with_where_it_parted() {
-    let place = repository(WORKSPACE);
-    place.git(&["branch", "other"]);
-    place.write("bots/lemon/domain.yml", "intents: [one]\n");
-    place.commit();
-    place.git(&["checkout", "--quiet", "other"]);
-    place.write("bots/plum/domain.yml", "intents: [two]\n");
-    place.commit();
-    place.git(&["branch", "--move", "mine"]);
-    place.git(&["branch", "main", "mine~1"]);
-    place.git(&["checkout", "--quiet", "main"]);
-    place.write("bots/lemon/domain.yml", "intents: [three]\n");
-    place.commit();
-    place.git(&["checkout", "--quiet", "mine"]);
-    assert_eq!(place.affected_with(&["--since", "main"]), "lemon plum");
-    assert_eq!(place.affected_with(&["--since", "main..."]), "plum");
-}
-
-#[test]
-fn what_git_cannot_tell_is_an_error() {
-    let place = repository(WORKSPACE);
-    for revision in ["nix", "--output=x", "", "...", "HEAD..HEAD"] {
-        let since = format!("--since={revision}");
-        place
-            .run(&["status", &since])
-            .ends(64)
-            .says(&format!("git knows no revision `{revision}` here"));
-    }
-    let mut command = place.command(&["status", "--since", "HEAD", "--json"]);
-    let without = Run::of(command.env("PATH", "").output().unwrap()).ends(66);
-    let error = without.json()["error"].as_str().unwrap().to_owned();
-    assert!(error.contains("there is no program `git`"), "{error}");
-    fs::remove_dir_all(place.path(".git")).unwrap();
-    let mut command = place.command(&["status", "--since", "HEAD"]);
-    let ceiling = place.folder.path().to_owned();
-    let run = Run::of(
-        command
-            .env("GIT_CEILING_DIRECTORIES", ceiling)
-            .output()
-            .unwrap(),
-    );
-    run.ends(66).says("git finds no repository in `.`");
-}
-
-#[test]
-fn only_affected_assistants_are_trained_with_since() {
-    let place = repository(WORKSPACE);
-    place.replace("bots/plum/data/stories.yml", "utter_bye", "utter_greet");
-    place
-        .run(&["train", "--since", "HEAD"])
-        .ends(0)
-        .prints(expect![[r#"
-            plum: trained bots/plum/models/NAME.tar.gz: 6 of 6 tasks in TIME
-            1 assistant in TIME: 1 trained
-        "#]]);
-    place.commit();
-    place
-        .run(&["train", "--since", "HEAD"])
-        .ends(0)
-        .prints(expect![[r#"
-            nothing to do: no assistant is affected
-        "#]]);
-    let report = place
-        .run(&["train", "--since", "HEAD", "--json"])
-        .ends(0)
-        .json();
-    assert_eq!(report["assistants"], serde_json::json!([]));
-}
-
-#[test]
-fn who_is_affected_is_told_as_its_schema_says() {
-    let place = repository(WORKSPACE);
-    place.write("bots/plum/data/new.yml", "stories: []\n");
-    let schema = Schema::open("affected.schema.json");
-    let run = place.run(&["status", "--since", "HEAD", "--json"]).ends(0);
-    assert_eq!(
-        run.out.lines().count(),
-        1,
-        "one line, as GITHUB_OUTPUT takes it"
-    );
-    let report = run.json();
-    assert_eq!(schema.refusal(&report), None, "{report:#}");
-    assert_eq!(report["affected"], serde_json::json!(["plum"]));
-    assert_eq!(
-        report["assistants"][0]["files"][0],
-        "bots/plum/data/new.yml"
-    );
-    let none = place
-        .run(&["status", "--changed", "x", "--json"])
-        .ends(0)
-        .json();
-    assert_eq!(schema.refusal(&none), None, "{none:#}");
-    assert_eq!(none["affected"], serde_json::json!([]));
-    place
-        .run(&["status", "--since", "HEAD"])
-        .ends(0)
-        .prints(expect![[r#"
-            plum: bots/plum/data/new.yml
-            1 of 2 assistants are affected by 1 changed file since HEAD
-        "#]]);
 }

@@ -5,15 +5,19 @@
 //! |---|---|
 //! | a file | it was read, or looked for in vain |
 //! | a file that is new or gone | it lies in a folder that was searched for data |
-//! | a link, or a submodule | something that was read lies behind it |
+//! | a link, or a submodule | something that was read lies behind it, or it lies in such a folder |
 //! | the workspace file | it says something else of the assistant now |
+//!
+//! What git tells nothing of, because it is outside the repository or ignored,
+//! may have changed: it affects those that read it, always.
 //!
 //! Nothing is looked up in the cache: the answer is the same on a machine that
 //! never trained anything.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -21,6 +25,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::api::Notice;
 use crate::api::TrainError;
 use crate::api::TrainOptions;
 use crate::api::chain;
@@ -28,17 +33,22 @@ use crate::api::train::training;
 use crate::api::workspace::Changes;
 use crate::api::workspace::OpenWorkspace;
 use crate::api::workspace::changes::Changed;
-use crate::api::workspace::changes::RealPaths;
+use crate::api::workspace::changes::ChangedPath;
 use crate::api::workspace::changes::absolute;
 use crate::api::workspace::member::member_options;
 use crate::api::workspace::member::shown_path;
+use crate::api::workspace::reads::Reads;
+use crate::api::workspace::real_path::real_path;
 use crate::data::Member;
 use crate::import::Looks;
-use crate::import::Seen;
 use crate::import::Want;
+use crate::import::data_suffix;
 
 /// The version of the report's JSON form (`schemas/affected.schema.json`).
 pub const AFFECTED_REPORT_VERSION: u32 = 1;
+
+/// How many files are told of each assistant, of each kind.
+pub const FILES_TOLD: usize = 100;
 
 /// Which assistants are affected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -71,8 +81,13 @@ pub struct AffectedMember {
     /// Its config, from the folder of the workspace.
     pub config: String,
     /// The changed files that affect it, sorted; from the folder of the workspace
-    /// if they lie below it.
+    /// if they lie below it. The first [`FILES_TOLD`].
     pub files: Vec<String>,
+    /// How many changed files affect it.
+    pub file_count: usize,
+    /// Files that it reads and git tells nothing of, so that they may have
+    /// changed, shown likewise; the first [`FILES_TOLD`].
+    pub untold: Vec<String>,
     /// Why its files could not be read, so that nothing is known of them.
     pub error: Option<String>,
 }
@@ -91,6 +106,9 @@ pub fn affected_members(
 ) -> Result<AffectedReport, TrainError> {
     let since = Instant::now();
     let changed = changes.find(workspace, &all.run.environment)?;
+    if let Some(warning) = changes.warning() {
+        all.run.observer.tell(Notice::Warning(warning));
+    }
     let index = Index::new(workspace, &changed);
     let affected = members.par_iter().map(|member| match index.is_empty() {
         true => None,
@@ -116,6 +134,8 @@ pub fn affected_members(
 /// Changed files, by where they are and by where they lie.
 struct Index<'a> {
     changed: &'a Changed,
+    /// The workspace's folder, as it is called and as it really is.
+    roots: [PathBuf; 2],
     /// How each is shown.
     shown: Vec<String>,
     /// Places in the list, by path as told and as it really leads.
@@ -128,26 +148,23 @@ struct Index<'a> {
 
 impl<'a> Index<'a> {
     fn new(workspace: &OpenWorkspace, changed: &'a Changed) -> Self {
+        let root = absolute(&workspace.root);
         let mut index = Self {
             changed,
+            roots: [real_path(&root), root],
             shown: Vec::with_capacity(changed.paths.len()),
             at: HashMap::new(),
             below: HashMap::new(),
             workspace_file: None,
         };
-        let mut real_paths = RealPaths::default();
-        let root = absolute(&workspace.root);
-        let real_root = real_paths.of(&root);
-        let file = real_paths.of(&absolute(&workspace.file));
-        for (place, path) in changed.paths.iter().enumerate() {
-            let real = real_paths.of(path);
+        let file = real_path(&absolute(&workspace.file));
+        for (place, ChangedPath { path, may_lead_on }) in changed.paths.iter().enumerate() {
+            let real = real_path(path);
             if real == file {
                 index.workspace_file = Some(place);
             }
-            let below = path.strip_prefix(&root).or(path.strip_prefix(&real_root));
-            let shown = below.unwrap_or(path).to_string_lossy();
-            index.shown.push(shown.into_owned());
-            let could_be_data = could_be_data(path);
+            index.shown.push(index.shown_path(path));
+            let could_be_data = *may_lead_on || data_suffix(path).is_some();
             for path in BTreeSet::from([path, &real]) {
                 index.at.entry(path.clone()).or_default().insert(place);
                 for folder in path.ancestors().skip(1).filter(|_| could_be_data) {
@@ -159,8 +176,18 @@ impl<'a> Index<'a> {
         index
     }
 
+    /// Returns whether nobody can be affected.
     fn is_empty(&self) -> bool {
-        self.at.is_empty()
+        self.at.is_empty() && self.changed.untold.is_none()
+    }
+
+    /// Returns a path as it is shown.
+    fn shown_path(&self, path: &Path) -> String {
+        let below = self
+            .roots
+            .iter()
+            .find_map(|root| path.strip_prefix(root).ok());
+        below.unwrap_or(path).to_string_lossy().into_owned()
     }
 
     /// Returns the assistant if it is affected.
@@ -171,30 +198,29 @@ impl<'a> Index<'a> {
         all: &TrainOptions,
     ) -> Option<AffectedMember> {
         let options = member_options(&workspace.root, member, all);
-        let mut places = BTreeSet::new();
         let mut error = None;
         let mut reads = Reads::named(workspace, member);
-        match training(&options, Want::All).looks() {
+        match guarded(|| training(&options, Want::All).looks()) {
             Ok(looks) => reads.add(&looks),
             Err(failure) => error = Some(chain(&failure)),
         }
-        self.add_read(reads, &mut places);
-        if let Some(place) = self
-            .workspace_file
-            .filter(|_| self.is_told_otherwise(member))
+        let mut hits = self.hits(reads);
+        if let Some(place) = self.workspace_file
+            && self.is_told_otherwise(member)
         {
-            places.insert(place);
+            hits.places.insert(place);
         }
-        if places.is_empty() && error.is_none() {
+        if hits.places.is_empty() && hits.untold.is_empty() && error.is_none() {
             return None;
         }
-        let mut files: Vec<String> = places.iter().map(|at| self.shown[*at].clone()).collect();
-        files.sort();
+        let files = hits.places.iter().map(|at| &self.shown[*at]).collect();
         Some(AffectedMember {
             name: member.name.clone(),
             folder: shown_path(&member.folder),
             config: shown_path(&member.config),
-            files,
+            files: first(files),
+            file_count: hits.places.len(),
+            untold: first(hits.untold.iter().collect()),
             error,
         })
     }
@@ -212,59 +238,65 @@ impl<'a> Index<'a> {
         now != *before
     }
 
-    /// Adds the places of changed files that an assistant reads.
-    fn add_read(&self, reads: Reads, places: &mut BTreeSet<usize>) {
-        let mut real_paths = RealPaths::default();
+    /// Returns which changed files an assistant reads.
+    fn hits(&self, reads: Reads) -> Hits {
+        let mut hits = Hits::default();
         for (path, is_searched) in reads.0 {
-            let real = real_paths.of(&path);
+            let real = real_path(&path);
             for path in BTreeSet::from([&path, &real]) {
                 // A link or submodule on the way counts as much as the end.
                 for above in path.ancestors() {
-                    places.extend(self.at.get(above).into_iter().flatten());
+                    hits.places.extend(self.at.get(above).into_iter().flatten());
                 }
                 if is_searched {
-                    places.extend(self.below.get(path.as_path()).into_iter().flatten());
+                    let below = self.below.get(path.as_path());
+                    hits.places.extend(below.into_iter().flatten());
                 }
             }
+            let untold = self.changed.untold.as_ref();
+            if untold.is_some_and(|untold| untold.has(&real)) {
+                hits.untold.insert(self.shown_path(&path));
+            }
         }
+        hits
     }
 }
 
-/// What an assistant reads: absolute paths, and whether what lies below counts,
-/// as it does of folders that are searched and of what is not there.
-struct Reads(BTreeMap<PathBuf, bool>);
-
-impl Reads {
-    /// Returns the paths that the workspace names, which a training does not look
-    /// at if they are defaults that are not there.
-    fn named(workspace: &OpenWorkspace, member: &Member) -> Self {
-        let named = member.domain.iter().chain(&member.data);
-        let named = named.chain([&member.config]);
-        let paths = named.map(|path| {
-            let path = absolute(&workspace.root.join(path));
-            let is_missing = !path.exists();
-            (path, is_missing)
-        });
-        Self(paths.collect())
-    }
-
-    /// Adds what an import looked at.
-    fn add(&mut self, looks: &Looks) {
-        for (path, look) in &looks.seen {
-            let is_searched = matches!(look.seen, Seen::Entries(_) | Seen::Nothing);
-            *self.0.entry(absolute(path)).or_default() |= is_searched;
-        }
-        for path in looks.links.keys() {
-            self.0.entry(absolute(path)).or_default();
-        }
-    }
+/// What affects an assistant.
+#[derive(Default)]
+struct Hits {
+    /// Places of changed files in the list.
+    places: BTreeSet<usize>,
+    /// Files that git tells nothing of.
+    untold: BTreeSet<String>,
 }
 
-/// Returns whether a changed path could be a file of a folder with data, or a
-/// link or folder there.
-fn could_be_data(path: &Path) -> bool {
-    match path.extension().and_then(|suffix| suffix.to_str()) {
-        Some(suffix) => ["yml", "yaml", "json", "md"].contains(&suffix) || path.is_dir(),
-        None => !path.is_file(),
+/// Returns the first of some files, by name.
+fn first(mut files: Vec<&String>) -> Vec<String> {
+    files.sort();
+    files.into_iter().take(FILES_TOLD).cloned().collect()
+}
+
+/// Reads one assistant. A panic is a failure of this one alone: nothing is known
+/// of it, so it counts.
+fn guarded(look: impl FnOnce() -> Result<Looks, TrainError>) -> Result<Looks, TrainError> {
+    catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| {
+        Err(TrainError::Task {
+            task: "import".to_owned(),
+            message: "panicked: a bug in Tabella, please report it with these lines".to_owned(),
+            is_bug: true,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bug_in_reading_one_assistant_says_nothing_of_the_others() {
+        let error = guarded(|| panic!("made for this test")).unwrap_err();
+        assert!(chain(&error).contains("a bug in Tabella"), "{error}");
+        assert!(guarded(|| Ok(Looks::default())).is_ok());
     }
 }

@@ -8,6 +8,12 @@ use std::path::PathBuf;
 use crate::api::TrainOptions;
 use crate::data::Member;
 
+/// The domain of an assistant that names none.
+pub const DOMAIN_FILE: &str = "domain.yml";
+
+/// The folder that stands for [`DOMAIN_FILE`] if there is no such file.
+pub const DOMAIN_FOLDER: &str = "domain";
+
 /// Returns the options that train an assistant as if it were alone in its folder;
 /// what is not about its files is taken from `all`.
 ///
@@ -16,7 +22,7 @@ pub fn member_options(root: &Path, member: &Member, all: &TrainOptions) -> Train
     let near = Near::new(root, &member.folder);
     let mut options = TrainOptions {
         config: near.path(&member.config),
-        domain: near.paths(&member.domain, "domain.yml", Some("domain")),
+        domain: near.paths(&member.domain, DOMAIN_FILE, Some(DOMAIN_FOLDER)),
         training_files: near.paths(&member.data, "data", None),
         output: near.path(&member.out),
         ..all.clone()

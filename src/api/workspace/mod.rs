@@ -22,7 +22,10 @@ mod member;
 mod report;
 mod turns;
 mod crew;
+mod real_path;
 mod changes;
+mod git;
+mod reads;
 mod affected;
 
 pub use affected::AFFECTED_REPORT_VERSION;

@@ -50,7 +50,7 @@ pub struct MemberArguments {
     /// All assistants of the workspace
     #[arg(long, conflicts_with = "names", conflicts_with_all = ONE_PROJECT)]
     pub all: bool,
-    /// Only assistants that a change since this revision of git affects; `REV...` compares with where the two parted
+    /// Only assistants that a change since this revision of git affects, or that read what git tells nothing of; `REV...` compares with where the two parted
     #[arg(long, value_name = "REV", conflicts_with_all = ONE_PROJECT)]
     pub since: Option<String>,
     /// Only assistants that one of these files affects; `-` reads a list from standard input
@@ -132,7 +132,7 @@ pub fn status(arguments: &StatusArguments) -> Exit {
 }
 
 /// Says what is wrong with the command line.
-fn refuse(place: &PlaceArguments, what: &str) -> Exit {
+pub fn refuse(place: &PlaceArguments, what: &str) -> Exit {
     complain(&format!("error: {what}"));
     match place.json {
         true => {

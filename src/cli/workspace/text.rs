@@ -1,5 +1,6 @@
 //! What came of assistants, as text and as JSON.
 
+use crate::api::AffectedMember;
 use crate::api::AffectedReport;
 use crate::api::MemberReport;
 use crate::api::MemberState;
@@ -94,20 +95,7 @@ pub fn sum(report: &WorkspaceReport) -> String {
 
 /// Returns which assistants are affected, and by which files.
 pub fn affected(report: &AffectedReport) -> String {
-    let mut lines = Vec::new();
-    for member in &report.assistants {
-        let mut because: Vec<&str> = member.files.iter().map(String::as_str).collect();
-        let more = because.len().saturating_sub(FILES_SHOWN);
-        because.truncate(FILES_SHOWN);
-        let mut line = format!("{}: {}", member.name, because.join(", "));
-        if more > 0 {
-            line.push_str(&format!(" and {more} more"));
-        }
-        if let Some(error) = &member.error {
-            line.push_str(&format!("it may be, {error}"));
-        }
-        lines.push(line);
-    }
+    let mut lines: Vec<String> = report.assistants.iter().map(because).collect();
     let files = match report.changed_count {
         1 => "1 changed file".to_owned(),
         count => format!("{count} changed files"),
@@ -121,6 +109,31 @@ pub fn affected(report: &AffectedReport) -> String {
     lines.join("\n")
 }
 
+/// Returns why an assistant is affected.
+fn because(member: &AffectedMember) -> String {
+    let mut reasons = Vec::new();
+    if member.file_count > 0 {
+        reasons.push(listed(&member.files, member.file_count));
+    }
+    if !member.untold.is_empty() {
+        let untold = listed(&member.untold, member.untold.len());
+        reasons.push(format!("it may be, git tells nothing of {untold}"));
+    }
+    if let Some(error) = &member.error {
+        reasons.push(format!("it may be, {error}"));
+    }
+    format!("{}: {}", member.name, reasons.join("; "))
+}
+
+/// Returns the first of some files, and how many more there are.
+fn listed(files: &[String], count: usize) -> String {
+    let shown = &files[..files.len().min(FILES_SHOWN)];
+    match count - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
 fn word(state: MemberState) -> &'static str {
     match state {
         MemberState::Trained => "trained",
@@ -130,5 +143,29 @@ fn word(state: MemberState) -> &'static str {
         MemberState::Stale => "stale",
         MemberState::Failed => "failed",
         MemberState::NotStarted => "not started",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_parted() {
+        let mut member = AffectedMember {
+            name: "a".to_owned(),
+            folder: "bots/a".to_owned(),
+            config: "bots/a/config.yml".to_owned(),
+            files: vec!["bots/a/config.yml".to_owned()],
+            file_count: 1,
+            untold: vec!["/x/n.yml".to_owned()],
+            error: Some("cannot read `x`".to_owned()),
+        };
+        let want = "a: bots/a/config.yml; it may be, git tells nothing of /x/n.yml; it may be, \
+                    cannot read `x`";
+        assert_eq!(because(&member), want);
+        (member.files, member.file_count) = (Vec::new(), 0);
+        member.untold.clear();
+        assert_eq!(because(&member), "a: it may be, cannot read `x`");
     }
 }
