@@ -13,7 +13,7 @@ const LONGEST_LINE: usize = 10_000;
 /// Lines below a key in which a name of its value is sought.
 const LINES: usize = 200;
 
-/// Bytes that are looked through for names of one kind at most.
+/// Bytes that one check looks through for names at most.
 const SOUGHT: usize = 16 << 20;
 
 /// The lines of files.

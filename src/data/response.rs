@@ -61,7 +61,7 @@ const USUAL_KEYS: [&str; 16] = [
 
 impl Response {
     /// Returns the variation with these entries; of a key's values the last.
-    pub fn of<'a>(entries: impl IntoIterator<Item = (&'a str, Content)>) -> Self {
+    pub fn of<'k, K: Into<Cow<'k, str>>>(entries: impl IntoIterator<Item = (K, Content)>) -> Self {
         Self(sorted(entries).into())
     }
 
@@ -73,7 +73,7 @@ impl Response {
 
 impl Content {
     /// Returns the map with these entries; of a key's values the last.
-    pub fn map<'a>(entries: impl IntoIterator<Item = (&'a str, Content)>) -> Self {
+    pub fn map<'k, K: Into<Cow<'k, str>>>(entries: impl IntoIterator<Item = (K, Content)>) -> Self {
         Self::Map(sorted(entries).into())
     }
 
@@ -107,9 +107,12 @@ fn value_of<'e>(entries: &'e [Entry], key: &str) -> Option<&'e Content> {
     at.ok().map(|at| &entries[at].1)
 }
 
-fn sorted<'a>(entries: impl IntoIterator<Item = (&'a str, Content)>) -> Vec<Entry> {
+fn sorted<'k, K: Into<Cow<'k, str>>>(
+    entries: impl IntoIterator<Item = (K, Content)>,
+) -> Vec<Entry> {
     let entries = entries.into_iter();
-    let mut entries: Vec<Entry> = entries.map(|(key, value)| (kept(key), value)).collect();
+    let entries = entries.map(|(key, value)| (kept(key.into()), value));
+    let mut entries: Vec<Entry> = entries.collect();
     entries.sort_by(|a, b| a.0.cmp(&b.0));
     entries.dedup_by(|later, kept| {
         let repeats = later.0 == kept.0;
@@ -121,10 +124,10 @@ fn sorted<'a>(entries: impl IntoIterator<Item = (&'a str, Content)>) -> Vec<Entr
     entries
 }
 
-fn kept(key: &str) -> Cow<'static, str> {
-    match USUAL_KEYS.binary_search(&key) {
+fn kept(key: Cow<'_, str>) -> Cow<'static, str> {
+    match USUAL_KEYS.binary_search(&&*key) {
         Ok(at) => Cow::Borrowed(USUAL_KEYS[at]),
-        Err(_) => Cow::Owned(key.to_owned()),
+        Err(_) => Cow::Owned(key.into_owned()),
     }
 }
 
@@ -137,10 +140,7 @@ impl From<Value> for Content {
             Value::String(text) => Self::Text(text.into()),
             Value::Array(items) => Self::List(items.into_iter().map(Self::from).collect()),
             Value::Object(map) => {
-                let entries = map
-                    .iter()
-                    .map(|(key, value)| (&**key, value.clone().into()));
-                Self::map(entries)
+                Self::map(map.into_iter().map(|(key, value)| (key, value.into())))
             }
         }
     }
@@ -148,10 +148,7 @@ impl From<Value> for Content {
 
 impl From<BTreeMap<String, Value>> for Response {
     fn from(map: BTreeMap<String, Value>) -> Self {
-        Self::of(
-            map.iter()
-                .map(|(key, value)| (&**key, value.clone().into())),
-        )
+        Self::of(map.into_iter().map(|(key, value)| (key, value.into())))
     }
 }
 
