@@ -40,7 +40,7 @@ pub fn check(project: &Project, uses: &Uses<'_>, texts: &SourceMap, said: &mut V
         .par_iter()
         .map(|example| {
             let mut found = Vec::new();
-            found.extend(unclosed(example, &types).map(|one| (one, "")));
+            found.extend(unclosed(example, &types));
             if !example.entities.is_empty() {
                 overlaps(example, &mut found);
                 if let Some(tokenizer) = &tokenizer {
@@ -179,13 +179,13 @@ fn is_json(example: &Example) -> bool {
 
 /// Brackets that look like the start of an annotation, left in the text. `types`
 /// are the entity types that there are.
-fn unclosed(example: &Example, types: &HashSet<&str>) -> Option<Diagnostic> {
+fn unclosed<'p>(example: &'p Example, types: &HashSet<&str>) -> Option<Found<'p>> {
     if is_json(example) {
         return None;
     }
     let text = example.text.as_str();
     let (_, rest) = text.split_once('[')?;
-    let (_, rest) = rest.split_once(']')?;
+    let (piece, rest) = rest.split_once(']')?;
     let after_blank = rest.trim_start();
     let has_blank = rest.starts_with(' ');
     let what = match after_blank.chars().next() {
@@ -199,7 +199,8 @@ fn unclosed(example: &Example, types: &HashSet<&str>) -> Option<Diagnostic> {
     };
     let message = format!("an annotation is left as text: {what}");
     let help = "write `[text](type)`, or `[text]{\"entity\": \"type\", \"value\": \"…\"}`";
-    Some(Diagnostic::new("W352", example.place.clone(), message).help(help))
+    let about = Diagnostic::new("W352", example.place.clone(), message);
+    Some((about.help(help), piece))
 }
 
 /// Whether a text begins with an entity type in parentheses, as in `(city)`,

@@ -44,7 +44,7 @@ pub struct Component {
     /// Where the entry starts.
     #[serde(skip)]
     pub place: Place,
-    /// Where each option's value was written.
+    /// Where each option's name was written.
     #[serde(skip)]
     pub option_places: BTreeMap<String, Place>,
 }

@@ -170,8 +170,7 @@ fn component(node: &Node, reading: &mut Reading) -> Option<Component> {
         return None;
     };
     let Some(name) = node.get("name").filter(|name| !name.is_null()) else {
-        reading.misspelt("W123", node, "a component", &["name"]);
-        reading.say("E101", node, "a component without `name`");
+        no_name(node, reading);
         return None;
     };
     let name = reading.text(name, "`name`")?;
@@ -182,13 +181,27 @@ fn component(node: &Node, reading: &mut Reading) -> Option<Component> {
         ..Component::default()
     };
     for entry in entries.iter().filter(|entry| entry.key != "name") {
-        let place = reading.place(&entry.value);
+        let place = reading.place(&entry.at);
         component.option_places.insert(entry.key.to_string(), place);
         component
             .options
             .insert(entry.key.to_string(), entry.value.to_json());
     }
     Some(component)
+}
+
+/// Says that a component has no name: where it has a key that is near to it, once.
+fn no_name(node: &Node, reading: &mut Reading) {
+    const WHAT: &str = "a component without `name`";
+    let keys = node.entries().iter();
+    let mut near = keys.filter_map(|entry| {
+        let about = reading.about("E101", &entry.at, WHAT);
+        let about = about.suggest(&entry.key, ["name"]);
+        about.help.is_some().then_some(about)
+    });
+    let about = near.next();
+    let about = about.unwrap_or_else(|| reading.about("E101", node, WHAT));
+    reading.diagnostics.push(about);
 }
 
 /// Names of whole pipelines in Rasa 1 and before, with what they stood for in

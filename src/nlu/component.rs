@@ -188,13 +188,13 @@ pub const COMPONENTS: &[Known] = &[
 #[non_exhaustive]
 pub enum PipelineError {
     /// No component of Rasa has this name.
-    #[error("no NLU component is called `{name}`; there are {}", built_names())]
+    #[error("no NLU component is called `{name}`")]
     Unknown {
         /// The name.
         name: String,
     },
     /// Rasa has it and Tabella has not.
-    #[error("`{name}` is not built into Tabella; there are {}", built_names())]
+    #[error("`{name}` is not built into Tabella")]
     NotBuilt {
         /// The name.
         name: String,
@@ -219,12 +219,6 @@ pub enum PipelineError {
         /// The alias.
         alias: String,
     },
-}
-
-fn built_names() -> String {
-    let built = COMPONENTS.iter().filter(|known| known.is_built);
-    let names: Vec<String> = built.map(|known| format!("`{}`", known.name)).collect();
-    names.join(", ")
 }
 
 fn one_of(kinds: &[Kind]) -> String {

@@ -97,6 +97,33 @@ pub struct Line<'a> {
     pub diagnostics: &'a mut Vec<Diagnostic>,
 }
 
+/// Adds what can stand in the place of a component that is not there: what does its
+/// work, what was meant, or what there is of its kind.
+fn in_its_place(about: Diagnostic, name: &str) -> Diagnostic {
+    if let Some(what) = instead(name) {
+        return about.help(format!("instead: {what}"));
+    }
+    let built = COMPONENTS.iter().filter(|known| known.is_built);
+    let built: Vec<&str> = built.map(|known| known.name).collect();
+    let about = about.suggest(name, built.iter().copied());
+    match about.help {
+        Some(_) => about,
+        None => about.help(format!("there are {}", of_kind(name, &built))),
+    }
+}
+
+/// Returns, in backticks, the names that end in the word that a name ends in; all of
+/// them if none does.
+fn of_kind(name: &str, names: &[&str]) -> String {
+    let word = name
+        .rfind(char::is_uppercase)
+        .map_or(name, |at| &name[at..]);
+    let has_kind = names.iter().any(|one| one.ends_with(word));
+    let of_kind = names.iter().filter(|one| !has_kind || one.ends_with(word));
+    let of_kind: Vec<String> = of_kind.map(|one| format!("`{one}`")).collect();
+    of_kind.join(", ")
+}
+
 /// Adds the tasks of every component; returns what the archive says of them.
 pub fn tasks(
     builder: &mut Builder,
@@ -108,13 +135,13 @@ pub fn tasks(
     let wrong = component::check(pipeline);
     for (place, error) in &wrong {
         let component = &pipeline[*place];
-        let mut about = Diagnostic::new("E106", component.place.clone(), error.to_string());
-        about.help = instead(&component.name).map(|what| format!("instead: {what}"));
-        if about.help.is_none() && matches!(error, PipelineError::Unknown { .. }) {
-            let built = COMPONENTS.iter().filter(|known| known.is_built);
-            about = about.suggest(&component.name, built.map(|known| known.name));
-        }
-        diagnostics.push(about);
+        let about = Diagnostic::new("E106", component.place.clone(), error.to_string());
+        diagnostics.push(match error {
+            PipelineError::Unknown { name } | PipelineError::NotBuilt { name } => {
+                in_its_place(about, name)
+            }
+            _ => about,
+        });
     }
     if pipeline.is_empty() {
         let at = crate::data::Place::default();

@@ -4,7 +4,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::data::Component;
-use crate::data::Place;
 use crate::diagnostic::Diagnostic;
 use crate::nlu::diet::OptionProblem;
 use crate::nlu::diet::OptionProblems;
@@ -39,7 +38,8 @@ impl Written<'_> {
     pub fn unknown(&self, names: &[String], known: &[String], diagnostics: &mut Vec<Diagnostic>) {
         for name in names {
             let message = format!("`{}` has no option `{name}`: it is ignored", self.0.name);
-            let diagnostic = Diagnostic::new("W108", self.place(name), message)
+            let diagnostic = self
+                .about("W108", name, message)
                 .suggest(name, known.iter().map(String::as_str));
             diagnostics.push(diagnostic);
         }
@@ -56,7 +56,7 @@ impl Written<'_> {
             "option `{name}` of `{}` cannot be used: {reason}",
             self.0.name
         );
-        diagnostics.push(Diagnostic::new("E107", self.place(name), message));
+        diagnostics.push(self.about("E107", name, message));
     }
 
     /// Tells something about the component as a whole.
@@ -75,16 +75,20 @@ impl Written<'_> {
                 _ => "",
             };
             let message = format!("`{}`: {problem}", self.0.name);
-            diagnostics.push(Diagnostic::new("E107", self.place(option), message));
+            diagnostics.push(self.about("E107", option, message));
         }
     }
 
-    fn place(&self, option: &str) -> Place {
-        self.0
-            .option_places
-            .get(option)
-            .unwrap_or(&self.0.place)
-            .clone()
+    /// Returns a diagnostic about an option, or about the component if the option is
+    /// a default.
+    fn about(&self, code: &'static str, option: &str, message: String) -> Diagnostic {
+        match self.0.option_places.get(option) {
+            Some(place) => {
+                let length = option.chars().count() as u32;
+                Diagnostic::new(code, place.clone(), message).length(length)
+            }
+            None => Diagnostic::new(code, self.0.place.clone(), message),
+        }
     }
 }
 

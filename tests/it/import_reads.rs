@@ -875,12 +875,6 @@ importers: [{name: MultiProjectImporter}]
               ──▶ config.yml:4:3
                │
              4 │ - nam: X
-               │   ^
-
-            warning[W123]: a component has no `nam`: it is not read
-              ──▶ config.yml:4:3
-               │
-             4 │ - nam: X
                │   ^^^
                = help: did you mean `name`?
 
@@ -968,11 +962,12 @@ fn yaml_that_is_none_is_named_and_the_rest_still_read() {
             ("data/more.yml", "nlu: {}\n"),
         ],
         expect![[r#"
-            error[E005]: key `pipeline` stands twice in this map
+            error[E005]: key `pipeline` stands twice in this map, first in line 1
               ──▶ config.yml:3:1
                │
              3 │ pipeline: []
                │ ^^^^^^^^
+               = help: join what stands under the two, or rename one of them
 
             error[E010]: `nlu` must be a list, not a map
               ──▶ data/more.yml:1:6

@@ -134,7 +134,7 @@ fn weights_of_another_shape_and_options_of_no_sense_are_told_together() {
     let (code, text) = verify(&bench, &[]);
     expect![[r#"
         models/[NAME].tar.gz: 4 problems
-          `MagicTokenizer`: no NLU component is called `MagicTokenizer`; there are `CRFEntityExtractor`, `CountVectorsFeaturizer`, `DIETClassifier`, `EntitySynonymMapper`, `FallbackClassifier`, `KeywordIntentClassifier`, `LexicalSyntacticFeaturizer`, `LogisticRegressionClassifier`, `RegexEntityExtractor`, `RegexFeaturizer`, `ResponseSelector`, `WhitespaceTokenizer`
+          `MagicTokenizer`: no NLU component is called `MagicTokenizer`
           `DIETClassifier`: `DIETClassifier` cannot be loaded: the parts of the model do not fit: fewer weights than the network has
           `RulePolicy`: `policy.json` of `RulePolicy` cannot be read: invalid type: sequence, expected struct RulePolicy at line 1 column 0
           `core/domain.json` cannot be read: invalid type: integer `7`, expected a sequence at line 1 column 12

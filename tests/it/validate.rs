@@ -364,10 +364,10 @@ fn a_broken_annotation_shows_what_is_wrong_with_it() {
         .and("data/nlu.yml", "[pasta](dish)", "[pasta]{\"entity\": dish}")
         .shows(expect![[r#"
             warning[W352]: an annotation is left as text: a blank stands between `]` and the type
-               ──▶ data/nlu.yml:13:7
+               ──▶ data/nlu.yml:13:10
                 │
              13 │     - a [pizza] (dish) please
-                │       ^
+                │          ^^^^^
                 = help: write `[text](type)`, or `[text]{"entity": "type", "value": "…"}`
 
             error[E306]: `{"entity": dish}` is not a JSON map: expected value
@@ -455,6 +455,39 @@ fn an_error_hides_only_what_cannot_be_known_because_of_it() {
 
     let project = with_many_mistakes().and("config.yml", "- name: RegexFeaturizer", "- Regex");
     assert_eq!(project.codes(), ["E101", "W241", "W248", "W340", "W404"]);
+}
+
+#[test]
+fn an_option_that_nobody_knows_is_marked_by_its_name() {
+    let project = Project::with("config.yml", "  epochs: 1", "  epochs: 1\n  epoch: 1");
+    project.shows(expect![[r#"
+        warning[W108]: `DIETClassifier` has no option `epoch`: it is ignored
+           ──▶ config.yml:10:3
+            │
+         10 │   epoch: 1
+            │   ^^^^^
+            = help: did you mean `epochs`?
+
+        read 8 examples of 4 intents with 1 entity; 2 stories and 1 rule; a domain of 4 actions, 5 slots and 1 form
+        1 warning; `tabella explain-code CODE` says more
+        exit 0
+    "#]]);
+}
+
+#[test]
+fn a_component_that_does_not_exist_is_told_with_those_of_its_kind() {
+    Project::with("config.yml", "RegexFeaturizer", "SentimentClassifier").shows(expect![[r#"
+        error[E106]: no NLU component is called `SentimentClassifier`
+          ──▶ config.yml:6:3
+           │
+         6 │ - name: SentimentClassifier
+           │   ^
+           = help: there are `DIETClassifier`, `FallbackClassifier`, `KeywordIntentClassifier`, `LogisticRegressionClassifier`
+
+        read 8 examples of 4 intents with 1 entity; 2 stories and 1 rule; a domain of 4 actions, 5 slots and 1 form
+        1 error; `tabella explain-code CODE` says more
+        exit 65
+    "#]]);
 }
 
 #[test]
@@ -620,6 +653,8 @@ fn a_form_with_a_misspelt_key_is_not_taken_for_one_of_rasa_2() {
         "required_slot: [dish]",
     );
     // The form has no slots, so that nobody asks for one.
+    assert_eq!(project.codes(), ["W242", "W261"]);
+    let project = project.and("domain.yml", "dish]", "dish]\n    ignored_intents: [bye]");
     assert_eq!(project.codes(), ["W242", "W261"]);
 }
 

@@ -129,11 +129,11 @@ fn form<'n>(entry: &'n Entry, old: &mut Old<'n>, reading: &mut Reading) -> FormP
     part.form.ignored_intents = reading.names(ignored, "`ignored_intents`");
     match node.get("required_slots") {
         Some(slots) => required_slots(slots, at, &mut part, old, reading),
+        None if is_misspelt => {}
         None if ignored.is_some() => {
             let what = format!("form `{name}` has `ignored_intents` but no `required_slots`");
             reading.say("E207", at, what);
         }
-        None if is_misspelt => {}
         // Rasa 2.0 to 2.5: the slots stood directly below the form.
         None if !entries.is_empty() => required_slots(node, at, &mut part, old, reading),
         None => {}

@@ -11,6 +11,7 @@ use crate::import::yaml::Mistake;
 use crate::import::yaml::Node;
 use crate::import::yaml::Slice;
 use crate::import::yaml::Style;
+use crate::import::yaml::hint::NO_TABS;
 use crate::import::yaml::hint::hint;
 use crate::import::yaml::tree;
 use crate::import::yaml::tree::At;
@@ -46,8 +47,13 @@ pub fn parse(text: &str, environment: &mut Environment<'_>) -> Result<Node, Vec<
                     // Brackets, of which the parser looks at many in advance.
                     "recursion limit exceeded" => tree::too_deep(at),
                     info => {
+                        let hint = hint(info);
+                        let at = match hint == Some(NO_TABS) {
+                            true => at_tab(text, at),
+                            false => at,
+                        };
                         let mut mistake = at.mistake("E004", format!("not valid YAML: {info}"));
-                        mistake.help = hint(info).map(str::to_owned);
+                        mistake.help = hint.map(str::to_owned);
                         mistake
                     }
                 })
@@ -72,6 +78,25 @@ fn within(text: &str, at: At) -> At {
         line: line_count as u32,
         column: last.chars().count() as u32 + 1,
         length: 1,
+    }
+}
+
+/// Returns the place of the tab that the parser takes offence at: it may say where
+/// the text began that it read before, in a line without one.
+fn at_tab(text: &str, at: At) -> At {
+    let lines = text.split('\n').zip(1..).skip(at.line.max(1) as usize - 1);
+    let is_near = |line: &str, number: u32| match number == at.line {
+        true => line.contains('\t'),
+        false => line.trim_start_matches(' ').starts_with('\t'),
+    };
+    let mut near = lines.filter(|(line, number)| is_near(line, *number));
+    match near.next() {
+        Some((line, number)) if number > at.line => At {
+            line: number,
+            column: (line.len() - line.trim_start_matches(' ').len()) as u32 + 1,
+            length: 1,
+        },
+        _ => at,
     }
 }
 

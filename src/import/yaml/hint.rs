@@ -1,6 +1,9 @@
 //! Says what to do about text that is not YAML: the parser knows only which of
 //! its rules was broken.
 
+/// What to do about tabs.
+pub const NO_TABS: &str = "indent by blanks, not by tabs";
+
 /// Pieces of the parser's complaints, with what people do wrong when it has
 /// them. The first that fits counts.
 const HINTS: &[(&[&str], &str)] = &[
@@ -11,7 +14,7 @@ const HINTS: &[(&[&str], &str)] = &[
             "found a tab",
             "start with a tab",
         ],
-        "indent by blanks, not by tabs",
+        NO_TABS,
     ),
     (
         &["trailing content after double-quoted"],

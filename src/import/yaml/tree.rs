@@ -1,6 +1,9 @@
 //! Builds the tree of a file from what a parser finds, within bounds.
 
+use std::collections::HashMap;
 use std::collections::HashSet;
+use std::collections::hash_map::Entry::Occupied;
+use std::collections::hash_map::Entry::Vacant;
 
 use crate::import::yaml::Entry;
 use crate::import::yaml::Environment;
@@ -288,16 +291,26 @@ impl<'e, 'v> Tree<'e, 'v> {
 
     /// Reports keys that stand twice in a map.
     fn report_repeats(&mut self, entries: &[Entry]) {
-        let mut seen: HashSet<&str> = HashSet::new();
+        let mut seen: HashMap<&str, &Node> = HashMap::new();
         for (index, entry) in entries.iter().enumerate() {
             let key = entry.key.as_str();
-            let repeats = match entries.len() <= COMPARED {
-                true => entries[..index].iter().any(|before| before.key == *key),
-                false => !seen.insert(key),
+            let mut before = entries[..index].iter();
+            let first = match entries.len() <= COMPARED {
+                true => before.find(|one| one.key == *key).map(|one| &one.at),
+                false => match seen.entry(key) {
+                    Occupied(first) => Some(*first.get()),
+                    Vacant(free) => {
+                        free.insert(&entry.at);
+                        None
+                    }
+                },
             };
-            if repeats {
-                let what = format!("key `{key}` stands twice in this map");
-                self.mistakes.push(entry.at.mistake("E005", what));
+            if let Some(first) = first {
+                let line = first.line;
+                let what = format!("key `{key}` stands twice in this map, first in line {line}");
+                let mistake = entry.at.mistake("E005", what);
+                let help = "join what stands under the two, or rename one of them";
+                self.mistakes.push(mistake.help(help));
             }
         }
     }

@@ -162,7 +162,7 @@ fn every_file_of_rasas_own_tests_is_read_as_rasa_reads_it() {
         test_domains/duplicate_actions.yml domain: E201 test_domains/duplicate_actions.yml:35:5 action `utter_default` is listed twice
         test_domains/duplicate_entities.yml domain: E201 test_domains/duplicate_entities.yml:20:4 entity `name` is listed twice
         test_domains/duplicate_intents.yml domain: E201 test_domains/duplicate_intents.yml:5:4 intent `default` is listed twice
-        test_domains/duplicate_responses.yml nlu: E005 at line 22: key `utter_greet` stands twice in this map
+        test_domains/duplicate_responses.yml nlu: E005 at line 22: key `utter_greet` stands twice in this map, first in line 16
         test_domains/empty_response_format.yml domain: E219 test_domains/empty_response_format.yml:16:3 response `utter_greet` has no variations
         test_domains/empty_response_format.yml nlu: E219 at line 16: response `utter_greet` has no variations
         test_domains/invalid_format.yml nlu: E004 at line 15: not valid YAML: simple key expect ':'
