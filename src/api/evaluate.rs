@@ -281,7 +281,8 @@ pub fn evaluation(
 ) -> Result<dialogue::Evaluation, TrainError> {
     let core = assistant.core()?;
     let mut imported = import_test_stories(root, stories, &core.domain)?;
-    let said = check_test_stories(&core.domain, &imported.project.stories);
+    let extent = imported.extents.stories;
+    let said = check_test_stories(&core.domain, &imported.project.stories, extent);
     imported.diagnostics.extend(said);
     told(&mut imported, observer)?;
     if imported.project.stories.steps.is_empty() {

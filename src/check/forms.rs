@@ -16,8 +16,9 @@ use crate::import::DEFAULT_INTENTS;
 /// The slots that a form asks for.
 type Asked<'d> = HashSet<&'d str>;
 
-/// Says what names nothing, or has no effect.
-pub fn check(domain: &Domain, said: &mut Vec<Diagnostic>) {
+/// Says what has no effect and, if all intents and actions are there, what names
+/// none of them.
+pub fn check(domain: &Domain, has_all_names: bool, said: &mut Vec<Diagnostic>) {
     let forms: HashMap<&str, Asked<'_>> = domain
         .forms
         .iter()
@@ -30,9 +31,13 @@ pub fn check(domain: &Domain, said: &mut Vec<Diagnostic>) {
     let mut near = Suggestions::new(actions.iter().copied());
     for slot in &domain.slots {
         conditions(slot, &forms, said);
-        actions_of(slot, &actions, &mut near, said);
+        if has_all_names {
+            actions_of(slot, &actions, &mut near, said);
+        }
     }
-    ignored_intents(domain, said);
+    if has_all_names {
+        ignored_intents(domain, said);
+    }
     triggers(domain, said);
 }
 

@@ -49,11 +49,12 @@ pub fn check_project(project: &Project, texts: &SourceMap, extents: Extents) -> 
     patterns::check(project, extents.nlu, &mut said);
     names::check(project, &uses, &mut said);
     if extents.are_whole() && has_domain(project) {
-        unused::check(project, &uses, &mut said);
+        unused::check(project, &uses, extents.config, &mut said);
     }
     if extents.domain < Extent::Lost && has_domain(project) {
-        responses::check(project, &uses, texts, &mut said);
-        forms::check(&project.domain, &mut said);
+        let has_all_names = extents.have_all_names();
+        responses::check(project, &uses, texts, has_all_names, &mut said);
+        forms::check(&project.domain, has_all_names, &mut said);
         slot_values::check_domain(&project.domain, &mut said);
         slot_values::check_stories(&project.domain, &project.stories, &mut said);
     }
@@ -61,11 +62,16 @@ pub fn check_project(project: &Project, texts: &SourceMap, extents: Extents) -> 
     said
 }
 
-/// Returns what is odd about test stories for a model with this domain.
-pub fn check_test_stories(domain: &Domain, stories: &StoryGraph) -> Vec<Diagnostic> {
+/// Returns what is odd about test stories for a model with this domain. `extent`
+/// says how much of them was read.
+pub fn check_test_stories(
+    domain: &Domain,
+    stories: &StoryGraph,
+    extent: Extent,
+) -> Vec<Diagnostic> {
     let mut said = Vec::new();
     slot_values::check_stories(domain, stories, &mut said);
-    blocks::check(stories, Extent::Whole, &mut said);
+    blocks::check(stories, extent, &mut said);
     said
 }
 

@@ -31,12 +31,14 @@ struct Known<'d> {
     near_slots: Suggestions<'d>,
     near_intents: Suggestions<'d>,
     near_entities: Suggestions<'d>,
+    /// Whether intents that are not here are nowhere.
+    has_all_names: bool,
     /// To find what is not known in its response.
     lines: Lines<'d>,
 }
 
 impl<'d> Known<'d> {
-    fn of(domain: &'d Domain, texts: &'d SourceMap) -> Self {
+    fn of(domain: &'d Domain, texts: &'d SourceMap, has_all_names: bool) -> Self {
         let slots = domain.slots.iter().map(|slot| slot.name.as_str());
         let slots: HashSet<&str> = slots.chain(DEFAULT_SLOTS.iter().copied()).collect();
         let intents = domain.intents.iter().map(|intent| intent.name.as_str());
@@ -49,15 +51,23 @@ impl<'d> Known<'d> {
             slots,
             intents,
             entities,
+            has_all_names,
             lines: Lines::new(texts),
         }
     }
 }
 
-/// Says what is odd about responses.
-pub fn check(project: &Project, uses: &Uses<'_>, texts: &SourceMap, said: &mut Vec<Diagnostic>) {
+/// Says what is odd about responses; which intents and responses are missing, only
+/// if all their names are there.
+pub fn check(
+    project: &Project,
+    uses: &Uses<'_>,
+    texts: &SourceMap,
+    has_all_names: bool,
+    said: &mut Vec<Diagnostic>,
+) {
     let domain = &project.domain;
-    let mut known = Known::of(domain, texts);
+    let mut known = Known::of(domain, texts, has_all_names);
     let has_custom = has_custom_actions(domain);
     for (name, variations) in &domain.responses {
         let place = domain.response_places.of(name);
@@ -82,8 +92,10 @@ pub fn check(project: &Project, uses: &Uses<'_>, texts: &SourceMap, said: &mut V
             conditions(name, response, &place, &mut known, said);
         }
     }
-    questions(domain, said);
-    unwritten(domain, said);
+    if has_all_names {
+        questions(domain, said);
+        unwritten(domain, said);
+    }
 }
 
 /// Returns the texts of a response in which slots are filled in.
@@ -175,7 +187,7 @@ fn buttons(
             continue;
         };
         let base = intent.split('/').next().unwrap_or(intent);
-        if !known.intents.contains(base) {
+        if known.has_all_names && !known.intents.contains(base) {
             let (shown, intent) = (shortened(response), shortened(base));
             let message =
                 format!("a button of `{shown}` sends intent `{intent}`, which is not defined");

@@ -15,6 +15,7 @@ use crate::diagnostic::Severity;
 use crate::diagnostic::Suggestions;
 use crate::diagnostic::shortened;
 use crate::import::DEFAULT_INTENTS;
+use crate::import::Extent;
 
 /// Responses that default actions send.
 const SENT_BY_DEFAULT_ACTIONS: [&str; 5] = [
@@ -39,18 +40,23 @@ const LEARNERS: [&str; 3] = [
     "RegexEntityExtractor",
 ];
 
-/// Says what is not used.
-pub fn check(project: &Project, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
+/// Says what is not used; what a config may use, only if all of it was read.
+pub fn check(project: &Project, uses: &Uses<'_>, config: Extent, said: &mut Vec<Diagnostic>) {
+    let has_config = config == Extent::Whole;
     if !project.nlu.examples.is_empty() {
         intents_without_examples(project, uses, said);
-        entities(project, uses, said);
+        if has_config {
+            entities(project, uses, said);
+        }
     }
     if project.stories.steps.is_empty() {
         return;
     }
     intents(project, uses, said);
     responses(&project.domain, uses, said);
-    actions(project, uses, said);
+    if has_config {
+        actions(project, uses, said);
+    }
     forms(&project.domain, uses, said);
     slots(&project.domain, uses, said);
 }

@@ -47,7 +47,10 @@ pub fn check(
     extents: Extents,
     text: &TextOf<'_>,
 ) -> Vec<Diagnostic> {
-    let mut check = Check::new(domain);
+    let mut check = Check {
+        has_all_names: extents.have_all_names(),
+        ..Check::new(domain)
+    };
     if extents.stories == Extent::Whole {
         check.checkpoints(stories);
     }
@@ -116,6 +119,8 @@ struct Check<'d> {
     entities: Known<'d>,
     actions: Known<'d>,
     forms: Known<'d>,
+    /// Whether intents and actions that are not here are nowhere.
+    has_all_names: bool,
     said: Vec<Diagnostic>,
 }
 
@@ -158,6 +163,7 @@ impl<'d> Check<'d> {
             entities: Known::new("entity", entities.collect()),
             actions: Known::new("action", actions(domain)),
             forms: Known::new("form", forms.collect()),
+            has_all_names: true,
             said: Vec::new(),
         }
     }
@@ -212,7 +218,8 @@ impl<'d> Check<'d> {
             if let MappingKind::FromEntity { entity, .. } = &mapping.kind {
                 say(mapping, entity, &mut self.entities);
             }
-            for intent in mapping.intents.iter().chain(&mapping.not_intents) {
+            let intents = mapping.intents.iter().chain(&mapping.not_intents);
+            for intent in intents.filter(|_| self.has_all_names) {
                 say(mapping, intent, &mut self.intents);
             }
             for condition in &mapping.conditions {
@@ -275,7 +282,7 @@ impl<'d> Check<'d> {
                     self.event(event, place);
                 }
             }
-            Event::Action(name) => {
+            Event::Action(name) if self.has_all_names => {
                 let about = self.actions.unknown("W405", place, name);
                 self.said.extend(about);
             }
@@ -288,7 +295,7 @@ impl<'d> Check<'d> {
     }
 
     fn utterance(&mut self, utterance: &Utterance, place: &Place) {
-        if let Some(intent) = &utterance.intent {
+        if let Some(intent) = utterance.intent.as_ref().filter(|_| self.has_all_names) {
             let base = intent.split('/').next().unwrap_or(intent);
             let about = self.intents.unknown("W404", place, base);
             self.said.extend(about);

@@ -3,11 +3,15 @@
 //! | | a file of the part has an error | one cannot be read at all |
 //! |---|---|---|
 //! | what stands there twice, or contradicts itself | is told | is told |
-//! | names that the domain does not have | are told | are not told, if it is the domain's |
+//! | entities, slots and forms that the domain does not have | are told | are not told, if it is the domain's |
+//! | intents, actions and responses that it does not have | are told | are not told, if it is the domain's or the NLU data's |
 //! | what nothing uses, or is too little | is not told | is not told |
 //!
 //! What has an error is left out, but its name is kept: so it can be missed where
-//! it is used, and not where it is defined.
+//! it is used, and not where it is defined. NLU data define names, too: retrieval
+//! intents with their actions, and responses.
+
+use std::collections::HashMap;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Severity;
@@ -41,6 +45,12 @@ pub struct Extents {
 }
 
 impl Extents {
+    /// Returns whether no intent, action or response can be missing: those that the
+    /// domain lists, and those that NLU data bring into it.
+    pub fn have_all_names(&self) -> bool {
+        self.domain.max(self.nlu) < Extent::Lost
+    }
+
     /// Returns whether all that was read, apart from the config, had no error.
     pub fn are_whole(&self) -> bool {
         self.domain.max(self.nlu).max(self.stories) == Extent::Whole
@@ -61,12 +71,15 @@ impl Extents {
     /// Lowers the parts of which a file has an error. Where it is not known of
     /// which part a file is, it may be of any.
     pub(super) fn mar(&mut self, files: &[ReadFile], said: &[Diagnostic]) {
+        let kinds_of = files
+            .iter()
+            .map(|file| (&*file.input.shown, &*file.input.kinds));
+        let kinds_of: HashMap<&str, &[FileKind]> = kinds_of.collect();
         let of_files = files.iter().flat_map(|file| &file.diagnostics);
         let errors = of_files.chain(said);
         for error in errors.filter(|one| one.severity == Severity::Error) {
-            let file = files.iter().find(|one| one.input.shown == error.place.file);
-            let kinds = file.map_or(&[] as &[FileKind], |file| &file.input.kinds);
-            self.lower(kinds, Extent::Flawed);
+            let kinds = kinds_of.get(&*error.place.file).copied();
+            self.lower(kinds.unwrap_or_default(), Extent::Flawed);
         }
     }
 

@@ -627,6 +627,24 @@ fn test_stories_are_checked_without_repeating_what_is_odd_in_the_domain() {
 }
 
 #[test]
+fn what_a_broken_file_of_test_stories_may_say_is_not_missed() {
+    let place = Place::new();
+    place.run(&["train"]).ends(0);
+    let stories = "stories:\n- story: bye\n  steps:\n  - intent: by\n  - checkpoint: later\n";
+    place.write("tests/stories.yml", stories);
+    place.write(
+        "tests/more.yml",
+        "stories:\n- story: later\n  steps:\n  - checkpoint: later\n",
+    );
+    let run = place.run(&["test", "core"]).says("W404");
+    assert!(!run.err.contains("W462"), "{}", run.err);
+    place.write("tests/more.yml", "stories: [\n");
+    let run = place.run(&["test", "core"]).ends(65).says("E004");
+    let run = run.says("W404");
+    assert!(!run.err.contains("W462"), "{}", run.err);
+}
+
+#[test]
 fn the_built_in_loop_needs_no_form() {
     let place = Place::new();
     place.write(

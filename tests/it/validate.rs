@@ -458,6 +458,40 @@ fn an_error_hides_only_what_cannot_be_known_because_of_it() {
 }
 
 #[test]
+fn what_nlu_data_define_is_not_missed_while_they_cannot_be_read() {
+    // A retrieval intent, its action and a response, which no domain lists.
+    let project = Project::new()
+        .and("data/nlu.yml", "nlu:\n", "nlu:\n- intent: chitchat/ask_name\n  examples: |\n    - who are you\n    - your name please\n")
+        .and("data/stories.yml", "rules:\n", "rules:\n- rule: chat\n  steps:\n  - intent: chitchat\n  - action: utter_chitchat\n- rule: hello\n  steps:\n  - intent: inform\n  - action: utter_hello\n")
+        .and("domain.yml", "/order\n", "/chitchat\n")
+        .and("domain.yml", "[dish]\n", "[dish]\n    ignored_intents: [chitchat]\nactions:\n- utter_hello\n");
+    let text = fs::read_to_string(project.path("data/nlu.yml")).unwrap();
+    let responses =
+        "responses:\n  utter_chitchat/ask_name:\n  - text: Ann\n  utter_hello:\n  - text: Hello\n";
+    project.write("data/nlu.yml", &format!("{text}{responses}"));
+    assert_eq!(project.codes(), [""; 0]);
+    let project = project.and("data/nlu.yml", "nlu:\n", "nlu: [\n");
+    assert_eq!(project.codes(), ["E004"]);
+}
+
+#[test]
+fn what_the_configuration_runs_is_not_missed_while_it_cannot_be_read() {
+    let project = Project::with(
+        "config.yml",
+        "- name: RulePolicy\n",
+        "- name: RulePolicy\n  core_fallback_action_name: action_help\n",
+    )
+    .and(
+        "domain.yml",
+        "forms:\n",
+        "actions:\n- action_help\nforms:\n",
+    );
+    assert_eq!(project.codes(), [""; 0]);
+    let project = project.and("config.yml", "pipeline:\n", "pipeline: [\n");
+    assert_eq!(project.codes(), ["E004"]);
+}
+
+#[test]
 fn an_option_that_nobody_knows_is_marked_by_its_name() {
     let project = Project::with("config.yml", "  epochs: 1", "  epochs: 1\n  epoch: 1");
     project.shows(expect![[r#"

@@ -118,7 +118,7 @@ fn every_step_of_repair_strategies_bot_is_read() {
             18-7bcf596e    0 errors, 12 warnings; 2257 examples, 104 steps, 29 slots, 81 responses
             19-9f2a775f    0 errors, 12 warnings; 2250 examples, 104 steps, 29 slots, 81 responses
             20-86f2b694    0 errors, 12 warnings; 2258 examples, 104 steps, 29 slots, 81 responses
-            21-1652cc0b    1 errors, 12 warnings; 0 examples, 105 steps, 29 slots, 82 responses
+            21-1652cc0b    1 errors, 0 warnings; 0 examples, 105 steps, 29 slots, 82 responses
                 E004 data/nlu/nlu.yml:139:5: not valid YAML: while parsing a block mapping, did not find expected key (this line starts in another column than those it belongs to: compare it with the lines above)
             22-19103f69    0 errors, 12 warnings; 2271 examples, 105 steps, 29 slots, 82 responses
             23-f178281c    0 errors, 12 warnings; 2271 examples, 105 steps, 29 slots, 82 responses
