@@ -48,7 +48,8 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
-    /// Opens the cache of `run` and starts threads, one a core by default.
+    /// Opens the cache of `run` and starts threads: as many as it has jobs where
+    /// their number is not given, and one a core where neither is.
     ///
     /// # Errors
     ///
@@ -67,7 +68,7 @@ impl Shared {
         let witnesses = asked.map(|store| witnesses(store)).unwrap_or_default();
         Ok(Self {
             store,
-            pool: threads(num_threads)?,
+            pool: threads(num_threads.or(run.jobs))?,
             needed: Mutex::default(),
             witnesses: Mutex::new(witnesses),
         })
@@ -160,5 +161,26 @@ pub fn tidy(store: &Store, limits: &CacheLimits, needed: &BTreeSet<Digest>, obse
 pub fn tell_warnings(store: &Store, observer: &Observer) {
     for warning in store.take_warnings() {
         observer.tell(Notice::Warning(warning.to_string()));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_as_many_as_jobs_unless_they_are_given_apart() {
+        let count = |jobs, num_threads| {
+            let run = RunSettings {
+                jobs,
+                ..RunSettings::default()
+            };
+            let shared = Shared::open(&run, Access::ReadOnly, num_threads).unwrap();
+            shared.pool.current_num_threads()
+        };
+        assert_eq!(count(Some(1), None), 1);
+        assert_eq!(count(Some(3), None), 3);
+        assert_eq!(count(Some(1), Some(2)), 2);
     }
 }

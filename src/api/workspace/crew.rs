@@ -62,7 +62,7 @@ const STACK_SIZE: usize = 8 << 20;
 ///
 /// # Errors
 ///
-/// If no threads can be started. What becomes of each assistant is in the report.
+/// If no threads for numeric work can be started. What becomes of each assistant is in the report.
 pub fn train_members(
     workspace: &OpenWorkspace,
     members: &[Member],
@@ -120,14 +120,19 @@ struct Crew<'a> {
 }
 
 impl Crew<'_> {
+    /// Works with so many threads, or as many as the system gives; this one is
+    /// left to do it all if it gives none.
     fn work(&self, workers: usize) {
         thread::scope(|scope| {
-            for number in 1..=workers {
+            let start = |number| {
                 thread::Builder::new()
                     .name(format!("assistant-{number}"))
                     .stack_size(STACK_SIZE)
                     .spawn_scoped(scope, || self.take_turns())
-                    .expect("threads can be started");
+            };
+            let started = (1..=workers).map(start).take_while(Result::is_ok);
+            if started.count() == 0 {
+                self.take_turns();
             }
         });
     }

@@ -4,6 +4,8 @@
 //! The first one that is not over is told of as it happens; what others tell
 //! waits for their turn.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -130,28 +132,80 @@ impl Turns {
     }
 }
 
-/// Returns what of a notice is worth telling later: no progress, and of files
-/// only those that something is said about.
+/// Returns what of a notice is worth telling later: no progress, nothing about
+/// when the run began or which files it opened, and of files only the lines that
+/// something is said about.
 fn worth_keeping(notice: Notice) -> Option<Notice> {
     match notice {
         Notice::Task(Event::Progress { .. } | Event::Reused { .. }) => None,
+        Notice::Began(_) | Notice::Ended(_) | Notice::Opened(_) | Notice::Planned(_) => None,
         Notice::Diagnosed(findings) => Some(Notice::Diagnosed(Arc::new(trimmed(&findings)))),
         notice => Some(notice),
     }
 }
 
+/// Returns findings with texts of which only the lines that are shown are left;
+/// what was before them is empty, so that they keep their numbers.
 fn trimmed(findings: &Findings) -> Findings {
-    let mut sources = SourceMap::default();
+    let mut shown: BTreeMap<&Arc<str>, BTreeSet<usize>> = BTreeMap::new();
     for diagnostic in &findings.diagnostics {
-        let file = &diagnostic.place.file;
-        if sources.text(file).is_none()
-            && let Some(text) = findings.sources.text(file)
-        {
-            sources.insert(file.clone(), text.into());
-        }
+        let place = &diagnostic.place;
+        let lines = shown.entry(&place.file).or_default();
+        lines.extend((place.line as usize).checked_sub(1));
+    }
+    let mut sources = SourceMap::default();
+    for (file, lines) in shown {
+        let Some(text) = findings.sources.text(file) else {
+            continue;
+        };
+        let end = lines.last().map_or(0, |last| last + 1);
+        let kept = text.split('\n').take(end).enumerate();
+        let kept = kept.map(|(at, line)| if lines.contains(&at) { line } else { "" });
+        let kept: Vec<&str> = kept.collect();
+        sources.insert(file.clone(), kept.join("\n").into());
     }
     Findings {
         diagnostics: findings.diagnostics.clone(),
         sources,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Place;
+    use crate::diagnostic::Diagnostic;
+    use crate::diagnostic::Paint;
+    use crate::diagnostic::render;
+
+    #[test]
+    fn what_waits_keeps_the_lines_that_are_shown_and_no_more() {
+        let file: Arc<str> = "data/nlu.yml".into();
+        let at = |line| {
+            let place = Place {
+                file: Arc::clone(&file),
+                line,
+                column: 3,
+            };
+            Diagnostic::new("W451", place, "odd")
+        };
+        let mut findings = Findings {
+            diagnostics: vec![at(0), at(2), at(4), at(2), at(99)],
+            sources: SourceMap::default(),
+        };
+        let long = "x".repeat(1_000);
+        let text = format!("{long}\n- second\n{long}\n- fourth\n{long}\n");
+        findings.sources.insert(Arc::clone(&file), text.into());
+        let kept = trimmed(&findings);
+        let shown =
+            |findings: &Findings| render(&findings.diagnostics, &findings.sources, Paint::Plain);
+        assert_eq!(shown(&kept), shown(&findings));
+        assert_eq!(kept.sources.text(&file), Some("\n- second\n\n- fourth\n\n"));
+    }
+
+    #[test]
+    fn what_nobody_shows_does_not_wait() {
+        assert!(worth_keeping(Notice::Opened(vec!["nlu.yml".into()])).is_none());
+        assert!(worth_keeping(Notice::Info("known".to_owned())).is_some());
     }
 }
