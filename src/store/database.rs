@@ -303,9 +303,12 @@ impl Store {
                 *connection = opened.connection;
                 connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
                 *locked(&self.frozen) = opened.frozen;
+                let is_up_to_date = opened.is_up_to_date;
+                self.is_up_to_date.store(is_up_to_date, Ordering::Relaxed);
             }
             refused => {
                 *connection = memory_connection();
+                self.is_up_to_date.store(true, Ordering::Relaxed);
                 self.is_lost.store(true, Ordering::Relaxed);
                 refused
                     .err()
@@ -462,9 +465,14 @@ fn open_writable(settings: &StoreSettings) -> Result<Option<Opened>, Warning> {
                 }
                 thread::sleep(Duration::from_millis(5 * u64::from(attempt + 1)));
             }
-            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                return open_instead(settings, &io::Error::other(error.to_string()));
-            }
+            Some(
+                ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                // A full disk has no room for a log, or to bring tables up to date.
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure,
+            ) => return open_instead(settings, &io::Error::other(error.to_string())),
             _ if is_damage(&error) && has_moved.is_none() => {
                 let moved_to = move_aside(folder);
                 let cause = error.to_string();

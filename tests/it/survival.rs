@@ -211,6 +211,25 @@ fn a_disk_that_is_full_at_any_write_costs_the_cache_or_an_honest_error() {
     }
 }
 
+#[test]
+fn an_older_cache_on_a_full_disk_is_used_as_it_is() {
+    for limit in [0, 8, 40, 72, 200] {
+        let place = Place::new();
+        assert_eq!(place.ran(), TASKS);
+        let database = Connection::open(place.cache.join("results.db")).unwrap();
+        let older = "DROP TABLE witnesses; VACUUM; PRAGMA user_version = 1;";
+        database.execute_batch(older).unwrap();
+        drop(database);
+        let mut shell = Command::new("sh");
+        let program = env!("CARGO_BIN_EXE_tabella");
+        shell.arg("-c").arg(format!(
+            "trap '' XFSZ; ulimit -f {limit}; exec {program} train --json --quiet"
+        ));
+        let output = place.at_home(shell).output().unwrap();
+        assert_eq!(ran(&output), 0, "limit {limit}: {output:?}");
+    }
+}
+
 /// A small disk in memory; none where mounting is not allowed.
 struct SmallDisk(PathBuf);
 
