@@ -31,7 +31,7 @@ CREATE TABLE witnesses (
     key      BLOB NOT NULL CHECK (length(key) = 32), -- of what decides the outcome apart from files
     results  BLOB NOT NULL,    -- keys of the results that it stands on, 32 bytes each
     used_day INTEGER NOT NULL, -- the last use, written once a day
-    looks    BLOB NOT NULL,    -- what was looked at (`src/api/witness/packed.rs`), then the digest of key, results and that
+    looks    BLOB NOT NULL,    -- what was looked at (`src/api/witness/packed.rs`), then the digest of `told`, and that of key, results and all this
     told     BLOB NOT NULL     -- JSON: the tasks, as a dry run tells of them
 ) STRICT;
 

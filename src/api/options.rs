@@ -11,6 +11,7 @@ use crate::api::Validation;
 use crate::api::WitnessSettings;
 use crate::engine::CancelFlag;
 use crate::engine::OnFailure;
+use crate::import::REST_NS;
 use crate::store::CacheLimits;
 
 /// Rasa's default for how many stories are glued to how many others.
@@ -226,6 +227,10 @@ pub struct RunSettings {
     /// Whether it may be found out without reading the project that there is
     /// nothing to do.
     pub witness: WitnessSettings,
+    /// How long a file must have been at rest when it was read for its stamp alone
+    /// to be trusted later, in nanoseconds: more than a tick of the file system's
+    /// clock.
+    pub rest_ns: i64,
     /// Set from outside to stop soon; nothing half-written is left.
     pub cancel: CancelFlag,
     /// Who is told what happens.
@@ -244,6 +249,7 @@ impl Default for RunSettings {
             memory: None,
             environment: BTreeMap::new(),
             witness: WitnessSettings::Off,
+            rest_ns: REST_NS,
             cancel: CancelFlag::default(),
             observer: Observer::default(),
         }

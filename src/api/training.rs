@@ -293,7 +293,8 @@ impl Training<'_> {
     }
 
     /// Compares stories and rules with each other, if a policy is to learn from
-    /// them. Those that a policy learned from before were compared then.
+    /// them. Those that a policy learned from before were compared then, but what
+    /// was told may have been let pass: where warnings fail, all are compared.
     fn check_conversations(
         &self,
         recipe: &Recipe,
@@ -301,8 +302,11 @@ impl Training<'_> {
         sources: SourceMap,
     ) -> Result<(), TrainError> {
         let is_core = |id| recipe.graph.task(id).name.starts_with("core.");
-        let mut stale = plan.stale().filter(|task| is_core(task.id));
-        if self.validation.skip || stale.next().is_none() {
+        let is_due = match self.validation.fail_on_warnings {
+            true => recipe.graph.ids().any(is_core),
+            false => plan.stale().any(|task| is_core(task.id)),
+        };
+        if self.validation.skip || !is_due {
             return Ok(());
         }
         let mut diagnostics = check_conversations(&recipe.project, self.validation.max_history);

@@ -51,6 +51,7 @@ use crate::cli::watch::Watcher;
 use crate::cli::workspace;
 use crate::engine::CancelFlag;
 use crate::engine::OnFailure;
+use crate::import::REST_NS;
 
 /// Runs the command.
 pub fn run(arguments: &TrainArguments) -> Exit {
@@ -334,6 +335,7 @@ pub fn settings(place: &PlaceArguments, screen: &Arc<Screen>) -> RunSettings {
         memory: None,
         environment: environment(),
         witness: witness(place.verify_inputs),
+        rest_ns: REST_NS,
         cancel,
         observer: Observer::new(move |notice: Notice| screen.show(&notice)),
     }

@@ -13,9 +13,16 @@
 //!
 //! A stamp proves something only when it had come to rest: its change time must
 //! lie [`REST_NS`] before the looking began. An edit that keeps the size and
-//! sets the modification time back still changes the change time, which no
-//! program can set; and an edit within the same tick of a coarse clock is too
-//! young to be trusted. A clock that was set back since makes no stamp a proof.
+//! sets the modification time back still changes the change time, which programs
+//! cannot set; and an edit within the same tick of a coarse clock is too young to
+//! be trusted. A clock that was set back since makes no stamp a proof.
+//!
+//! Not every file system is that good. Some have no change time and show the
+//! modification time instead (vfat, exFAT, some in user space): there an edit that
+//! keeps the size and sets that back is not seen. Those of other machines (NFS,
+//! sshfs) answer from memory for some seconds, and an edit made elsewhere meanwhile
+//! is seen only later. Who trains from such a disk can have everything read
+//! (`--verify-inputs`).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -137,8 +144,9 @@ pub enum Verdict {
 }
 
 impl Look {
-    /// Judges a path by its stamp alone; `now_ns` is the clock.
-    pub fn verdict(&self, path: &Path, now_ns: i64) -> Verdict {
+    /// Judges a path by its stamp alone; `now_ns` is the clock, and `rest_ns` how
+    /// long a file must have been at rest, [`REST_NS`] as a rule.
+    pub fn verdict(&self, path: &Path, now_ns: i64, rest_ns: i64) -> Verdict {
         let metadata = fs::metadata(path);
         if Seen::kind(&metadata) != self.seen.without_contents() {
             return Verdict::Changed;
@@ -150,7 +158,7 @@ impl Look {
         let (Some(then), Some(now)) = (self.stamp, now) else {
             return Verdict::Unsure;
         };
-        let was_at_rest = then.ctime_ns.saturating_add(REST_NS) < self.since_ns;
+        let was_at_rest = then.ctime_ns.saturating_add(rest_ns) < self.since_ns;
         let is_file = matches!(self.seen, Seen::Bytes(_));
         match then == now {
             true if was_at_rest && self.since_ns <= now_ns => Verdict::Same,
@@ -346,7 +354,7 @@ mod tests {
     }
 
     fn verdict(look: &Look, path: &Path) -> Verdict {
-        look.verdict(path, look.since_ns)
+        look.verdict(path, look.since_ns, REST_NS)
     }
 
     fn file(folder: &TempDir) -> PathBuf {
@@ -419,11 +427,17 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let path = file(&folder);
         let look = rested(&path);
-        assert_eq!(look.verdict(&path, look.since_ns - 1), Verdict::Unsure);
+        assert_eq!(
+            look.verdict(&path, look.since_ns - 1, REST_NS),
+            Verdict::Unsure
+        );
         // A file from the future has never been at rest.
         let mut early = look;
         early.since_ns = look.stamp.unwrap().ctime_ns - HOUR_NS;
-        assert_eq!(early.verdict(&path, look.since_ns), Verdict::Unsure);
+        assert_eq!(
+            early.verdict(&path, look.since_ns, REST_NS),
+            Verdict::Unsure
+        );
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::store::blobs::blob_path;
 use crate::store::census::census;
 use crate::store::folder::Role;
 use crate::store::folder::listing;
+use crate::store::witnesses::forget_old_witnesses;
 use crate::store::witnesses::forget_witnesses;
 
 /// How much a cache may hold.
@@ -44,6 +45,14 @@ impl Default for CacheLimits {
     }
 }
 
+impl CacheLimits {
+    /// Returns the day of a last use that is not too old yet.
+    fn oldest_day(&self, today: u32) -> u32 {
+        let days = self.max_age_days.unwrap_or(u32::MAX);
+        today.saturating_sub(days)
+    }
+}
+
 /// How long a file that no row names must have been lying there, when it is not
 /// sure that no other process is about to name it.
 const UNSURE_AGE_S: u64 = 3_600;
@@ -61,6 +70,10 @@ pub struct Collected {
     pub too_old: usize,
     /// Results that were too much, the longest unused ones.
     pub too_much: usize,
+    /// Witnesses of last runs, of projects that nobody came back to for too long.
+    pub witnesses: usize,
+    /// Their size, in bytes.
+    pub witness_bytes: u64,
     /// Blobs that no result needs any more.
     pub blobs: usize,
     /// Their size, in bytes.
@@ -106,6 +119,8 @@ impl Store {
     ) -> Option<Collected> {
         let census = self.census()?;
         let mut told = choose(&census, limits, needed, self.today()).told;
+        let day = limits.oldest_day(self.today());
+        (told.witnesses, told.witness_bytes) = self.old_witnesses(day);
         let listed = |digest: &Digest| census.blobs.get(digest).is_some_and(|row| !row.is_inline);
         for file in self.orphans(limits, true, &listed) {
             told.orphans += 1;
@@ -125,7 +140,9 @@ impl Store {
         let today = self.today();
         let (choice, listed) = self.write(|connection| {
             let census = census(connection)?;
-            let choice = choose(&census, limits, needed, today);
+            let mut choice = choose(&census, limits, needed, today);
+            let old = forget_old_witnesses(connection, limits.oldest_day(today))?;
+            (choice.told.witnesses, choice.told.witness_bytes) = old;
             remove_rows(connection, &choice, today)?;
             let stay = |digest: &Digest| !choice.blobs.contains_key(digest);
             let files = census.blobs.iter().filter(|(_, row)| !row.is_inline);

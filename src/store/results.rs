@@ -69,6 +69,8 @@ const LOOK_UP: &str =
 const LOOK_UP_ALL: &str =
     "SELECT key, outputs, manifest, cost_ms, used_day FROM results WHERE key IN";
 
+const COSTS: &str = "SELECT key, cost_ms FROM results WHERE key IN";
+
 const SIZES: &str = "SELECT digest, size FROM blobs WHERE bytes IS NOT NULL AND digest IN";
 
 const RECORD: &str = "INSERT OR REPLACE INTO results \
@@ -85,6 +87,13 @@ impl Store {
     /// queries, however many keys.
     pub fn results(&self, keys: &[Digest]) -> HashMap<Digest, StoredResult> {
         self.read(|connection| look_up_all(connection, keys))
+            .unwrap_or_default()
+    }
+
+    /// Returns how long the tasks of those results ran that are recorded under
+    /// `keys`, in milliseconds: what is least to read of them.
+    pub fn costs(&self, keys: &[Digest]) -> HashMap<Digest, u64> {
+        self.read(|connection| costs(connection, keys))
             .unwrap_or_default()
     }
 
@@ -229,6 +238,20 @@ fn look_up_all(
         Ok(())
     })?;
     Ok(results)
+}
+
+/// Returns the costs of those results that there are.
+pub(super) fn costs(
+    connection: &Connection,
+    keys: &[Digest],
+) -> rusqlite::Result<HashMap<Digest, u64>> {
+    let mut costs = HashMap::with_capacity(keys.len());
+    in_chunks(connection, COSTS, keys, |row| {
+        let cost_ms: i64 = row.get(1)?;
+        costs.insert(Digest::from_bytes(row.get(0)?), cost_ms.unsigned_abs());
+        Ok(())
+    })?;
+    Ok(costs)
 }
 
 /// Digests that one query asks for.

@@ -1,9 +1,13 @@
 //! Witnesses: what stands for a whole run that would find nothing to do.
 //!
 //! Which files were looked at, and what the outcome was, the caller packs; here
-//! it is bytes, sealed with their digest, so that a damaged row is a miss. A
-//! witness goes with any result that it stands on: what is removed from the cache
-//! is removed together with all that vouches for it.
+//! it is bytes, sealed with their digest, so that a damaged row is a miss. Behind
+//! what was looked at lie the digest of what there is to tell, and the seal, which
+//! holds without reading that.
+//!
+//! A witness goes with any result that it stands on: what is removed from the cache
+//! is removed together with all that vouches for it. Who reads one still counts
+//! the results: an older program knows no witnesses to remove.
 
 use std::collections::HashSet;
 
@@ -14,13 +18,14 @@ use rusqlite::types::Type;
 
 use crate::digest::Digest;
 use crate::store::Store;
+use crate::store::results::costs;
 
 /// What stands for the last run of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witness {
     /// Of all that decides the outcome apart from files.
     pub key: Digest,
-    /// The keys of the results that the outcome stands on.
+    /// The keys of the results that the outcome stands on, each once.
     pub results: Vec<Digest>,
     /// The day of its last use, counted from 1970-01-01.
     pub used_day: u32,
@@ -56,6 +61,8 @@ impl WitnessRef<'_> {
 const ONE: &str = "SELECT project, key, results, used_day, looks, told FROM witnesses \
     WHERE project = ?1";
 const ALL: &str = "SELECT project, key, results, used_day, looks FROM witnesses ORDER BY project";
+const WHOLE: &str =
+    "SELECT project, key, results, used_day, looks, told FROM witnesses ORDER BY project";
 const PUT: &str = "INSERT OR REPLACE INTO witnesses \
     (project, key, results, used_day, looks, told) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
@@ -68,15 +75,16 @@ impl Store {
             let Some(row) = rows.next()? else {
                 return Ok(None);
             };
-            let Some(found) = witness(row)? else {
+            let Some((found, is_told)) = witness(row)? else {
                 return Ok(None);
             };
-            Ok(Some(Witness {
+            let told: Vec<u8> = row.get(5)?;
+            Ok((Digest::of(&told) == is_told).then(|| Witness {
                 key: found.key,
                 results: found.results(),
                 used_day: found.used_day,
                 looks: found.looks.to_vec(),
-                told: row.get(5)?,
+                told,
             }))
         })
     }
@@ -88,7 +96,7 @@ impl Store {
             let mut statement = connection.prepare_cached(ALL)?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                if let Some(found) = witness(row)? {
+                if let Some((found, _)) = witness(row)? {
                     visit(found);
                 }
             }
@@ -107,12 +115,16 @@ impl Store {
         self.read(query).flatten()
     }
 
-    /// Keeps the witness of `project` in place of an older one. A store that
-    /// cannot be written to stays as it is.
+    /// Keeps the witness of `project` in place of an older one, unless a result
+    /// that it stands on was removed meanwhile. A store that cannot be written to
+    /// stays as it is.
     pub fn put_witness(&self, project: &str, new: &Witness) {
         self.write(|connection| {
+            if costs(connection, &new.results)?.len() != new.results.len() {
+                return Ok(());
+            }
             let results: Vec<u8> = new.results.iter().flat_map(|key| *key.as_bytes()).collect();
-            let looks = sealed(new.key, &results, &new.looks);
+            let looks = sealed(new.key, &results, &new.looks, Digest::of(&new.told));
             let day = new.used_day;
             let mut statement = connection.prepare_cached(PUT)?;
             statement.execute(params![
@@ -122,40 +134,44 @@ impl Store {
                 day,
                 looks,
                 new.told
-            ])
+            ])?;
+            Ok(())
         });
     }
 
-    /// Notes that these witnesses, and the results that they stand on, were used
-    /// today: in one transaction.
-    pub fn touch_witnesses(&self, used: &[(String, Vec<Digest>)]) {
-        if used.is_empty() || !self.is_writable() {
-            return;
-        }
+    /// Notes that the witness of `project`, and the results under `keys` that it
+    /// stands on, were used today: in one transaction.
+    pub fn touch_witness(&self, project: &str, keys: &[Digest]) {
         let today = self.today();
         self.write(|connection| {
             let mut witness = connection
                 .prepare_cached("UPDATE witnesses SET used_day = ?2 WHERE project = ?1")?;
             let mut result =
                 connection.prepare_cached("UPDATE results SET used_day = ?2 WHERE key = ?1")?;
-            for (project, keys) in used {
-                witness.execute(params![project, today])?;
-                for key in keys {
-                    result.execute(params![key.as_bytes(), today])?;
-                }
+            witness.execute(params![project, today])?;
+            for key in keys {
+                result.execute(params![key.as_bytes(), today])?;
             }
             Ok(())
         });
+    }
+
+    /// Counts the witnesses that were last used before `day`, and their bytes.
+    pub(super) fn old_witnesses(&self, day: u32) -> (usize, u64) {
+        self.read_witnesses(|connection| old_witnesses(connection, day).map(Some))
+            .unwrap_or_default()
     }
 
     /// Returns the projects whose witness is damaged.
     pub(super) fn damaged_witnesses(&self) -> Vec<String> {
         let damaged = self.read_witnesses(|connection| {
             let mut damaged = Vec::new();
-            let mut statement = connection.prepare(ALL)?;
+            let mut statement = connection.prepare(WHOLE)?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                if witness(row)?.is_none() {
+                let is_told = witness(row)?.map(|(_, is_told)| is_told);
+                let told: Vec<u8> = row.get(5)?;
+                if is_told != Some(Digest::of(&told)) {
                     damaged.push(row.get(0)?);
                 }
             }
@@ -165,8 +181,9 @@ impl Store {
     }
 }
 
-/// Reads a row as far as [`WitnessRef`] goes; none if it is damaged.
-fn witness<'a>(row: &'a Row<'_>) -> rusqlite::Result<Option<WitnessRef<'a>>> {
+/// Reads a row as far as [`WitnessRef`] goes, and the digest of what it tells; none
+/// if it is damaged.
+fn witness<'a>(row: &'a Row<'_>) -> rusqlite::Result<Option<(WitnessRef<'a>, Digest)>> {
     let blob = |index: usize| {
         let value = row.get_ref(index)?;
         value.as_blob().map_err(|error| {
@@ -175,33 +192,39 @@ fn witness<'a>(row: &'a Row<'_>) -> rusqlite::Result<Option<WitnessRef<'a>>> {
     };
     let key = Digest::from_bytes(row.get(1)?);
     let results = blob(2)?;
-    let Some((looks, seal)) = blob(4)?.split_last_chunk::<32>() else {
+    let Some((sealed, seal)) = blob(4)?.split_last_chunk::<32>() else {
         return Ok(None);
     };
-    if seal_of(key, results, looks).as_bytes() != seal {
+    let Some((looks, told)) = sealed.split_last_chunk::<32>() else {
+        return Ok(None);
+    };
+    if seal_of(key, results, sealed).as_bytes() != seal {
         return Ok(None);
     }
-    Ok(Some(WitnessRef {
+    let found = WitnessRef {
         project: row.get_ref(0)?.as_str().unwrap_or_default(),
         key,
         results,
         used_day: row.get(3)?,
         looks,
-    }))
+    };
+    Ok(Some((found, Digest::from_bytes(*told))))
 }
 
-/// Returns `looks` with the digest of the whole row behind them.
-fn sealed(key: Digest, results: &[u8], looks: &[u8]) -> Vec<u8> {
-    let seal = seal_of(key, results, looks);
-    [looks, seal.as_bytes()].concat()
+/// Returns `looks` with the digest of what there is to tell and that of the whole
+/// row behind them.
+fn sealed(key: Digest, results: &[u8], looks: &[u8], told: Digest) -> Vec<u8> {
+    let sealed = [looks, told.as_bytes()].concat();
+    let seal = seal_of(key, results, &sealed);
+    [&sealed, seal.as_bytes().as_slice()].concat()
 }
 
-fn seal_of(key: Digest, results: &[u8], looks: &[u8]) -> Digest {
+fn seal_of(key: Digest, results: &[u8], sealed: &[u8]) -> Digest {
     let mut hasher = blake3::Hasher::new();
     hasher.update(key.as_bytes());
     hasher.update(&(results.len() as u64).to_le_bytes());
     hasher.update(results);
-    hasher.update(looks);
+    hasher.update(sealed);
     Digest::from_bytes(*hasher.finalize().as_bytes())
 }
 
@@ -236,6 +259,30 @@ pub(super) fn forget_witness(connection: &Connection, project: &str) -> rusqlite
     let sql = "DELETE FROM witnesses WHERE project = ?1";
     connection.prepare_cached(sql)?.execute([project])?;
     Ok(())
+}
+
+/// Removes the witnesses that were last used before `day`; returns how many, and
+/// their size in bytes.
+pub(super) fn forget_old_witnesses(
+    connection: &Connection,
+    day: u32,
+) -> rusqlite::Result<(usize, u64)> {
+    let found = old_witnesses(connection, day)?;
+    connection
+        .prepare_cached("DELETE FROM witnesses WHERE used_day < ?1")?
+        .execute([day])?;
+    Ok(found)
+}
+
+/// Counts the witnesses that were last used before `day`, and their bytes.
+fn old_witnesses(connection: &Connection, day: u32) -> rusqlite::Result<(usize, u64)> {
+    let sql = "SELECT count(*), \
+        coalesce(sum(length(results) + length(looks) + length(told)), 0) \
+        FROM witnesses WHERE used_day < ?1";
+    connection.prepare_cached(sql)?.query_row([day], |row| {
+        let count = row.get::<_, u32>(0)? as usize;
+        Ok((count, row.get::<_, i64>(1)?.unsigned_abs()))
+    })
 }
 
 /// Removes all witnesses: for who removes something that anybody may stand on.

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use tabella::import::Imported;
 use tabella::import::Looks;
+use tabella::import::REST_NS;
 use tabella::import::Sources;
 use tabella::import::Verdict;
 use tabella::import::clock_ns;
@@ -77,9 +78,11 @@ fn import(root: &Path) -> Imported {
 
 /// Whether all is as it was, by stamps or by contents.
 fn hold(looks: &Looks) -> bool {
-    let is_same = |(path, look): (&std::path::PathBuf, &tabella::import::Look)| match look
-        .verdict(path, clock_ns())
-    {
+    let is_same = |(path, look): (&std::path::PathBuf, &tabella::import::Look)| match look.verdict(
+        path,
+        clock_ns(),
+        REST_NS,
+    ) {
         Verdict::Same => true,
         Verdict::Unsure => look.again(path).is_some(),
         Verdict::Changed => false,

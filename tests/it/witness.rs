@@ -15,6 +15,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::thread;
 use std::time::Duration;
 use std::time::SystemTime;
 
@@ -23,14 +24,18 @@ use tabella::api;
 use tabella::api::CacheSettings;
 use tabella::api::Notice;
 use tabella::api::Observer;
+use tabella::api::TrainError;
 use tabella::api::TrainOptions;
 use tabella::api::TrainingResult;
 use tabella::api::WitnessSettings;
 use tabella::diagnostic::Severity;
 use tabella::digest::Digest;
 use tabella::engine::Event;
+use tabella::import::REST_NS;
 use tabella::store::Access;
 use tabella::store::CacheLimits;
+use tabella::store::CheckSettings;
+use tabella::store::Problem;
 use tabella::store::Store;
 use tabella::store::StoreSettings;
 use tempfile::TempDir;
@@ -87,6 +92,9 @@ stories:
   - action: utter_leave
 ";
 
+/// More than any clock of a file system ticks, and little enough to wait for it.
+const SHORT_REST: Duration = Duration::from_millis(20);
+
 /// A project that may ask witnesses, and what its runs told.
 struct Place {
     bench: Workbench,
@@ -94,6 +102,7 @@ struct Place {
     name: String,
     cache: PathBuf,
     augmentation: usize,
+    rest: Duration,
     told: Arc<Mutex<Vec<Notice>>>,
 }
 
@@ -120,6 +129,7 @@ impl Place {
             name: "friend".to_owned(),
             cache,
             augmentation: 50,
+            rest: Duration::from_nanos(REST_NS as u64),
             told: Arc::default(),
         }
     }
@@ -131,12 +141,31 @@ impl Place {
         place
     }
 
+    /// One whose next run looks at stamps alone.
+    fn rested() -> Self {
+        let mut place = Self::new();
+        place.rest = SHORT_REST;
+        for way in [Way::Read, Way::Witness] {
+            place.wait();
+            assert_eq!(place.train().1, way);
+        }
+        place
+    }
+
+    /// Lets files come to rest, if that is not for long.
+    fn wait(&self) {
+        if self.rest == SHORT_REST {
+            thread::sleep(SHORT_REST * 2);
+        }
+    }
+
     fn options(&self, is_dry: bool, is_asked: bool) -> TrainOptions {
         let mut options = self.bench.options();
         let program = Digest::of(b"this program");
         options.dry_run = is_dry;
         options.core_additional_arguments.augmentation_factor = self.augmentation;
         options.run.cache = CacheSettings::Folder(self.cache.clone());
+        options.run.rest_ns = self.rest.as_nanos() as i64;
         options.run.environment = [("NAME".to_owned(), self.name.clone())].into();
         options.run.witness = match is_asked {
             true => WitnessSettings::Ask { program },
@@ -189,6 +218,7 @@ impl Place {
     /// and leaves nothing to do, and that is known without reading.
     #[track_caller]
     fn check(&self) -> (u8, Way) {
+        self.wait();
         let announced = self.dry_run();
         let (result, way) = self.train();
         assert_eq!(announced.1, way);
@@ -235,6 +265,23 @@ impl Place {
         let connection = Connection::open(self.cache.join("results.db")).unwrap();
         connection.execute_batch(sql).unwrap();
     }
+
+    /// A column of the only witness.
+    fn column<T: rusqlite::types::FromSql>(&self, name: &str) -> T {
+        let connection = Connection::open(self.cache.join("results.db")).unwrap();
+        let sql = format!("SELECT {name} FROM witnesses");
+        connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+    }
+
+    /// Makes the database one of version 1.
+    fn age_cache(&self) {
+        self.sql(
+            "DROP TABLE witnesses;
+             CREATE TABLE files (root TEXT PRIMARY KEY NOT NULL, packed BLOB NOT NULL)
+                 STRICT, WITHOUT ROWID;
+             PRAGMA user_version = 1;",
+        );
+    }
 }
 
 fn touch(path: &PathBuf) {
@@ -246,24 +293,43 @@ fn touch(path: &PathBuf) {
 /// What happened must be found by reading; the code of the dry run after it.
 #[track_caller]
 fn is_read(happen: impl Fn(&mut Place)) -> u8 {
-    let mut place = Place::trained();
-    happen(&mut place);
-    let (code, way) = place.check();
-    assert_eq!(way, Way::Read);
-    code
+    let [young, rested] = [Place::trained(), Place::rested()].map(|mut place| {
+        happen(&mut place);
+        let (code, way) = place.check();
+        assert_eq!(way, Way::Read, "rest of {:?}", place.rest);
+        code
+    });
+    assert_eq!(young, rested);
+    young
 }
 
 /// What happened means nothing, and a witness knows.
 #[track_caller]
 fn is_nothing(happen: impl Fn(&mut Place)) {
-    let mut place = Place::trained();
-    happen(&mut place);
-    assert_eq!(place.check(), (0, Way::Witness));
+    for mut place in [Place::trained(), Place::rested()] {
+        happen(&mut place);
+        let found = place.check();
+        assert_eq!(found, (0, Way::Witness), "rest of {:?}", place.rest);
+    }
 }
 
 #[test]
 fn a_run_after_a_training_is_told_by_a_witness() {
     is_nothing(|_| {});
+}
+
+#[test]
+fn stamps_are_trusted_when_files_were_at_rest_and_contents_else() {
+    let settles = |place: &Place| {
+        let before: Vec<u8> = place.column("looks");
+        assert_eq!(place.train().1, Way::Witness);
+        before != place.column::<Vec<u8>>("looks")
+    };
+    assert!(settles(&Place::trained()));
+    let place = Place::rested();
+    assert!(!settles(&place));
+    touch(&place.path("domain.yml"));
+    assert!(settles(&place));
 }
 
 #[test]
@@ -374,6 +440,77 @@ fn what_happens_to_the_cache_is_seen() {
         assert!(store.forget(&keys[..1]));
     };
     assert_ne!(is_read(forgotten), 0);
+    // By an older program, which knows no witnesses.
+    for some in ["", "WHERE key = (SELECT max(key) FROM results)"] {
+        let delete = format!("DELETE FROM results {some}");
+        assert_ne!(is_read(|place| place.sql(&delete)), 0, "{delete}");
+    }
+}
+
+#[test]
+fn results_that_went_meanwhile_have_no_witness() {
+    let place = Place::trained();
+    let project: String = place.column("project");
+    let (ours, other) = (place.store(), place.store());
+    let witness = ours.witness(&project).unwrap();
+    ours.put_witness(&project, &witness);
+    assert_eq!(ours.witness(&project).as_ref(), Some(&witness));
+    assert!(other.forget(&witness.results[..1]));
+    ours.put_witness(&project, &witness);
+    assert_eq!(ours.witness(&project), None);
+}
+
+#[test]
+fn a_witness_of_a_project_that_is_gone_leaves_the_cache() {
+    let place = Place::trained();
+    place.sql(
+        "INSERT INTO witnesses (project, key, results, used_day, looks, told)
+         SELECT 'gone', key, results, 5, looks, told FROM witnesses",
+    );
+    let store = place.store();
+    let told = store
+        .collectable(&CacheLimits::default(), &Default::default())
+        .unwrap();
+    assert_eq!(told.witnesses, 1);
+    assert!(told.witness_bytes > 1_000, "{told:?}");
+    let alone = store.alone().unwrap();
+    let collected = store.collect(&alone, &CacheLimits::default(), &Default::default());
+    assert_eq!(collected, Some(told));
+    assert_eq!(store.witness("gone"), None);
+    drop(alone);
+    drop(store);
+    assert_eq!(place.check(), (0, Way::Witness));
+}
+
+#[test]
+fn contradictions_that_were_let_pass_fail_where_warnings_do() {
+    let place = Place::new();
+    place.bench.replace("domain.yml", ", unused", "");
+    place.bench.write(
+        "data/rules.yml",
+        "rules:\n- rule: leave\n  steps:\n  - intent: leave\n  - action: utter_leave\n",
+    );
+    let refused_for = |fail_on_warnings| {
+        let mut options = place.options(false, true);
+        options.validation.fail_on_warnings = fail_on_warnings;
+        match api::train(&options) {
+            Ok(_) => String::new(),
+            Err(TrainError::Mistakes(findings)) => {
+                let codes = findings.diagnostics.iter().map(|one| one.code);
+                codes.collect::<Vec<_>>().join(" ")
+            }
+            Err(error) => error.to_string(),
+        }
+    };
+    assert_eq!(refused_for(true), "");
+    place.bench.append(
+        "data/stories.yml",
+        "- story: other\n  steps:\n  - intent: greet\n  - action: utter_leave\n",
+    );
+    for _ in 0..2 {
+        assert_eq!(refused_for(true), "W451");
+        assert_eq!(refused_for(false), "");
+    }
 }
 
 #[test]
@@ -423,6 +560,13 @@ fn a_damaged_witness_is_none() {
             "UPDATE witnesses SET {column} = CAST(substr({column}, 1, length({column}) - 1) \
              || x'07' AS BLOB)"
         ));
+        let found = place.store().check(&CheckSettings {
+            key_of: &|row| Some(row.key),
+            is_cancelled: &|| false,
+        });
+        let problems = found.unwrap().problems;
+        let is_named = matches!(problems[..], [Problem::Witness { .. }]);
+        assert!(is_named, "{column}: {problems:?}");
         assert_eq!(place.dry_run(), (0, Way::Read), "{column}");
         assert_eq!(place.check(), (0, Way::Read), "{column}");
     }
@@ -431,14 +575,22 @@ fn a_damaged_witness_is_none() {
 #[test]
 fn an_older_cache_gets_its_witnesses() {
     let place = Place::trained();
-    place.sql(
-        "DROP TABLE witnesses;
-         CREATE TABLE files (root TEXT PRIMARY KEY NOT NULL, packed BLOB NOT NULL)
-             STRICT, WITHOUT ROWID;
-         PRAGMA user_version = 1;",
-    );
+    place.age_cache();
     assert_eq!(place.dry_run(), (0, Way::Read));
     assert_eq!(place.check(), (0, Way::Read));
+}
+
+#[test]
+fn a_reader_sees_witnesses_when_another_brings_its_cache_up_to_date() {
+    let place = Place::trained();
+    let project: String = place.column("project");
+    place.age_cache();
+    let reader = Store::open(&StoreSettings::new(&place.cache, Access::ReadOnly));
+    assert_eq!(reader.witness(&project), None);
+    assert_eq!(place.train().1, Way::Read);
+    let keys = reader.last_keys(&|_| true);
+    assert_eq!(reader.costs(&keys).len(), keys.len());
+    assert!(reader.witness(&project).is_some());
 }
 
 #[test]
@@ -580,10 +732,18 @@ fn disturb(place: &mut Place, numbers: &mut Numbers) {
 
 #[test]
 fn random_edits_end_the_same_with_and_without_a_witness() {
+    edit_at_random(Place::trained());
+}
+
+#[test]
+fn random_edits_end_the_same_when_stamps_are_trusted() {
+    edit_at_random(Place::rested());
+}
+
+fn edit_at_random(mut place: Place) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let count = number("TABELLA_EDITS").unwrap_or(40);
     let mut numbers = Numbers(number("TABELLA_EDITS_SEED").unwrap_or(1));
-    let mut place = Place::trained();
     let mut witnessed = 0;
     for _ in 0..count {
         for _ in 0..numbers.below(3) {

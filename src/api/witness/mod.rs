@@ -18,7 +18,7 @@
 //! | variables of the environment that the files name | digests of their values |
 //! | files, folders, links and empty places of the project | [`Looks`](crate::import::Looks) |
 //! | the archive, and the pointer beside it | looks, too |
-//! | results in the cache | who removes one removes its witnesses |
+//! | results in the cache | who removes one removes its witnesses; their number |
 //! | outputs that are files of the cache | their sizes, as a plan does |
 //!
 //! Stamps that prove nothing – after a `touch`, a checkout, an edit a moment
@@ -40,6 +40,7 @@ mod packed;
 mod training;
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -90,13 +91,14 @@ pub struct Question<'a> {
     pub store: &'a Store,
     /// The clock, nanoseconds since 1970.
     pub now_ns: i64,
+    /// How long what was looked at must have been at rest for its stamp to be
+    /// trusted, in nanoseconds.
+    pub rest_ns: i64,
 }
 
 /// What a witness says.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The digest of what there is to tell.
-    pub told: Digest,
     /// The outcome.
     pub outcome: Outcome,
     /// Whether contents must settle it.
@@ -109,7 +111,6 @@ impl Question<'_> {
     pub fn ask(&self, packed: &[u8]) -> Option<Answer> {
         let mut reader = Reader::new(packed, self.root)?;
         let mut answer = Answer {
-            told: reader.digest()?,
             outcome: reader.outcome()?,
             is_unsure: false,
         };
@@ -128,7 +129,7 @@ impl Question<'_> {
         }
         for _ in 0..reader.count()? {
             let (path, look) = reader.look()?;
-            match look.verdict(&path, self.now_ns) {
+            match look.verdict(&path, self.now_ns, self.rest_ns) {
                 Verdict::Same => {}
                 Verdict::Unsure => answer.is_unsure = true,
                 Verdict::Changed => return None,
@@ -143,7 +144,7 @@ impl Question<'_> {
         let mut testimony = Reader::new(packed, self.root)?.testimony()?;
         let were_apart = are_apart(&testimony.looks);
         for (path, look) in &mut testimony.looks.seen {
-            match look.verdict(path, self.now_ns) {
+            match look.verdict(path, self.now_ns, self.rest_ns) {
                 Verdict::Same => {}
                 Verdict::Unsure => *look = look.again(path)?,
                 Verdict::Changed => return None,
@@ -195,14 +196,10 @@ fn told(report: &Report) -> Option<Vec<u8>> {
 
 /// Returns the report of a dry run that finds nothing stale, with the times that
 /// the cache knows now.
-fn report(told: &[u8], store: &Store) -> Option<Report> {
+fn report(told: &[u8], costs: &HashMap<Digest, u64>) -> Option<Report> {
     let tasks: Vec<FreshTask> = serde_json::from_slice(told).ok()?;
-    let keys: Vec<Digest> = tasks.iter().map(|task| task.key).collect();
-    let results = store.results(&keys);
     let tasks = tasks.into_iter().map(|task| TaskReport {
-        last_ms: results
-            .get(&task.key)
-            .map_or(task.last_ms, |result| Some(result.cost_ms)),
+        last_ms: costs.get(&task.key).copied().or(task.last_ms),
         name: task.name,
         stage: task.stage,
         kind: task.kind,

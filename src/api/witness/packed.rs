@@ -6,7 +6,6 @@
 //!
 //! ```text
 //! version       1 byte
-//! told          digest of what there is to tell
 //! outcome       tasks u32 · warnings u32 · archive path · count u32 · sentences, a text each
 //! variables     count u32 · (name text · digest of the value)…
 //! blobs         count u32 · (digest · size u64)…
@@ -29,7 +28,7 @@ use crate::import::Looks;
 use crate::import::Seen;
 use crate::store::OutputRef;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What the outcome was, and what to tell of it in any case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,8 +46,6 @@ pub struct Outcome {
 /// A witness to be packed.
 #[derive(Clone, Debug)]
 pub struct Testimony {
-    /// The digest of what there is to tell.
-    pub told: Digest,
     /// The outcome.
     pub outcome: Outcome,
     /// The environment variables that the files name, with digests of their
@@ -67,7 +64,6 @@ impl Testimony {
             bytes: vec![VERSION],
             root,
         };
-        out.digest(&self.told);
         let outcome = &self.outcome;
         out.number(outcome.task_count);
         out.number(outcome.warning_count);
@@ -295,7 +291,6 @@ impl<'a> Reader<'a> {
     /// Reads a whole witness.
     pub fn testimony(mut self) -> Option<Testimony> {
         let mut testimony = Testimony {
-            told: self.digest()?,
             outcome: self.outcome()?,
             variables: Vec::new(),
             blobs: Vec::new(),
@@ -364,7 +359,6 @@ mod tests {
         looks.add_link(root.join("l"), Digest::of(b"l"));
         looks.add_link("/elsewhere".into(), Digest::of(b"m"));
         Testimony {
-            told: Digest::of(b"told"),
             outcome: Outcome {
                 task_count: 7,
                 warning_count: 2,
@@ -380,7 +374,7 @@ mod tests {
     #[track_caller]
     fn is_same(a: &Testimony, b: &Testimony) {
         assert_eq!(a.outcome, b.outcome);
-        assert_eq!((a.told, &a.variables), (b.told, &b.variables));
+        assert_eq!(a.variables, b.variables);
         assert_eq!(a.blobs, b.blobs);
         assert_eq!(a.looks.seen, b.looks.seen);
         assert_eq!(a.looks.links, b.looks.links);

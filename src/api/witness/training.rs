@@ -70,16 +70,17 @@ impl Training<'_> {
             environment: &self.run.environment,
             store,
             now_ns: clock_ns(),
+            rest_ns: self.run.rest_ns,
         };
         let answer = question.ask(&witness.looks)?;
-        let report = self.report_as_before(&witness, answer.told, store)?;
+        let report = self.report_as_before(&witness, store)?;
         let settled = match answer.is_unsure {
             true => Some(question.settle(&witness.looks)?),
             false => None,
         };
         if !self.dry_run && store.is_writable() {
             if witness.used_day != store.today() {
-                store.touch_witnesses(&[(project.clone(), witness.results.clone())]);
+                store.touch_witness(&project, &witness.results);
                 witness.used_day = store.today();
             }
             if let Some(settled) = settled
@@ -97,14 +98,16 @@ impl Training<'_> {
         Some(self.result_as_before(answer.outcome, report))
     }
 
-    /// Returns the report of a dry run that finds nothing stale. Beside others it
-    /// names no tasks: what is fresh is only counted there.
-    fn report_as_before(&self, witness: &Witness, told: Digest, store: &Store) -> Option<Report> {
-        if self.run.shared.is_some() {
-            return Some(fresh(Vec::new()));
+    /// Returns the report of a dry run that finds nothing stale; none if a result is
+    /// not there any more. Beside others it names no tasks: what is fresh is only
+    /// counted there.
+    fn report_as_before(&self, witness: &Witness, store: &Store) -> Option<Report> {
+        let costs = store.costs(&witness.results);
+        (costs.len() == witness.results.len()).then_some(())?;
+        match self.run.shared {
+            Some(_) => Some(fresh(Vec::new())),
+            None => report(&witness.told, &costs),
         }
-        (Digest::of(&witness.told) == told).then_some(())?;
-        report(&witness.told, store)
     }
 
     /// Tells what the run would tell that finds nothing to do.
@@ -192,7 +195,6 @@ impl Training<'_> {
         let results = plan.tasks().iter().filter_map(|task| task.result.as_ref());
         let outputs = results.flat_map(|result| result.outputs.values());
         let testimony = Testimony {
-            told: Digest::of(&told),
             outcome: Outcome {
                 task_count: u32::try_from(report.tasks.len()).ok()?,
                 warning_count: u32::try_from(prepared.said.warnings).ok()?,

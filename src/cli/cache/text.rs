@@ -227,10 +227,15 @@ pub fn collected(collected: &Collected, limits: &CacheLimits, dry_run: bool) -> 
         true => String::new(),
         false => format!(" ({})", why.join(", ")),
     };
-    let bytes = shown_size(collected.blob_bytes + collected.orphan_bytes);
+    let bytes = collected.blob_bytes + collected.orphan_bytes + collected.witness_bytes;
+    let bytes = shown_size(bytes);
     let mut parts = Vec::new();
     if gone > 0 {
         parts.push(format!("{}{why}", Count(gone, "result")));
+    }
+    if collected.witnesses > 0 {
+        let number = Count(collected.witnesses, "record");
+        parts.push(format!("{number} of projects not trained since"));
     }
     if collected.blobs > 0 {
         parts.push(Count(collected.blobs, "blob").to_string());
