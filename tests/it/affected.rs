@@ -474,3 +474,26 @@ fn of_many_changed_files_the_first_are_told() {
     let run = place.run(&["status", "--since", "HEAD"]).ends(0);
     assert!(run.out.contains("004.yml and 115 more\n"), "{run:?}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_git_ignores_may_have_led_elsewhere() {
+    let place = Place::new(WORKSPACE);
+    place.write(".gitignore", "models/\ngenerated*\n");
+    place.write("elsewhere/n.yml", "stories: []\n");
+    place.write("elsewhere/known/m.yml", "stories: []\n");
+    let link = |place: &Place, target: &str, at: &str| {
+        std::os::unix::fs::symlink(target, place.path(at)).unwrap();
+    };
+    link(&place, "../../../elsewhere/known", "bots/lemon/data/known");
+    let place = committed(place);
+    assert_eq!(place.affected(), "");
+    link(&place, "../../../elsewhere", "bots/plum/data/generated");
+    assert_eq!(place.affected(), "plum");
+    link(
+        &place,
+        "../../../elsewhere/n.yml",
+        "bots/lemon/data/generated.yml",
+    );
+    assert_eq!(place.affected(), "lemon plum");
+}

@@ -88,6 +88,8 @@ pub struct AffectedMember {
     /// Files that it reads and git tells nothing of, so that they may have
     /// changed, shown likewise; the first [`FILES_TOLD`].
     pub untold: Vec<String>,
+    /// How many such files it reads.
+    pub untold_count: usize,
     /// Why its files could not be read, so that nothing is known of them.
     pub error: Option<String>,
 }
@@ -221,6 +223,7 @@ impl<'a> Index<'a> {
             files: first(files),
             file_count: hits.places.len(),
             untold: first(hits.untold.iter().collect()),
+            untold_count: hits.untold.len(),
             error,
         })
     }
@@ -254,7 +257,7 @@ impl<'a> Index<'a> {
                 }
             }
             let untold = self.changed.untold.as_ref();
-            if untold.is_some_and(|untold| untold.has(&real)) {
+            if untold.is_some_and(|untold| untold.has(&path, &real)) {
                 hits.untold.insert(self.shown_path(&path));
             }
         }

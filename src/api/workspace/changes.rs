@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use crate::api::workspace::OpenWorkspace;
 use crate::api::workspace::WorkspaceError;
 use crate::api::workspace::git::Git;
+use crate::api::workspace::real_path::real_path;
 use crate::data::Member;
 
 /// Where it is said which files changed.
@@ -61,11 +62,27 @@ pub struct Untold {
 }
 
 impl Untold {
-    /// Returns whether git tells nothing of what is at a real path.
-    pub fn has(&self, real: &Path) -> bool {
-        let is_ignored = || real.ancestors().any(|path| self.ignored.contains(path));
+    /// Returns whether git tells nothing of what is at a path, which really leads
+    /// to `real`.
+    pub fn has(&self, path: &Path, real: &Path) -> bool {
         // What lies in an ignored folder is read itself.
-        !real.starts_with(&self.top) || is_ignored() && !real.is_dir()
+        let is_untold =
+            |real: &Path| !real.starts_with(&self.top) || self.ignores(real) && !real.is_dir();
+        is_untold(real) || path != real && self.ignores_link(path, real)
+    }
+
+    /// Returns whether it is a link that git ignores, wherever it leads.
+    fn ignores_link(&self, path: &Path, real: &Path) -> bool {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return false;
+        };
+        let link = real_path(folder).join(name);
+        link != real && self.ignores(&link)
+    }
+
+    fn ignores(&self, real: &Path) -> bool {
+        let mut above = real.ancestors();
+        above.any(|path| self.ignored.contains(path))
     }
 }
 

@@ -115,8 +115,8 @@ fn because(member: &AffectedMember) -> String {
     if member.file_count > 0 {
         reasons.push(listed(&member.files, member.file_count));
     }
-    if !member.untold.is_empty() {
-        let untold = listed(&member.untold, member.untold.len());
+    if member.untold_count > 0 {
+        let untold = listed(&member.untold, member.untold_count);
         reasons.push(format!("it may be, git tells nothing of {untold}"));
     }
     if let Some(error) = &member.error {
@@ -159,13 +159,14 @@ mod tests {
             files: vec!["bots/a/config.yml".to_owned()],
             file_count: 1,
             untold: vec!["/x/n.yml".to_owned()],
+            untold_count: 3,
             error: Some("cannot read `x`".to_owned()),
         };
-        let want = "a: bots/a/config.yml; it may be, git tells nothing of /x/n.yml; it may be, \
-                    cannot read `x`";
+        let want = "a: bots/a/config.yml; it may be, git tells nothing of /x/n.yml and 2 more; \
+                    it may be, cannot read `x`";
         assert_eq!(because(&member), want);
         (member.files, member.file_count) = (Vec::new(), 0);
-        member.untold.clear();
+        member.untold_count = 0;
         assert_eq!(because(&member), "a: it may be, cannot read `x`");
     }
 }
