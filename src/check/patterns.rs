@@ -76,43 +76,57 @@ fn table(table: &Lookup) -> Vec<Diagnostic> {
         let message = format!("lookup table `{shown}` has no phrases");
         said.push(about("W347", &table.place, name, message));
     }
-    let repeats = repeats(&table.elements);
-    let mut repeats = repeats.iter();
-    if let Some(first) = repeats.next() {
+    if let Some((count, first)) = repeats(&table.elements) {
         let first = shortened(first);
-        let message = match repeats.len() + 1 {
+        let message = match count {
             1 => format!("lookup table `{shown}` lists `{first}` twice"),
-            count => format!("lookup table `{shown}` repeats {count} phrases, such as `{first}`"),
+            _ => format!("lookup table `{shown}` repeats {count} phrases, such as `{first}`"),
         };
         said.push(about("N357", &table.place, name, message));
     }
     said
 }
 
-/// Returns the phrases of a table that stand in it before, sorted.
+/// Returns how many phrases of a table stand in it before, and which of them is
+/// the first by its letters.
 ///
 /// Of a million phrases few are the same: those that may be are found by their
 /// hashes, which take less time and memory to sort than what they stand for.
-fn repeats(phrases: &PhraseList) -> Vec<&str> {
+fn repeats(phrases: &PhraseList) -> Option<(usize, &str)> {
     let mut hashes: Vec<u64> = phrases.iter().map(hash).collect();
     hashes.sort_unstable();
     let pairs = hashes.windows(2).filter(|pair| pair[0] == pair[1]);
     let repeated: HashSet<u64> = pairs.map(|pair| pair[0]).collect();
     drop(hashes);
     if repeated.is_empty() {
-        return Vec::new();
+        return None;
     }
-    let mut found: Vec<&str> = phrases
+    let may_repeat = phrases
         .iter()
-        .filter(|phrase| repeated.contains(&hash(phrase)))
-        .collect();
-    found.par_sort_unstable();
-    let pairs = found.windows(2).filter(|pair| pair[0] == pair[1]);
-    pairs.map(|pair| pair[0]).collect()
+        .filter(|phrase| repeated.contains(&hash(phrase)));
+    let mut seen: HashSet<&str> = HashSet::new();
+    let again = may_repeat.filter(|phrase| !seen.insert(phrase));
+    again.fold(None, |found, phrase| match found {
+        Some((count, first)) => Some((count + 1, phrase.min(first))),
+        None => Some((1, phrase)),
+    })
 }
 
 fn hash(phrase: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     phrase.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_phrase_that_stands_there_before_is_counted() {
+        let of = |phrases: &[&str]| phrases.iter().copied().collect::<PhraseList>();
+        let table = of(&["b", "a", "b", "c", "a", "b"]);
+        assert_eq!(repeats(&table), Some((3, "a")));
+        assert_eq!(repeats(&of(&["b", "a", "c"])), None);
+    }
 }
