@@ -38,7 +38,6 @@ use crate::diagnostic::Severity;
 use crate::diagnostic::SourceMap;
 use crate::diagnostic::arrange;
 use crate::digest::Digest;
-use crate::engine::CancelFlag;
 use crate::engine::Event;
 use crate::engine::Memory;
 use crate::engine::OnFailure;
@@ -457,10 +456,9 @@ impl Training<'_> {
         let observer = &self.run.observer;
         // What runs beside a failed task is not worth waiting for.
         let stops = self.run.on_failure == OnFailure::Stop;
-        let stop = CancelFlag::new();
+        let stop = self.run.cancel.child();
         let on_event = |event| {
-            let is_over = stops && matches!(event, Event::Failed { .. });
-            if is_over || self.run.cancel.is_set() {
+            if stops && matches!(event, Event::Failed { .. }) {
                 stop.set();
             }
             observer.tell(Notice::Task(event));

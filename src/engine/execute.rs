@@ -46,7 +46,10 @@ use crate::store::Store;
 
 /// Set from anywhere to stop a run; clones are the same flag.
 #[derive(Clone, Debug, Default)]
-pub struct CancelFlag(Arc<AtomicBool>);
+pub struct CancelFlag {
+    own: Arc<AtomicBool>,
+    parent: Option<Arc<CancelFlag>>,
+}
 
 impl CancelFlag {
     /// Returns a flag that is not set.
@@ -54,14 +57,24 @@ impl CancelFlag {
         Self::default()
     }
 
+    /// Returns a flag that is set when this one is, and that can be set without
+    /// setting this one.
+    pub fn child(&self) -> Self {
+        Self {
+            own: Arc::default(),
+            parent: Some(Arc::new(self.clone())),
+        }
+    }
+
     /// Sets the flag for good.
     pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.own.store(true, Ordering::Relaxed);
     }
 
     /// Returns whether the flag is set.
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        let parent = self.parent.as_ref();
+        self.own.load(Ordering::Relaxed) || parent.is_some_and(|parent| parent.is_set())
     }
 }
 
