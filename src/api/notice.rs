@@ -15,6 +15,7 @@ use crate::engine::Plan;
 use crate::engine::State;
 use crate::engine::TaskId;
 use crate::engine::TaskRef;
+use crate::import::Looks;
 
 /// Something worth telling the user.
 #[derive(Clone, Debug)]
@@ -28,6 +29,9 @@ pub enum Notice {
     Ended(Phase),
     /// The project's files were opened: all of them, sorted.
     Opened(Vec<PathBuf>),
+    /// All that was looked at for it, also in vain; told only to one who
+    /// [wants all](Observer::of_all).
+    LookedAt(Arc<Looks>),
     /// What will run; told only to one who [wants all](Observer::of_all).
     Planned(Arc<Vec<PlannedTask>>),
     /// What is wrong or remarkable in the project's files.

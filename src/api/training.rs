@@ -243,6 +243,10 @@ impl Training<'_> {
         let mut imported = self.read()?;
         let paths = imported.files.iter().map(|file| file.path.clone());
         self.run.observer.tell(Notice::Opened(paths.collect()));
+        if self.run.observer.wants_all() {
+            let looks = Arc::new(imported.looks.clone());
+            self.run.observer.tell(Notice::LookedAt(looks));
+        }
         let findings = Findings {
             diagnostics: checks::findings(&mut imported, self.validation),
             sources: imported.sources.clone(),

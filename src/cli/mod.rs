@@ -7,6 +7,7 @@
 
 mod amounts;
 mod args;
+mod asked;
 mod bug;
 mod cache;
 mod cache_dir;
@@ -22,6 +23,7 @@ mod key;
 mod output;
 mod parse;
 mod project;
+mod real_path;
 mod report;
 mod screen;
 mod status;

@@ -18,13 +18,19 @@ use crate::diagnostic::Paint;
 /// Writes `text` and a line end to standard output; returns `exit`, or that
 /// writing failed. A reader who has had enough is no failure.
 pub fn print(text: &str, exit: Exit) -> Exit {
+    print_to_reader(text, exit).unwrap_or(exit)
+}
+
+/// Does that; none if there is no reader any more.
+pub fn print_to_reader(text: &str, exit: Exit) -> Option<Exit> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => None,
+        Err(error) => {
             complain(&format!("error: cannot write to standard output: {error}"));
-            Exit::InputOutput
+            Some(Exit::InputOutput)
         }
-        _ => exit,
+        Ok(()) => Some(exit),
     }
 }
 

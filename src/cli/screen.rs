@@ -92,7 +92,11 @@ impl Screen {
             }
             Notice::Warning(text) => self.warning(text),
             Notice::Info(text) | Notice::Success(text) => self.line(text),
-            Notice::Began(_) | Notice::Ended(_) | Notice::Opened(_) | Notice::Planned(_) => {}
+            Notice::Began(_)
+            | Notice::Ended(_)
+            | Notice::Opened(_)
+            | Notice::LookedAt(_)
+            | Notice::Planned(_) => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! `tabella train`: what is typed becomes options, what comes back becomes
 //! lines.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use crate::cli::args::TrainArguments;
 use crate::cli::args::TrainCoreFlags;
 use crate::cli::args::TrainFlags;
 use crate::cli::args::TrainNluFlags;
+use crate::cli::asked::Asked;
 use crate::cli::cache_dir::cache_settings;
 use crate::cli::cache_dir::limits;
 use crate::cli::displays::Displays;
@@ -37,13 +39,14 @@ use crate::cli::displays::End;
 use crate::cli::displays::Start;
 use crate::cli::displays::Summary;
 use crate::cli::displays::in_use;
+use crate::cli::displays::refusal;
 use crate::cli::environment::environment;
 use crate::cli::environment::witness;
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::output::complain;
 use crate::cli::output::fail;
-use crate::cli::output::print;
+use crate::cli::output::print_to_reader;
 use crate::cli::report;
 use crate::cli::screen::Screen;
 use crate::cli::screen::duration;
@@ -64,6 +67,10 @@ pub fn run(arguments: &TrainArguments) -> Exit {
     }
     let screen = Arc::new(Screen::new(arguments.place.quiet));
     let project = &arguments.place.project;
+    if let Some(text) = refusal(&arguments.run, project, arguments.place.json) {
+        complain(&format!("error: {text}"));
+        return Exit::Usage;
+    }
     let displays = match Displays::open(&arguments.run, project, Arc::clone(&screen)) {
         Ok(displays) => Arc::new(displays),
         Err((path, error)) => {
@@ -71,16 +78,14 @@ pub fn run(arguments: &TrainArguments) -> Exit {
             return Exit::InputOutput;
         }
     };
-    if displays.owns_output() && arguments.place.json {
-        complain("error: `--json` and a display that goes to `-` both want standard output");
-        return Exit::Usage;
-    }
     let watcher = arguments.run.watch.then(|| Arc::new(watcher(arguments)));
     let trainer = Trainer {
         arguments,
         run: observed(arguments, &screen, &displays, watcher.as_ref()),
         screen,
         displays: Arc::clone(&displays),
+        is_forced: Cell::new(Asked::of(arguments).force),
+        is_unread: Cell::new(false),
     };
     let exit = match watcher {
         Some(watcher) => trainer.watch(&watcher),
@@ -92,31 +97,23 @@ pub fn run(arguments: &TrainArguments) -> Exit {
 
 /// Returns a watcher of all that the arguments name.
 fn watcher(arguments: &TrainArguments) -> Watcher {
-    let (config, data, domain, out) = match &arguments.half {
-        None => {
-            let flags = &arguments.both;
-            (&flags.config, &flags.data, &flags.domain, &flags.output.out)
-        }
-        Some(Half::Nlu(flags)) => (&flags.config, &flags.nlu, &flags.domain, &flags.output.out),
-        Some(Half::Core(flags)) => {
-            let data = &flags.stories;
-            (&flags.config, data, &flags.domain, &flags.output.out)
-        }
-    };
+    let asked = Asked::of(arguments);
     let project = &arguments.place.project;
-    let mut roots = vec![project.join(config)];
-    roots.extend(data.iter().chain(domain).map(|path| project.join(path)));
+    let mut roots = vec![project.join(asked.config)];
+    let named = asked.data.iter().chain(asked.domain);
+    roots.extend(named.map(|path| project.join(path)));
     // Where there is no such file, a folder stands for it.
-    if domain == &[PathBuf::from("domain.yml")] {
+    if asked.domain == [PathBuf::from("domain.yml")] {
         roots.push(project.join("domain"));
     }
     let cache = match cache_settings(&arguments.place) {
         CacheSettings::Folder(folder) => Some(folder),
         CacheSettings::Off => None,
     };
-    let written = [&arguments.run.json_events, &arguments.run.trace];
-    let written = written.into_iter().flatten().chain(&cache).chain([out]);
-    Watcher::new(roots, written.map(|path| project.join(path)).collect())
+    let displays = [&arguments.run.json_events, &arguments.run.trace];
+    let written = displays.into_iter().flatten().chain(&cache);
+    let written = written.chain([&asked.output.out]);
+    Watcher::new(roots, written.map(|path| project.join(path)))
 }
 
 /// How to run, with all displays listening.
@@ -134,8 +131,8 @@ fn observed(
     let listening = Arc::clone(displays);
     let watcher = watcher.cloned();
     let listen = move |notice: Notice| {
-        if let (Some(watcher), Notice::Opened(files)) = (&watcher, &notice) {
-            watcher.opened(files);
+        if let (Some(watcher), Notice::LookedAt(looks)) = (&watcher, &notice) {
+            watcher.read(looks);
         }
         listening.tell(&notice);
     };
@@ -159,12 +156,24 @@ struct Trainer<'a> {
     run: RunSettings,
     screen: Arc<Screen>,
     displays: Arc<Displays>,
+    /// Whether every task is still to be run once.
+    is_forced: Cell<bool>,
+    /// Whether the reader of standard output has left.
+    is_unread: Cell<bool>,
 }
 
 impl Trainer<'_> {
-    /// Trains whenever something changes, until the user has had enough.
+    /// Trains whenever something changes, until the user or a reader has had
+    /// enough.
     fn watch(&self, watcher: &Watcher) -> Exit {
+        let exit = self.rounds(watcher);
+        self.displays.end_watch(exit);
+        exit
+    }
+
+    fn rounds(&self, watcher: &Watcher) -> Exit {
         let cancel = &self.run.cancel;
+        let tell = |text| self.displays.tell(&Notice::Info(text));
         for number in 1.. {
             let before = watcher.look();
             let exit = self.round(number);
@@ -175,14 +184,16 @@ impl Trainer<'_> {
                 break;
             }
             let count = Count(watcher.count(&before), "file");
-            let text = format!("watching {count}; Ctrl-C ends");
-            self.displays.tell(&Notice::Info(text));
+            tell(format!("watching {count}; Ctrl-C ends"));
+            if self.is_unread.get() || self.displays.are_unread() {
+                tell("nobody reads the output any more: the watch is over".to_owned());
+                return exit;
+            }
             let Some(changed) = watcher.wait(before, cancel) else {
                 break;
             };
-            self.displays.tell(&Notice::Info(what_changed(&changed)));
+            tell(what_changed(&changed));
         }
-        self.displays.end_watch(Exit::Interrupted);
         Exit::Interrupted
     }
 
@@ -190,9 +201,9 @@ impl Trainer<'_> {
     fn round(&self, number: u32) -> Exit {
         let round = self.displays.begin(&Start {
             round: number,
-            options: self.told_options(),
+            options: &|| self.options(),
         });
-        let result = self.train(number);
+        let result = self.train();
         let exit = match result.as_ref().map(|result| result.code) {
             Ok(0) => Exit::Done,
             Ok(code) => Exit::Stale(code),
@@ -218,26 +229,38 @@ impl Trainer<'_> {
         exit
     }
 
-    /// Trains once; only the first time is forced, where that is wanted.
-    fn train(&self, number: u32) -> Result<TrainingResult, TrainError> {
+    /// Returns what is asked for in this round.
+    fn options(&self) -> Value {
+        let mut asked = Asked::of(self.arguments);
+        asked.force = self.is_forced.get();
+        asked.options(&self.run, self.arguments.run.keep_going)
+    }
+
+    /// Trains once. Where all is to be forced, that is done when tasks have run.
+    fn train(&self) -> Result<TrainingResult, TrainError> {
         let run = self.run.clone();
-        match &self.arguments.half {
+        let is_forced = self.is_forced.get();
+        let result = match &self.arguments.half {
             None => {
                 let mut options = both(&self.arguments.both, run);
-                options.force_training &= number == 1;
+                options.force_training = is_forced;
                 api::train(&options)
             }
             Some(Half::Nlu(flags)) => {
                 let mut options = nlu(flags, run);
-                options.force_training &= number == 1;
+                options.force_training = is_forced;
                 api::train_nlu_result(&options)
             }
             Some(Half::Core(flags)) => {
                 let mut options = core(flags, run);
-                options.force_training &= number == 1;
+                options.force_training = is_forced;
                 api::train_core_result(&options)
             }
+        };
+        if let Ok(_) | Err(TrainError::Task { .. } | TrainError::Tasks { .. }) = &result {
+            self.is_forced.set(false);
         }
+        result
     }
 
     /// Shows the outcome on standard output, unless something else goes there.
@@ -258,63 +281,12 @@ impl Trainer<'_> {
                 self.screen.show(&Notice::Success(text));
                 exit
             }
-            false => print(&text, exit),
-        }
-    }
-
-    /// Returns what was asked for, defaults included.
-    fn told_options(&self) -> Value {
-        let (arguments, run) = (self.arguments, &self.run);
-        let mut options = match &arguments.half {
-            None => {
-                let flags = &arguments.both;
-                json!({
-                    "want": "all",
-                    "config": flags.config,
-                    "domain": flags.domain,
-                    "data": flags.data,
-                    "out": flags.output.out,
-                    "fixed_model_name": flags.output.fixed_model_name,
-                    "augmentation": flags.augmentation,
-                    "persist_nlu_data": flags.persist_nlu_data,
-                    "num_threads": flags.num_threads,
-                    "dry_run": flags.dry_run,
-                    "force": flags.force,
-                })
+            false => {
+                let printed = print_to_reader(&text, exit);
+                self.is_unread.set(printed.is_none());
+                printed.unwrap_or(exit)
             }
-            Some(Half::Nlu(flags)) => json!({
-                "want": "nlu",
-                "config": flags.config,
-                "domain": flags.domain,
-                "data": flags.nlu,
-                "out": flags.output.out,
-                "fixed_model_name": flags.output.fixed_model_name,
-                "persist_nlu_data": flags.persist_nlu_data,
-                "num_threads": flags.num_threads,
-                "dry_run": flags.dry_run,
-                "force": flags.force,
-            }),
-            Some(Half::Core(flags)) => json!({
-                "want": "core",
-                "config": flags.config,
-                "domain": flags.domain,
-                "data": flags.stories,
-                "out": flags.output.out,
-                "fixed_model_name": flags.output.fixed_model_name,
-                "augmentation": flags.augmentation,
-                "dry_run": flags.dry_run,
-                "force": flags.force,
-            }),
-        };
-        options["project"] = json!(run.project.to_string_lossy());
-        options["cache"] = match &run.cache {
-            CacheSettings::Folder(folder) => json!(folder.to_string_lossy()),
-            CacheSettings::Off => Value::Null,
-        };
-        options["jobs"] = json!(run.jobs);
-        options["max_memory"] = json!(run.memory.map(|memory| memory.max_bytes));
-        options["keep_going"] = json!(arguments.run.keep_going);
-        options
+        }
     }
 }
 

@@ -6,20 +6,38 @@
 //! a look costs two microseconds a file. What an editor does to save – write
 //! another file and rename it, delete and create – is over when two looks in a row
 //! find the same.
+//!
+//! | what | is looked at |
+//! |---|---|
+//! | the files and folders that were named | files with the suffixes of data |
+//! | what the last import looked at beside them: tables of phrases, imported projects, places where nothing was | as the import saw it |
+//! | what is written while training | not at all |
 
 use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::fs;
+use std::fs::Metadata;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
+use std::time::SystemTime;
 
+use walkdir::DirEntry;
 use walkdir::WalkDir;
 
 use crate::cli::output::locked;
+use crate::cli::real_path::real_path;
+use crate::digest::Digest;
 use crate::engine::CancelFlag;
+use crate::import;
+use crate::import::FileStamp;
+use crate::import::Looks;
+use crate::import::Seen;
+use crate::import::data_suffix;
+use crate::import::listing;
 
 /// Time between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -33,45 +51,107 @@ const NAP: Duration = Duration::from_millis(50);
 /// Looking takes at most this part of the time, however many files there are.
 const SHARE: u32 = 50;
 
-/// What is known of a file without reading it: size, times and number.
-type Stamp = [i128; 4];
+/// What is known of a file without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamp {
+    /// All that can be relied on.
+    Whole(FileStamp),
+    /// Size and time, where the system says no more.
+    Part(u64, Option<SystemTime>),
+}
 
-/// The files that were found, and what is known of them.
-pub type Look = BTreeMap<PathBuf, Stamp>;
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        match FileStamp::of(metadata) {
+            Some(stamp) => Self::Whole(stamp),
+            None => Self::Part(metadata.len(), metadata.modified().ok()),
+        }
+    }
+}
+
+/// What is at a path, as far as it matters there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A file that is read.
+    File(Stamp),
+    /// A folder that is listed: the digest of what it holds.
+    Folder(Digest),
+    /// Something of this kind, or nothing.
+    Kind(Seen),
+}
+
+impl State {
+    fn of_file(path: &Path) -> Self {
+        let metadata = fs::metadata(path);
+        match &metadata {
+            Ok(metadata) => Self::File(Stamp::of(metadata)),
+            Err(_) => Self::Kind(Seen::Nothing),
+        }
+    }
+
+    /// Returns what an import saw at `path`, before it read what is there.
+    fn seen(path: &Path, look: &import::Look) -> Self {
+        match (look.seen, look.stamp) {
+            (Seen::Bytes(_), Some(stamp)) => Self::File(Stamp::Whole(stamp)),
+            (Seen::Bytes(_), None) => Self::of_file(path),
+            (Seen::Entries(digest), _) => Self::Folder(digest),
+            (kind, _) => Self::Kind(kind),
+        }
+    }
+
+    /// Returns what is at `path` now.
+    fn again(self, path: &Path) -> Self {
+        match self {
+            Self::File(_) => Self::of_file(path),
+            Self::Folder(_) => listing(path).map_or(Self::Kind(Seen::Nothing), Self::Folder),
+            Self::Kind(_) => Self::Kind(Seen::kind(&fs::metadata(path))),
+        }
+    }
+}
+
+/// What was found, by path.
+pub type Look = BTreeMap<PathBuf, State>;
 
 /// The files of a project, to be looked at again and again.
 pub struct Watcher {
-    /// Files and folders that were named: all below them is read, also what is
-    /// not there yet.
+    /// Files and folders that were named: all data below them is read, also what
+    /// is not there yet.
     roots: Vec<PathBuf>,
-    /// What is written while training, and so is no reason to train.
+    /// Where the same are, and where that is which is written while training, and
+    /// so is no reason to train. Both without links.
+    real_roots: Vec<PathBuf>,
     own: Vec<PathBuf>,
-    /// What the last training read beside them, such as tables of phrases and
-    /// imported projects.
+    /// What the last import looked at beside the roots.
     others: Mutex<Look>,
 }
 
 impl Watcher {
     /// Returns a watcher of `roots`; what is below `own` does not count.
-    pub fn new(roots: Vec<PathBuf>, mut own: Vec<PathBuf>) -> Self {
+    pub fn new(roots: Vec<PathBuf>, own: impl Iterator<Item = PathBuf>) -> Self {
+        let real_roots: Vec<PathBuf> = roots.iter().map(|root| real_path(root)).collect();
+        let own = own.map(|own| real_path(&own));
         // An output folder around the data hides nothing.
-        own.retain(|own| !roots.iter().any(|root| root.starts_with(own)));
+        let hides_none = |own: &PathBuf| !real_roots.iter().any(|root| root.starts_with(own));
         Self {
+            own: own.filter(hides_none).collect(),
             roots,
-            own,
+            real_roots,
             others: Mutex::default(),
         }
     }
 
-    /// Notes the files that a training is reading: those outside of the roots are
-    /// looked at from now on.
-    pub fn opened(&self, files: &[PathBuf]) {
-        let is_outside = |file: &&PathBuf| !self.roots.iter().any(|root| file.starts_with(root));
+    /// Notes what an import looked at: all that the roots do not cover is looked at
+    /// from now on, and is compared with what the import saw.
+    pub fn read(&self, looks: &Looks) {
+        let is_other = |path: &Path, seen| match seen {
+            Seen::Bytes(_) if data_suffix(path).is_some() => !is_below(path, &self.roots),
+            Seen::Entries(_) => !is_below(&real_path(path), &self.real_roots),
+            _ => true,
+        };
         let mut others = Look::new();
-        for file in files.iter().filter(is_outside) {
-            let known = locked(&self.others).get(file).copied();
-            if let Some(stamp) = known.or_else(|| stamp(file)) {
-                others.insert(file.clone(), stamp);
+        for (path, look) in &looks.seen {
+            if is_other(path, look.seen) && !is_below(&real_path(path), &self.own) {
+                others.insert(path.clone(), State::seen(path, look));
             }
         }
         *locked(&self.others) = others;
@@ -80,54 +160,68 @@ impl Watcher {
     /// Looks at all files. Called before a training, it finds later what was
     /// changed during it.
     pub fn look(&self) -> Look {
-        let mut look = Look::new();
-        for root in &self.roots {
-            // A link to a folder is read like the folder.
-            for entry in WalkDir::new(root).follow_links(true).into_iter().flatten() {
-                if !entry.file_type().is_dir() {
-                    self.add(&mut look, entry.into_path());
-                }
-            }
+        let mut others = locked(&self.others);
+        for (path, state) in &mut *others {
+            *state = state.again(path);
         }
-        let others: Vec<PathBuf> = locked(&self.others).keys().cloned().collect();
-        for file in others {
-            self.add(&mut look, file);
-        }
-        look
+        drop(others);
+        self.below_roots()
     }
 
     /// Returns how many files are looked at: those of `look` and the others.
     pub fn count(&self, look: &Look) -> usize {
         let others = locked(&self.others);
-        look.len()
-            + others
-                .keys()
-                .filter(|path| !look.contains_key(*path))
-                .count()
+        let is_more = |(path, state): &(&PathBuf, &State)| {
+            matches!(state, State::File(_)) && !look.contains_key(*path)
+        };
+        look.len() + others.iter().filter(is_more).count()
     }
 
-    fn add(&self, look: &mut Look, path: PathBuf) {
-        if self.own.iter().any(|own| path.starts_with(own)) {
-            return;
+    fn below_roots(&self) -> Look {
+        let mut look = Look::new();
+        for root in &self.roots {
+            let mut visited = HashSet::new();
+            // A link to a folder is read like the folder, and like it but once.
+            let entries = WalkDir::new(root).follow_links(true).into_iter();
+            let entries = entries.filter_entry(|entry| self.is_read(entry, &mut visited));
+            for entry in entries.flatten() {
+                let is_data = entry.depth() == 0 || data_suffix(entry.path()).is_some();
+                if is_data && !entry.file_type().is_dir() {
+                    let state = State::of_file(entry.path());
+                    look.insert(entry.into_path(), state);
+                }
+            }
         }
-        if let Some(stamp) = stamp(&path) {
-            look.insert(path, stamp);
+        look
+    }
+
+    /// Returns whether an entry is none of our own, and no folder that was visited.
+    fn is_read(&self, entry: &DirEntry, visited: &mut HashSet<PathBuf>) -> bool {
+        let name = Some(entry.file_name());
+        let is_folder = entry.file_type().is_dir();
+        // Where a file is that is no link says its folder.
+        let is_plain = !is_folder && !entry.path_is_symlink();
+        if is_plain && self.own.iter().all(|own| own.file_name() != name) {
+            return true;
         }
+        let real = real_path(entry.path());
+        !is_below(&real, &self.own) && (!is_folder || visited.insert(real))
     }
 
     /// Waits until the files are other than in `before`, which was taken before the
-    /// last training, and until they stay as they are. Returns the paths that
-    /// differ; none when `cancel` was set.
+    /// last training, or than its import saw them, and until they stay as they are.
+    /// Returns the paths that differ; none when `cancel` was set.
     pub fn wait(&self, mut before: Look, cancel: &CancelFlag) -> Option<Vec<PathBuf>> {
-        for (path, stamp) in &*locked(&self.others) {
-            before.entry(path.clone()).or_insert(*stamp);
+        let others = locked(&self.others).clone();
+        for (path, state) in &others {
+            before.entry(path.clone()).or_insert(*state);
         }
         loop {
             let since = Instant::now();
-            let now = self.look();
+            let now = self.now(&others);
             let cost = since.elapsed();
             if now != before {
-                let now = self.settled(now, cancel)?;
+                let now = self.settled(now, &others, cancel)?;
                 let changed = changed(&before, &now);
                 // What was saved twice may be what it was.
                 if !changed.is_empty() {
@@ -138,17 +232,31 @@ impl Watcher {
         }
     }
 
+    /// Looks at all files and at what else an import saw.
+    fn now(&self, others: &Look) -> Look {
+        let mut look = self.below_roots();
+        for (path, state) in others {
+            look.entry(path.clone())
+                .or_insert_with(|| state.again(path));
+        }
+        look
+    }
+
     /// Looks until nothing changes any more.
-    fn settled(&self, mut last: Look, cancel: &CancelFlag) -> Option<Look> {
+    fn settled(&self, mut last: Look, others: &Look, cancel: &CancelFlag) -> Option<Look> {
         loop {
             sleep(SETTLE, cancel)?;
-            let now = self.look();
+            let now = self.now(others);
             if now == last {
                 return Some(now);
             }
             last = now;
         }
     }
+}
+
+fn is_below(path: &Path, folders: &[PathBuf]) -> bool {
+    folders.iter().any(|folder| path.starts_with(folder))
 }
 
 /// Sleeps; none as soon as `cancel` is set.
@@ -177,37 +285,6 @@ fn changed(before: &Look, now: &Look) -> Vec<PathBuf> {
     paths
 }
 
-/// Returns what is known of a file; none if it is not there.
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok()?;
-    Some(stamp_of(&metadata))
-}
-
-#[cfg(unix)]
-fn stamp_of(metadata: &fs::Metadata) -> Stamp {
-    use std::os::unix::fs::MetadataExt;
-    let ns = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
-    [
-        metadata.size().into(),
-        ns(metadata.mtime(), metadata.mtime_nsec()),
-        // An edit that sets the time back still shows here.
-        ns(metadata.ctime(), metadata.ctime_nsec()),
-        metadata.ino().into(),
-    ]
-}
-
-#[cfg(not(unix))]
-fn stamp_of(metadata: &fs::Metadata) -> Stamp {
-    let modified = metadata.modified().ok();
-    let since = modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-    [
-        metadata.len().into(),
-        since.map_or(0, |time| time.as_nanos() as i128),
-        0,
-        0,
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,7 +292,7 @@ mod tests {
     /// A watcher of a folder with one file, and what it found.
     fn watched(folder: &Path) -> (Watcher, Look) {
         fs::write(folder.join("a.yml"), "a").unwrap();
-        let watcher = Watcher::new(vec![folder.to_owned()], vec![folder.join("out")]);
+        let watcher = Watcher::new(vec![folder.to_owned()], [folder.join("out")].into_iter());
         let look = watcher.look();
         (watcher, look)
     }
@@ -248,14 +325,39 @@ mod tests {
     }
 
     #[test]
+    fn own_files_are_known_however_they_are_spelled() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("data");
+        fs::create_dir(&inner).unwrap();
+        let root = inner.join("../data/.");
+        let own = [inner.join("events.json"), root.join("../data/cache")];
+        let watcher = Watcher::new(vec![root], own.into_iter());
+        let before = watcher.look();
+        fs::create_dir(inner.join("cache")).unwrap();
+        for file in [
+            "events.json",
+            "cache/a.json",
+            "index",
+            ".a.yml.swp",
+            "run.log",
+        ] {
+            fs::write(inner.join(file), "x").unwrap();
+        }
+        assert_eq!(watcher.look(), before);
+    }
+
+    #[test]
     fn files_that_were_read_elsewhere_count() {
         let folder = tempfile::tempdir().unwrap();
         let elsewhere = tempfile::tempdir().unwrap();
         let (watcher, before) = watched(folder.path());
         let table = elsewhere.path().join("cities.txt");
         fs::write(&table, "Rome").unwrap();
-        watcher.opened(&[folder.path().join("a.yml"), table.clone()]);
+        let mut looks = Looks::default();
+        looks.add(table.clone(), import::Look::at_file(&table).unwrap());
+        // After it was read, and before anybody is told so.
         fs::write(&table, "Rome\nOslo").unwrap();
+        watcher.read(&looks);
         let paths = watcher.wait(before, &CancelFlag::new());
         assert_eq!(paths, Some(vec![table]));
     }

@@ -89,6 +89,7 @@ pub use looks::real_path;
 pub use names::DEFAULT_ACTIONS;
 pub use names::DEFAULT_INTENTS;
 pub use names::DEFAULT_SLOTS;
+pub use walk::listing;
 pub use walk::suffix as data_suffix;
 pub use workspace::ImportedWorkspace;
 pub use workspace::import_workspace;

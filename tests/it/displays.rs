@@ -479,3 +479,64 @@ fn what_is_estimated_above_the_memory_is_refused_before_anything_runs() {
     run(&bench, &refused, 0);
     run(&bench, &["train", "--max-memory", "7"], 64);
 }
+
+#[test]
+fn two_displays_that_write_to_one_place_are_refused_before_anything_is_lost() {
+    let bench = bench();
+    bench.write("kept.json", "mine");
+    std::fs::create_dir(bench.root().join("there")).unwrap();
+    let other = ["train", "--json-events", "kept.json", "--trace"];
+    let text = err(&run(
+        &bench,
+        &[&other[..], &["there/../kept.json"]].concat(),
+        64,
+    ));
+    assert!(
+        text.contains("`--json-events` and `--trace` would both write to"),
+        "{text}"
+    );
+    run(&bench, &["train", "--json-events", "-", "--trace", "-"], 64);
+    run(
+        &bench,
+        &[
+            "train",
+            "--json",
+            "--trace",
+            "-",
+            "--json-events",
+            "kept.json",
+        ],
+        64,
+    );
+    assert_eq!(bench.read("kept.json"), "mine");
+}
+
+#[cfg(unix)]
+#[test]
+fn one_who_waits_for_the_work_of_another_can_be_interrupted() {
+    let bench = bench();
+    let working = endless(&bench, &["train"]);
+    let mut waiting = command(&bench, &["train"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut shown = BufReader::new(waiting.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("wait ") {
+        line.clear();
+        assert!(shown.read_line(&mut line).unwrap() > 0, "it never waited");
+    }
+    let id = waiting.id().to_string();
+    Command::new("kill").args(["-INT", &id]).status().unwrap();
+    let since = std::time::Instant::now();
+    let is_early = || since.elapsed() < std::time::Duration::from_secs(20);
+    while waiting.try_wait().unwrap().is_none() && is_early() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    // One that has ended cannot be killed.
+    let _ = waiting.kill();
+    let code = waiting.wait().unwrap().code();
+    assert_eq!(interrupt(working), Some(130));
+    assert_eq!(code, Some(130));
+}

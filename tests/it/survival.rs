@@ -634,6 +634,23 @@ fn names_may_be_as_long_as_the_disk_takes_and_need_not_be_text() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn paths_on_the_command_line_need_not_be_text() {
+    let place = Place::new();
+    for flags in [&["train"][..], &["train", "--json-events", "-"]] {
+        for (flag, path, code) in [
+            ("--config", &b"c\xff.yml"[..], 66),
+            ("--data", b"d\xff", 66),
+            ("--out", b"m\xff", 0),
+        ] {
+            let mut command = place.command(flags);
+            command.arg(flag).arg(OsStr::from_bytes(path));
+            ended(command.output().unwrap(), code);
+        }
+    }
+}
+
 #[test]
 fn an_archive_may_have_the_longest_name_there_is() {
     let place = Place::new();

@@ -5,10 +5,14 @@
 use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::path::Path;
 use std::process::Child;
 use std::process::ChildStdout;
 use std::process::Command;
 use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -43,7 +47,8 @@ nlu:
     - goodbye
     - see you
 - lookup: city
-  examples: data/cities.txt
+  examples: |
+    - data/cities.txt
 ";
 
 const STORIES: &str = "\
@@ -72,10 +77,15 @@ struct Watching {
 
 impl Watching {
     fn start(bench: &Workbench) -> Self {
+        Self::start_with(bench, bench.cache(), &[])
+    }
+
+    fn start_with(bench: &Workbench, cache: &Path, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tabella"))
             .args(["train", "--watch", "--json-events", "-"])
+            .args(more)
             .env_clear()
-            .env("TABELLA_CACHE_DIR", bench.cache())
+            .env("TABELLA_CACHE_DIR", cache)
             .current_dir(bench.root())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -121,6 +131,13 @@ impl Watching {
                 .starts_with("watching ")
         );
         end
+    }
+
+    /// Waits for what has changed, and for the round that follows.
+    #[track_caller]
+    fn change(&mut self) -> (String, Value) {
+        let told = self.until("told");
+        (told["text"].as_str().unwrap().to_owned(), self.round())
     }
 
     /// Presses Ctrl-C; returns the exit code and the last event.
@@ -213,4 +230,99 @@ fn an_interruption_of_a_watched_training_leaves_nothing_behind() {
     let (code, last) = watching.interrupt();
     assert_eq!((code, &last["code"]), (Some(130), &130.into()));
     assert!(!bench.root().join("models").exists());
+}
+
+/// Longer than it takes to see a change.
+const LONG: Duration = Duration::from_millis(1500);
+
+#[test]
+fn what_is_written_below_the_data_and_is_no_data_trains_nothing() {
+    let bench = bench();
+    // The same folders as in the flags, spelled otherwise.
+    let cache = bench.root().join("cc");
+    let mut watching = Watching::start_with(&bench, &cache, &["--data", "."]);
+    watching.round();
+    bench.write(".git/index", "new");
+    bench.write("data/.nlu.yml.swp", "half");
+    bench.write("run.log", "a line");
+    thread::sleep(LONG);
+    bench.append("data/nlu.yml", "# more\n");
+    let (text, second) = watching.change();
+    assert_eq!(text, "changed data/nlu.yml");
+    assert_eq!(second["round"], 2);
+    assert_eq!(watching.interrupt().0, Some(130));
+}
+
+#[test]
+fn a_file_that_is_missed_is_watched_until_it_is_there() {
+    let bench = bench();
+    bench.replace("data/nlu.yml", "data/cities.txt", "tables/cities.txt");
+    let mut watching = Watching::start(&bench);
+    watching.round();
+    bench.write("tables/cities.txt", "Rome\n");
+    let (text, second) = watching.change();
+    assert_eq!(text, "changed tables/cities.txt");
+    assert_eq!(second["round"], 2);
+    assert_eq!(watching.interrupt().0, Some(130));
+}
+
+#[test]
+fn a_new_file_of_an_imported_project_is_trained() {
+    let bench = bench();
+    let config = format!("importers: [{{name: MultiProjectImporter}}]\nimports: [more]\n{CONFIG}");
+    bench.write("config.yml", &config);
+    bench.write("more/data/nlu.yml", "nlu: []\n");
+    let mut watching = Watching::start(&bench);
+    watching.round();
+    bench.write(
+        "more/data/bye.yml",
+        "nlu:\n- intent: bye\n  examples: |\n    - so long\n",
+    );
+    let second = watching.change().1;
+    assert!(second["ran"].as_u64().unwrap() > 0, "{second}");
+    assert_eq!(watching.interrupt().0, Some(130));
+}
+
+#[test]
+fn all_is_forced_once_as_soon_as_it_can_be_read() {
+    let bench = bench();
+    bench.train().unwrap();
+    bench.write("data/broken.yml", "nlu: [\n");
+    let mut watching = Watching::start_with(&bench, bench.cache(), &["--force"]);
+    assert_eq!(watching.round()["code"], 65);
+    bench.remove("data/broken.yml");
+    let second = watching.change().1;
+    assert_eq!(second["ran"], second["tasks"]);
+    bench.append("data/nlu.yml", "# more\n");
+    assert_eq!(watching.change().1["ran"], 0);
+    assert_eq!(watching.interrupt().0, Some(130));
+}
+
+#[test]
+fn a_watch_is_over_when_nobody_reads_its_events() {
+    let bench = bench();
+    let mut watching = Watching::start(&bench);
+    watching.round();
+    let Watching { mut child, events } = watching;
+    drop(events);
+    bench.append("data/nlu.yml", "# more\n");
+    let since = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        let is_late = since.elapsed() > Duration::from_secs(60);
+        if is_late {
+            child.kill().unwrap();
+            panic!("it goes on");
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_watch_that_is_refused_says_that_it_is_over() {
+    let bench = bench();
+    let mut watching = Watching::start_with(&bench, bench.cache(), &["--finetune", "models"]);
+    assert_eq!(watching.until("run_finished")["code"], 64);
+    assert_eq!(watching.until("watch_finished")["code"], 64);
+    assert!(watching.next().is_none());
+    assert_eq!(watching.child.wait().unwrap().code(), Some(64));
 }

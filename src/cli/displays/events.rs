@@ -1,10 +1,11 @@
 //! `--json-events`: a line of JSON for everything that happens, written as it
 //! happens (`schemas/events.schema.json`).
 //!
-//! The first line of a round is `run_started`, its last `run_finished`, also when
-//! the training failed or was interrupted; rounds of `--watch` end with
-//! `watch_finished`. A stream that ends otherwise is one of
-//! a process that was killed.
+//! A training's first line is `run_started`, its last `run_finished`, also when it
+//! failed, was interrupted or met a bug. With `--watch` there are several, with
+//! lines of what is watched and what has changed after each; the last line of all is
+//! `watch_finished`, unless a bug ended it. A stream that ends otherwise is one of a
+//! process that was killed, or of a disk that was full.
 
 use std::path::Path;
 use std::process;
@@ -106,6 +107,11 @@ impl EventStream {
         }
     }
 
+    /// Returns whether the reader has left.
+    pub fn is_unread(&self) -> bool {
+        self.sink.is_unread()
+    }
+
     /// Begins a round; returns a warning if writing failed.
     pub fn begin(&mut self, at: Duration, start: &Start, started_ms: u64) -> Option<String> {
         self.round = start.round;
@@ -114,7 +120,7 @@ impl EventStream {
             program: concat!("tabella ", env!("CARGO_PKG_VERSION")),
             process: process::id(),
             started_ms,
-            options: &start.options,
+            options: &(start.options)(),
         };
         self.write(at, event)
     }
@@ -133,6 +139,8 @@ impl EventStream {
             Notice::Diagnosed(findings) => Own::Diagnosed {
                 diagnostics: &findings.diagnostics,
             },
+            // The files that were opened are told already.
+            Notice::LookedAt(_) => return None,
             // Never told to one who wants all.
             Notice::AsBefore { .. } => return None,
             Notice::Warning(text) => told("warning", text),
@@ -188,6 +196,13 @@ impl EventStream {
     }
 
     fn write_task(&mut self, at: Duration, event: &Event) -> Option<String> {
+        if let Event::StoreWarning { warning } = event
+            && serde_json::to_value(warning).is_err()
+        {
+            // It is about a path that is not text.
+            let (level, text) = ("warning", &*warning.to_string());
+            return self.write(at, Own::Told { level, text });
+        }
         let worker = worker();
         self.write_line(at, worker, event)
     }

@@ -17,6 +17,7 @@ mod profile;
 mod sink;
 mod trace;
 
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,15 +41,16 @@ use crate::cli::displays::sink::Sink;
 use crate::cli::displays::trace::Trace;
 use crate::cli::exit::Exit;
 use crate::cli::output::locked;
+use crate::cli::real_path::real_path;
 use crate::cli::screen::Screen;
 use crate::engine::Event;
 
 /// A round of training as it begins: what was asked for.
-pub struct Start {
+pub struct Start<'a> {
     /// Which round it is, from 1; more than one only when files are watched.
     pub round: u32,
-    /// Folders, files and options.
-    pub options: Value,
+    /// Returns folders, files and options, if somebody wants to know.
+    pub options: &'a dyn Fn() -> Value,
 }
 
 /// How a round ended.
@@ -63,6 +65,32 @@ pub struct End<'a> {
 struct Heard<'a> {
     at: Duration,
     notice: &'a Notice,
+}
+
+/// Returns why these displays cannot be opened together: two that write to one
+/// file would spoil each other's lines. A device such as `/dev/null` may be shared.
+pub fn refusal(flags: &RunFlags, project: &Path, json: bool) -> Option<String> {
+    let output = Path::new("-");
+    let place = |path: &Path| match path == output {
+        true => path.to_owned(),
+        false => real_path(&in_project(project, path)),
+    };
+    let events = flags.json_events.as_deref().map(place);
+    let trace = flags.trace.as_deref().map(place);
+    if let (Some(events), Some(trace)) = (&events, &trace)
+        && events == trace
+        && fs::metadata(events).map_or(true, |there| there.is_file())
+    {
+        let place = events.display();
+        let text = format!("`--json-events` and `--trace` would both write to `{place}`");
+        return Some(text);
+    }
+    let is_taken = [events, trace]
+        .iter()
+        .flatten()
+        .any(|place| place == output);
+    let text = "`--json` and a display that goes to `-` both want standard output";
+    (json && is_taken).then(|| text.to_owned())
 }
 
 /// All who are told what happens.
@@ -109,6 +137,13 @@ impl Displays {
         self.owns_output
     }
 
+    /// Returns whether a reader of the events or the trace has left.
+    pub fn are_unread(&self) -> bool {
+        let events = self.events.as_ref().map(|it| locked(it).is_unread());
+        let trace = self.trace.as_ref().map(|it| locked(it).is_unread());
+        events.unwrap_or(false) || trace.unwrap_or(false)
+    }
+
     /// Returns whether somebody wants to know of every task, also of those that
     /// are fresh.
     pub fn wants_all(&self) -> bool {
@@ -117,7 +152,7 @@ impl Displays {
 
     /// Begins a round. If it is not [ended](Round::end), as after a panic, it ends
     /// as a bug.
-    pub fn begin(&self, start: &Start) -> Round<'_> {
+    pub fn begin(&self, start: &Start<'_>) -> Round<'_> {
         let at = self.since.elapsed();
         self.screen.begin();
         if let Some(events) = &self.events {
@@ -140,7 +175,6 @@ impl Displays {
 
     /// Tells all of them.
     pub fn tell(&self, notice: &Notice) {
-        // Nobody but the bars shows a step, and they come by the thousand.
         let heard = Heard {
             at: self.since.elapsed(),
             notice,
@@ -150,6 +184,7 @@ impl Displays {
             let warning = locked(events).hear(&heard);
             self.warn(warning);
         }
+        // Steps come by the thousand; no summary or trace is made of them.
         if matches!(notice, Notice::Task(Event::Progress { .. })) {
             return;
         }

@@ -10,6 +10,7 @@ pub struct Sink {
     out: Box<dyn Write + Send>,
     name: String,
     is_broken: bool,
+    is_unread: bool,
 }
 
 impl Sink {
@@ -32,7 +33,13 @@ impl Sink {
             out: Box::new(out),
             name,
             is_broken: false,
+            is_unread: false,
         }
+    }
+
+    /// Returns whether writing failed because the reader has left.
+    pub fn is_unread(&self) -> bool {
+        self.is_unread
     }
 
     /// Writes `text` at once, so that a reader sees it and a killed process has
@@ -44,6 +51,7 @@ impl Sink {
         let written = self.out.write_all(text.as_bytes());
         let error = written.and_then(|()| self.out.flush()).err()?;
         self.is_broken = true;
+        self.is_unread = error.kind() == io::ErrorKind::BrokenPipe;
         Some(format!(
             "nothing more is written to `{}`, the training goes on: {error}",
             self.name

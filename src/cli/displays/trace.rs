@@ -65,6 +65,11 @@ impl Trace {
         }
     }
 
+    /// Returns whether the reader has left.
+    pub fn is_unread(&self) -> bool {
+        self.sink.is_unread()
+    }
+
     /// Begins a round; returns a warning if writing failed.
     pub fn begin(&mut self, at: Duration) -> Option<String> {
         self.round = Some(at);

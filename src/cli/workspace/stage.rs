@@ -124,6 +124,10 @@ fn is_shown(notice: &Notice) -> bool {
         Notice::Diagnosed(findings) => has_errors(&findings.diagnostics),
         Notice::AsBefore { .. } => false,
         Notice::Warning(_) | Notice::Info(_) | Notice::Success(_) => true,
-        Notice::Began(_) | Notice::Ended(_) | Notice::Opened(_) | Notice::Planned(_) => false,
+        Notice::Began(_)
+        | Notice::Ended(_)
+        | Notice::Opened(_)
+        | Notice::LookedAt(_)
+        | Notice::Planned(_) => false,
     }
 }
