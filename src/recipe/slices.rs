@@ -27,6 +27,7 @@ use serde::Serialize;
 use crate::data::Domain;
 use crate::data::Event;
 use crate::data::Example;
+use crate::data::Intent;
 use crate::data::NluData;
 use crate::data::Project;
 use crate::data::Response;
@@ -34,6 +35,8 @@ use crate::data::SessionConfig;
 use crate::data::Slot;
 use crate::data::SlotKind;
 use crate::data::StoryGraph;
+use crate::data::UsedEntities;
+use crate::dialogue::DEFAULT_INTENTS;
 use crate::digest::Digest;
 use crate::engine::Leaf;
 use crate::nlu::Synonyms;
@@ -264,7 +267,7 @@ fn sorted(mut domain: Domain) -> Domain {
 
 /// Returns the domain without what conversations are not made of, as Rasa 3.6
 /// prunes it before training Core: session settings and the order of a form's
-/// questions.
+/// questions. A default intent is there whether or not it is listed.
 pub fn core_domain(project: &Project) -> Domain {
     let mut pruned = Domain {
         session: SessionConfig::default(),
@@ -278,6 +281,11 @@ pub fn core_domain(project: &Project) -> Domain {
         intent.triggers = None;
         intent.is_retrieval = false;
     }
+    let is_default = |name: &str| DEFAULT_INTENTS.contains(&name);
+    let says_more = |intent: &Intent| intent.used_entities != UsedEntities::All;
+    pruned
+        .intents
+        .retain(|intent| !is_default(&intent.name) || says_more(intent));
     pruned
 }
 

@@ -68,6 +68,19 @@ nlu:
 }
 
 #[test]
+fn a_default_intent_is_learned_whether_it_is_listed_or_not() {
+    let digests = |intents: &str| -> [Digest; 2] {
+        let domain = format!("entities: [city]\nintents:\n- greet\n{intents}");
+        let slices = Slices::of(&std::sync::Arc::new(project(&[("domain.yml", &domain)])));
+        [slices.core_domain.digest(), slices.policy_domain.digest()]
+    };
+    assert_eq!(digests("- restart\n- out_of_scope\n"), digests(""));
+    // What it may carry is another matter, and so are names of one's own.
+    assert_ne!(digests("- restart: {use_entities: []}\n"), digests(""));
+    assert_ne!(digests("- again\n"), digests(""));
+}
+
+#[test]
 fn slots_without_a_value_have_the_one_that_rasa_gives_them() {
     let stories = "\
 stories:
