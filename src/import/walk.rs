@@ -110,7 +110,7 @@ impl Listing {
     }
 }
 
-/// Returns the digest of what a folder holds, as [`walk`] notes it. Links to
+/// Returns the digest of what a folder holds, as a walk through it notes it. Links to
 /// nothing are left out there too.
 ///
 /// # Errors

@@ -81,12 +81,12 @@ pub struct AffectedMember {
     /// Its config, from the folder of the workspace.
     pub config: String,
     /// The changed files that affect it, sorted; from the folder of the workspace
-    /// if they lie below it. The first [`FILES_TOLD`].
+    /// if they lie below it. The first hundred.
     pub files: Vec<String>,
     /// How many changed files affect it.
     pub file_count: usize,
     /// Files that it reads and git tells nothing of, so that they may have
-    /// changed, shown likewise; the first [`FILES_TOLD`].
+    /// changed, shown likewise; the first hundred.
     pub untold: Vec<String>,
     /// How many such files it reads.
     pub untold_count: usize,
