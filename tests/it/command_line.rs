@@ -327,7 +327,7 @@ fn mistakes_end_with_65_and_are_all_shown() {
     place
         .run(&["train"])
         .ends(65)
-        .says("config.yml:7:11")
+        .says("config.yml:7:3")
         .says("did you mean `RulePolicy`?")
         .says("2 mistakes in the project's files");
     let run = place.run(&["train", "--json"]).ends(65);
