@@ -220,7 +220,12 @@ fn check(bench: &Workbench, present: &Present) -> Option<Vec<u8>> {
         let has_run = ran.contains(&task.name.as_str());
         match task.state {
             TaskState::Fresh => assert!(!has_run, "{} ran: {names:#?}", task.name),
-            TaskState::Stale => assert!(has_run, "{} did not run: {names:#?}", task.name),
+            // Of two that do the same work one runs.
+            TaskState::Stale => assert!(
+                has_run || ran.iter().any(|other| kind(other) == kind(&task.name)),
+                "{} did not run: {names:#?}",
+                task.name
+            ),
             TaskState::MayBeSpared => {}
         }
     }
@@ -235,6 +240,11 @@ fn trained() -> (Workbench, Vec<u8>) {
     present.write(&bench);
     let archive = check(&bench, &present).unwrap();
     (bench, archive)
+}
+
+/// What a task's name says without its place.
+fn kind(task: &str) -> &str {
+    task.rsplit('.').next().unwrap_or(task)
 }
 
 #[test]
