@@ -9,6 +9,7 @@
 //! call reads the project's folder and the cache it is given, and nothing else
 //! of its surroundings. What happens meanwhile is told to an [`Observer`].
 
+mod real_path;
 mod shared;
 mod options;
 mod notice;
@@ -92,6 +93,7 @@ pub use options::RunSettings;
 pub use options::TrainCoreOptions;
 pub use options::TrainNluOptions;
 pub use options::TrainOptions;
+pub use real_path::real_path;
 pub use result::TrainingResult;
 pub use shared::Shared;
 pub use status::TaskExplanation;

@@ -23,7 +23,6 @@ mod key;
 mod output;
 mod parse;
 mod project;
-mod real_path;
 mod report;
 mod screen;
 mod status;

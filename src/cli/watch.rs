@@ -28,8 +28,8 @@ use std::time::SystemTime;
 use walkdir::DirEntry;
 use walkdir::WalkDir;
 
+use crate::api::real_path;
 use crate::cli::output::locked;
-use crate::cli::real_path::real_path;
 use crate::digest::Digest;
 use crate::engine::CancelFlag;
 use crate::import;

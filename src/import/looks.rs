@@ -292,7 +292,7 @@ impl Eyes {
 
     /// Notes that a path leads where it does.
     pub fn add_link(&self, path: &Path) {
-        self.with(|looks| looks.add_link(path.to_owned(), real_path(path)));
+        self.with(|looks| looks.add_link(path.to_owned(), destination(path)));
     }
 
     /// Notes that something could not be looked at: whether it changes will not
@@ -312,7 +312,7 @@ impl Eyes {
 }
 
 /// Returns the digest of where a path leads, and of what is there.
-pub fn real_path(path: &Path) -> Digest {
+pub fn destination(path: &Path) -> Digest {
     let mut said = match Seen::kind(&fs::metadata(path)) {
         Seen::Nothing => return Digest::of(b"nothing"),
         Seen::File | Seen::Bytes(_) => b"file ".to_vec(),

@@ -85,7 +85,7 @@ pub use looks::REST_NS;
 pub use looks::Seen;
 pub use looks::Verdict;
 pub use looks::clock_ns;
-pub use looks::real_path;
+pub use looks::destination;
 pub use names::DEFAULT_ACTIONS;
 pub use names::DEFAULT_INTENTS;
 pub use names::DEFAULT_SLOTS;

@@ -15,8 +15,8 @@ use tabella::import::REST_NS;
 use tabella::import::Sources;
 use tabella::import::Verdict;
 use tabella::import::clock_ns;
+use tabella::import::destination;
 use tabella::import::import_project;
-use tabella::import::real_path;
 use tempfile::TempDir;
 
 const FILES: &[(&str, &str)] = &[
@@ -91,7 +91,7 @@ fn hold(looks: &Looks) -> bool {
         && looks
             .links
             .iter()
-            .all(|(path, real)| real_path(path) == *real)
+            .all(|(path, real)| destination(path) == *real)
 }
 
 #[track_caller]

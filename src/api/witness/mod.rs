@@ -50,7 +50,7 @@ use serde::Serialize;
 use crate::digest::Digest;
 use crate::import::Looks;
 use crate::import::Verdict;
-use crate::import::real_path;
+use crate::import::destination;
 use crate::recipe::REPORT_VERSION;
 use crate::recipe::Report;
 use crate::recipe::TaskReport;
@@ -125,7 +125,7 @@ impl Question<'_> {
         }
         for _ in 0..reader.count()? {
             let (path, real) = reader.link()?;
-            (real_path(&path) == real).then_some(())?;
+            (destination(&path) == real).then_some(())?;
         }
         for _ in 0..reader.count()? {
             let (path, look) = reader.look()?;

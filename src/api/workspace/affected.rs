@@ -16,8 +16,6 @@
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -29,18 +27,18 @@ use crate::api::Notice;
 use crate::api::TrainError;
 use crate::api::TrainOptions;
 use crate::api::chain;
+use crate::api::real_path;
 use crate::api::train::training;
 use crate::api::workspace::Changes;
 use crate::api::workspace::OpenWorkspace;
 use crate::api::workspace::changes::Changed;
 use crate::api::workspace::changes::ChangedPath;
 use crate::api::workspace::changes::absolute;
+use crate::api::workspace::guard::guarded;
 use crate::api::workspace::member::member_options;
 use crate::api::workspace::member::shown_path;
 use crate::api::workspace::reads::Reads;
-use crate::api::workspace::real_path::real_path;
 use crate::data::Member;
-use crate::import::Looks;
 use crate::import::Want;
 use crate::import::data_suffix;
 
@@ -278,28 +276,4 @@ struct Hits {
 fn first(mut files: Vec<&String>) -> Vec<String> {
     files.sort();
     files.into_iter().take(FILES_TOLD).cloned().collect()
-}
-
-/// Reads one assistant. A panic is a failure of this one alone: nothing is known
-/// of it, so it counts.
-fn guarded(look: impl FnOnce() -> Result<Looks, TrainError>) -> Result<Looks, TrainError> {
-    catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| {
-        Err(TrainError::Task {
-            task: "import".to_owned(),
-            message: "panicked: a bug in Tabella, please report it with these lines".to_owned(),
-            is_bug: true,
-        })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bug_in_reading_one_assistant_says_nothing_of_the_others() {
-        let error = guarded(|| panic!("made for this test")).unwrap_err();
-        assert!(chain(&error).contains("a bug in Tabella"), "{error}");
-        assert!(guarded(|| Ok(Looks::default())).is_ok());
-    }
 }

@@ -8,10 +8,10 @@ use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::api::real_path;
 use crate::api::workspace::OpenWorkspace;
 use crate::api::workspace::WorkspaceError;
 use crate::api::workspace::git::Git;
-use crate::api::workspace::real_path::real_path;
 use crate::data::Member;
 
 /// Where it is said which files changed.

@@ -2,8 +2,6 @@
 //! after the other.
 
 use std::num::NonZeroUsize;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -22,13 +20,13 @@ use crate::api::TrainingResult;
 use crate::api::chain;
 use crate::api::shared::Shared;
 use crate::api::train::training;
-use crate::api::training::Training;
 use crate::api::workspace::MemberObserver;
 use crate::api::workspace::MemberReport;
 use crate::api::workspace::MemberState;
 use crate::api::workspace::MemberTask;
 use crate::api::workspace::OpenWorkspace;
 use crate::api::workspace::WorkspaceReport;
+use crate::api::workspace::guard::guarded;
 use crate::api::workspace::member::member_options;
 use crate::api::workspace::member::shown_path;
 use crate::api::workspace::turns::Turns;
@@ -172,7 +170,7 @@ impl Crew<'_> {
             }
             turns.tell(at, notice);
         });
-        let result = guarded(&training(&options, Want::All));
+        let result = guarded(|| training(&options, Want::All).run());
         let mut started = started.lock().unwrap_or_else(PoisonError::into_inner);
         let tasks = std::mem::take(&mut *started);
         MemberReport {
@@ -183,17 +181,6 @@ impl Crew<'_> {
             }
         }
     }
-}
-
-/// Trains or plans one assistant. A panic is a failure of this one alone.
-fn guarded(training: &Training<'_>) -> Result<TrainingResult, TrainError> {
-    catch_unwind(AssertUnwindSafe(|| training.run())).unwrap_or_else(|_| {
-        Err(TrainError::Task {
-            task: "import".to_owned(),
-            message: "panicked: a bug in Tabella, please report it with these lines".to_owned(),
-            is_bug: true,
-        })
-    })
 }
 
 fn done(member: &Member, result: TrainingResult, tasks: Vec<MemberTask>) -> MemberReport {

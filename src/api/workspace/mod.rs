@@ -22,7 +22,7 @@ mod member;
 mod report;
 mod turns;
 mod crew;
-mod real_path;
+mod guard;
 mod changes;
 mod git;
 mod reads;

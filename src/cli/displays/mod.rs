@@ -32,6 +32,7 @@ use crate::api::Notice;
 use crate::api::TrainError;
 use crate::api::TrainingResult;
 use crate::api::in_project;
+use crate::api::real_path;
 use crate::cli::args::RunFlags;
 use crate::cli::displays::events::EventStream;
 pub use crate::cli::displays::process::in_use;
@@ -41,7 +42,6 @@ use crate::cli::displays::sink::Sink;
 use crate::cli::displays::trace::Trace;
 use crate::cli::exit::Exit;
 use crate::cli::output::locked;
-use crate::cli::real_path::real_path;
 use crate::cli::screen::Screen;
 use crate::engine::Event;
 

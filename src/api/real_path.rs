@@ -9,10 +9,14 @@ use std::path::PathBuf;
 /// How many links are followed, as the systems do it.
 const LINKS_FOLLOWED: usize = 40;
 
-/// Returns where an absolute path leads, in the letters that the disk has it in;
-/// of one that leads nowhere, where there would have to be something.
+/// Returns where a path leads, without links and dots and in the letters that the
+/// disk has it in; of one that leads nowhere, where there would have to be
+/// something. The same place is the same path, however it is spelled.
 pub fn real_path(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| by_hand(path))
+    fs::canonicalize(path).unwrap_or_else(|_| {
+        let absolute = std::path::absolute(path);
+        by_hand(absolute.as_deref().unwrap_or(path))
+    })
 }
 
 /// Follows links also when their targets are gone, as git names those.
