@@ -44,7 +44,18 @@ pub struct Component {
     /// Where the entry starts.
     #[serde(skip)]
     pub place: Place,
-    /// Where each option's name was written.
+    /// Where each option was written.
     #[serde(skip)]
-    pub option_places: BTreeMap<String, Place>,
+    pub option_places: BTreeMap<String, OptionPlace>,
+}
+
+/// Where an option of a component stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OptionPlace {
+    /// Where its name is.
+    pub name: Place,
+    /// Where its value starts.
+    pub value: Place,
+    /// How many code points of the value's first line are the value.
+    pub value_length: u32,
 }

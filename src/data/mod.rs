@@ -21,6 +21,7 @@ mod workspace;
 
 pub use config::Component;
 pub use config::Config;
+pub use config::OptionPlace;
 pub use config::Options;
 pub use domain::Domain;
 pub use domain::Entity;

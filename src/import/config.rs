@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::data::Component;
 use crate::data::Config;
+use crate::data::OptionPlace;
 use crate::import::importers;
 use crate::import::reading::Reading;
 use crate::import::yaml::Node;
@@ -181,7 +182,11 @@ fn component(node: &Node, reading: &mut Reading) -> Option<Component> {
         ..Component::default()
     };
     for entry in entries.iter().filter(|entry| entry.key != "name") {
-        let place = reading.place(&entry.at);
+        let place = OptionPlace {
+            name: reading.place(&entry.at),
+            value: reading.place(&entry.value),
+            value_length: entry.value.length,
+        };
         component.option_places.insert(entry.key.to_string(), place);
         component
             .options

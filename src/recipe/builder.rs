@@ -49,7 +49,7 @@ pub fn places_of(component: &Component) -> TaskPlaces {
     TaskPlaces {
         task: file_line(&component.place),
         options: options
-            .map(|(name, place)| (name.clone(), file_line(place)))
+            .map(|(name, place)| (name.clone(), file_line(&place.name)))
             .collect(),
     }
 }

@@ -38,10 +38,14 @@ impl Written<'_> {
     pub fn unknown(&self, names: &[String], known: &[String], diagnostics: &mut Vec<Diagnostic>) {
         for name in names {
             let message = format!("`{}` has no option `{name}`: it is ignored", self.0.name);
-            let diagnostic = self
-                .about("W108", name, message)
-                .suggest(name, known.iter().map(String::as_str));
-            diagnostics.push(diagnostic);
+            let diagnostic = match self.0.option_places.get(name) {
+                Some(place) => {
+                    let length = name.chars().count() as u32;
+                    Diagnostic::new("W108", place.name.clone(), message).length(length)
+                }
+                None => Diagnostic::new("W108", self.0.place.clone(), message),
+            };
+            diagnostics.push(diagnostic.suggest(name, known.iter().map(String::as_str)));
         }
     }
 
@@ -56,7 +60,7 @@ impl Written<'_> {
             "option `{name}` of `{}` cannot be used: {reason}",
             self.0.name
         );
-        diagnostics.push(self.about("E107", name, message));
+        diagnostics.push(self.about_value(name, message));
     }
 
     /// Tells something about the component as a whole.
@@ -75,19 +79,19 @@ impl Written<'_> {
                 _ => "",
             };
             let message = format!("`{}`: {problem}", self.0.name);
-            diagnostics.push(self.about("E107", option, message));
+            diagnostics.push(self.about_value(option, message));
         }
     }
 
-    /// Returns a diagnostic about an option, or about the component if the option is
-    /// a default.
-    fn about(&self, code: &'static str, option: &str, message: String) -> Diagnostic {
+    /// Returns a mistake in the value of an option, or in the component if the value
+    /// is a default.
+    fn about_value(&self, option: &str, message: String) -> Diagnostic {
         match self.0.option_places.get(option) {
             Some(place) => {
-                let length = option.chars().count() as u32;
-                Diagnostic::new(code, place.clone(), message).length(length)
+                let value = place.value.clone();
+                Diagnostic::new("E107", value, message).length(place.value_length)
             }
-            None => Diagnostic::new(code, self.0.place.clone(), message),
+            None => Diagnostic::new("E107", self.0.place.clone(), message),
         }
     }
 }

@@ -366,7 +366,7 @@ pub fn components(entries: &[ComponentEntry], written: &[Component]) -> Items {
         for (name, value) in &entry.options {
             let line = |name: &str| {
                 let place = written.and_then(|one| one.option_places.get(name));
-                place.map(|place| place.line)
+                place.map(|place| place.name.line)
             };
             option_parts(name, value, &mut |name, last, value| {
                 let own = line(last).or_else(|| line(name));

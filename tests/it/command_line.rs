@@ -14,6 +14,8 @@ use std::process::Stdio;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::workbench::program;
+
 const CONFIG: &str = "\
 recipe: default.v1
 language: en
@@ -118,13 +120,8 @@ impl Place {
 
     /// The program, with nothing of this process's surroundings.
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tabella"));
-        command
-            .args(arguments)
-            .env_clear()
-            .env("TABELLA_CACHE_DIR", self.folder.path().join("cache"))
-            .current_dir(self.path(""))
-            .stdin(Stdio::null());
+        let mut command = program(&self.path(""), &self.folder.path().join("cache"));
+        command.args(arguments);
         command
     }
 
@@ -327,7 +324,8 @@ fn mistakes_end_with_65_and_are_all_shown() {
     place
         .run(&["train"])
         .ends(65)
-        .says("config.yml:7:3")
+        .says("config.yml:7:11")
+        .says("^^^^\n")
         .says("did you mean `RulePolicy`?")
         .says("2 mistakes in the project's files");
     let run = place.run(&["train", "--json"]).ends(65);

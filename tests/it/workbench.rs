@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Command;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -18,6 +20,18 @@ use tabella::api::TrainingResult;
 use tabella::diagnostic::Severity;
 use tabella::engine::Event;
 use tempfile::TempDir;
+
+/// The program in a folder, with a cache and nothing else of this process's
+/// surroundings.
+pub fn program(folder: &Path, cache: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tabella"));
+    command
+        .env_clear()
+        .env("TABELLA_CACHE_DIR", cache)
+        .current_dir(folder)
+        .stdin(Stdio::null());
+    command
+}
 
 /// An assistant in a folder of its own, with a cache beside it.
 pub struct Workbench {
