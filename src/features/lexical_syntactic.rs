@@ -14,6 +14,7 @@ use crate::tokenize::Document;
 use crate::tokenize::OptionError;
 use crate::tokenize::Token;
 use crate::tokenize::python_case;
+use crate::tokenize::python_case::Affix;
 
 /// Options of the featurizer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,12 +47,14 @@ enum Function {
     Title,
     Upper,
     Digit,
-    Prefix(usize),
-    Suffix(usize),
+    Affix(Affix),
 }
 
 impl Function {
     fn named(name: &str) -> Result<Self, OptionError> {
+        if let Some(affix) = Affix::named(name) {
+            return Ok(Self::Affix(affix));
+        }
         Ok(match name {
             "BOS" => Self::First,
             "EOS" => Self::Last,
@@ -59,12 +62,6 @@ impl Function {
             "title" => Self::Title,
             "upper" => Self::Upper,
             "digit" => Self::Digit,
-            "prefix5" => Self::Prefix(5),
-            "prefix2" => Self::Prefix(2),
-            "suffix5" => Self::Suffix(5),
-            "suffix3" => Self::Suffix(3),
-            "suffix2" => Self::Suffix(2),
-            "suffix1" => Self::Suffix(1),
             "pos" | "pos2" => {
                 let reason = format!("`{name}` needs SpacyTokenizer, which is not built");
                 return Err(OptionError::new("features", reason));
@@ -89,8 +86,7 @@ impl Function {
             Self::Title => python_case::is_title(text),
             Self::Upper => python_case::is_upper(text),
             Self::Digit => python_case::is_digit(text),
-            Self::Prefix(length) => return python_case::prefix(text, length).to_owned(),
-            Self::Suffix(length) => return python_case::suffix(text, length).to_owned(),
+            Self::Affix(affix) => return affix.of(text).to_owned(),
         };
         if truth { "True" } else { "False" }.to_owned()
     }

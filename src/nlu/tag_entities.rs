@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::message::Entity;
+use super::tags::TagKind;
 use crate::tokenize::CodePoints;
 use crate::tokenize::Token;
 
@@ -57,6 +58,32 @@ fn split_prefix(tag: &str) -> (Option<u8>, &str) {
         [prefix @ (b'B' | b'I' | b'L' | b'U'), b'-', ..] => (Some(*prefix), &tag[2..]),
         _ => (None, tag),
     }
+}
+
+/// Names of tags with their confidences, one each a token, of one kind.
+pub type KindTags = (TagKind, Vec<String>, Vec<f64>);
+
+/// Joins tokens of the same tags to entities: types, roles and groups as far as
+/// `tagged` has them; none without types. See [`entities`].
+///
+/// # Panics
+///
+/// If some tags or confidences are fewer than the tokens.
+pub fn entities_of_kinds(
+    text: &str,
+    tokens: &[Token],
+    tagged: &[KindTags],
+    split: &SplitByComma,
+    extractor: &str,
+) -> Vec<Entity> {
+    let of = |wanted: TagKind| {
+        let found = tagged.iter().find(|(kind, ..)| *kind == wanted);
+        found.map(|(_, tags, confidences)| Tagged { tags, confidences })
+    };
+    let (role, group) = (of(TagKind::Role), of(TagKind::Group));
+    of(TagKind::Entity).map_or_else(Vec::new, |entity| {
+        entities(text, tokens, entity, role, group, split, extractor)
+    })
 }
 
 /// Joins tokens of the same tag to entities; of several confidences the least

@@ -48,14 +48,46 @@ pub fn is_digit(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| DIGIT.contains(c))
 }
 
+/// A beginning or an end of a text, as featurizers are asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Affix {
+    /// So many code points at the beginning.
+    Prefix(usize),
+    /// So many at the end.
+    Suffix(usize),
+}
+
+impl Affix {
+    /// Returns what Rasa calls by this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "prefix5" => Self::Prefix(5),
+            "prefix2" => Self::Prefix(2),
+            "suffix5" => Self::Suffix(5),
+            "suffix3" => Self::Suffix(3),
+            "suffix2" => Self::Suffix(2),
+            "suffix1" => Self::Suffix(1),
+            _ => return None,
+        })
+    }
+
+    /// Returns this piece of a text; all of it if that is shorter.
+    pub fn of(self, text: &str) -> &str {
+        match self {
+            Self::Prefix(count) => prefix(text, count),
+            Self::Suffix(count) => suffix(text, count),
+        }
+    }
+}
+
 /// Returns the first `count` code points of a text.
-pub fn prefix(text: &str, count: usize) -> &str {
+fn prefix(text: &str, count: usize) -> &str {
     let end = text.char_indices().nth(count);
     end.map_or(text, |(byte, _)| &text[..byte])
 }
 
 /// Returns the last `count` code points of a text.
-pub fn suffix(text: &str, count: usize) -> &str {
+fn suffix(text: &str, count: usize) -> &str {
     let start = text.char_indices().rev().nth(count.saturating_sub(1));
     match start {
         Some((byte, _)) if count > 0 => &text[byte..],

@@ -11,6 +11,7 @@ use std::fmt::Write;
 use crate::tokenize::OptionError;
 use crate::tokenize::Token;
 use crate::tokenize::python_case;
+use crate::tokenize::python_case::Affix;
 
 /// A text as a tagger sees it.
 #[derive(Clone, Copy, Debug)]
@@ -33,13 +34,15 @@ enum Function {
     Digit,
     Bias,
     Pattern,
-    Prefix(usize),
-    Suffix(usize),
+    Affix(Affix),
 }
 
 impl Function {
     fn named(name: &str) -> Result<Self, OptionError> {
         let wrong = |reason: String| Err(OptionError::new("features", reason));
+        if let Some(affix) = Affix::named(name) {
+            return Ok(Self::Affix(affix));
+        }
         Ok(match name {
             "low" => Self::Low,
             "title" => Self::Title,
@@ -47,12 +50,6 @@ impl Function {
             "digit" => Self::Digit,
             "bias" => Self::Bias,
             "pattern" => Self::Pattern,
-            "prefix5" => Self::Prefix(5),
-            "prefix2" => Self::Prefix(2),
-            "suffix5" => Self::Suffix(5),
-            "suffix3" => Self::Suffix(3),
-            "suffix2" => Self::Suffix(2),
-            "suffix1" => Self::Suffix(1),
             "pos" | "pos2" => {
                 return wrong(format!("`{name}` needs SpacyTokenizer, which is not built"));
             }
@@ -175,8 +172,7 @@ impl Function {
             }
             Self::Low => &text.to_lowercase(),
             Self::Bias => "bias",
-            Self::Prefix(count) => python_case::prefix(text, count),
-            Self::Suffix(count) => python_case::suffix(text, count),
+            Self::Affix(affix) => affix.of(text),
         };
         name.push(':');
         name.push_str(value);

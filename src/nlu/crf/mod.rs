@@ -20,12 +20,12 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::nlu::Entity;
+use crate::nlu::KindTags;
 use crate::nlu::Message;
 use crate::nlu::SplitByComma;
 use crate::nlu::TagKind;
-use crate::nlu::Tagged;
 use crate::nlu::Tagging;
-use crate::nlu::entities;
+use crate::nlu::entities_of_kinds;
 use crate::nlu::repair;
 use crate::tokenize::Attribute;
 use crate::tokenize::OptionError;
@@ -145,7 +145,7 @@ impl CrfExtractor {
         };
         let tokens = document.tokens(Attribute::Text);
         let mut entity_tags = Vec::new();
-        let mut named: Vec<(TagKind, Vec<String>, Vec<f64>)> = Vec::new();
+        let mut named: Vec<KindTags> = Vec::new();
         for tagger in &self.taggers {
             let kind = tagger.tags().kind();
             let sentence = Sentence {
@@ -167,15 +167,7 @@ impl CrfExtractor {
                 repair(tags, confidences);
             }
         }
-        let of = |wanted: TagKind| {
-            let found = named.iter().find(|(kind, ..)| *kind == wanted);
-            found.map(|(_, tags, confidences)| Tagged { tags, confidences })
-        };
-        let Some(entity) = of(TagKind::Entity) else {
-            return Vec::new();
-        };
         let split = &self.options.split_entities_by_comma;
-        let (role, group) = (of(TagKind::Role), of(TagKind::Group));
-        entities(&message.text, tokens, entity, role, group, split, EXTRACTOR)
+        entities_of_kinds(&message.text, tokens, &named, split, EXTRACTOR)
     }
 }

@@ -4,17 +4,16 @@ use crate::data;
 use crate::nlu::Entity;
 use crate::nlu::Files;
 use crate::nlu::Intent;
+use crate::nlu::KindTags;
 use crate::nlu::Message;
-use crate::nlu::TagKind;
 use crate::nlu::TagSet;
-use crate::nlu::Tagged;
 use crate::nlu::Tagging;
 use crate::nlu::diet::Model;
 use crate::nlu::diet::ModelError;
 use crate::nlu::diet::Options;
 use crate::nlu::diet::TokenTags;
 use crate::nlu::diet::rank;
-use crate::nlu::entities;
+use crate::nlu::entities_of_kinds;
 use crate::nlu::repair;
 use crate::tokenize::Attribute;
 use crate::tokenize::Document;
@@ -89,7 +88,7 @@ impl Classifier {
         document: &Document,
         tags: &[TokenTags],
     ) -> Vec<Entity> {
-        let named: Vec<(TagKind, Vec<String>, Vec<f64>)> = model
+        let named: Vec<KindTags> = model
             .tags()
             .iter()
             .zip(tags)
@@ -98,17 +97,9 @@ impl Classifier {
                 (set.kind(), names, confidences)
             })
             .collect();
-        let of = |wanted: TagKind| {
-            let found = named.iter().find(|(kind, ..)| *kind == wanted);
-            found.map(|(_, tags, confidences)| Tagged { tags, confidences })
-        };
-        let Some(entity) = of(TagKind::Entity) else {
-            return Vec::new();
-        };
         let tokens = document.tokens(Attribute::Text);
         let split = &self.options.split_entities_by_comma;
-        let (role, group) = (of(TagKind::Role), of(TagKind::Group));
-        entities(text, tokens, entity, role, group, split, EXTRACTOR)
+        entities_of_kinds(text, tokens, &named, split, EXTRACTOR)
     }
 }
 
