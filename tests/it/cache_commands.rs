@@ -26,6 +26,8 @@ use tabella::store::Store;
 use tabella::store::StoreSettings;
 use tempfile::TempDir;
 
+use crate::workbench::program;
+
 const CONFIG: &str = "\
 recipe: default.v1
 language: en
@@ -130,13 +132,8 @@ impl Place {
 
     /// The program, with nothing of this process's surroundings.
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tabella"));
-        command
-            .args(arguments)
-            .env_clear()
-            .env("TABELLA_CACHE_DIR", self.cache())
-            .current_dir(self.path("bot"))
-            .stdin(Stdio::null());
+        let mut command = program(&self.path("bot"), &self.cache());
+        command.args(arguments);
         command
     }
 

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::json_schema::Schema;
 use crate::workbench::Workbench;
+use crate::workbench::program;
 
 const CONFIG: &str = "\
 recipe: default.v1
@@ -80,13 +81,8 @@ fn bench() -> Workbench {
 /// The program in the project's folder, with nothing of this process's
 /// surroundings.
 fn command(bench: &Workbench, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tabella"));
-    command
-        .args(arguments)
-        .env_clear()
-        .env("TABELLA_CACHE_DIR", bench.cache())
-        .current_dir(bench.root())
-        .stdin(Stdio::null());
+    let mut command = program(&bench.root(), bench.cache());
+    command.args(arguments);
     command
 }
 

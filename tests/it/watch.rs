@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::json_schema::Schema;
 use crate::workbench::Workbench;
+use crate::workbench::program;
 
 const CONFIG: &str = "\
 pipeline:
@@ -81,13 +82,9 @@ impl Watching {
     }
 
     fn start_with(bench: &Workbench, cache: &Path, more: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tabella"))
+        let mut child = program(&bench.root(), cache)
             .args(["train", "--watch", "--json-events", "-"])
             .args(more)
-            .env_clear()
-            .env("TABELLA_CACHE_DIR", cache)
-            .current_dir(bench.root())
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -9,7 +9,6 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::Output;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -28,6 +27,7 @@ use tabella::api::WorkspaceReport;
 use tempfile::TempDir;
 
 use crate::json_schema::Schema;
+use crate::workbench::program;
 
 pub const SMALL: &str = "\
 language: en
@@ -124,14 +124,10 @@ impl Place {
 
     /// The program, with nothing of this process's surroundings but `PATH`.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tabella"));
+        let mut command = program(&self.root(), &self.folder.path().join("cache"));
         command
             .args(arguments)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("TABELLA_CACHE_DIR", self.folder.path().join("cache"))
-            .current_dir(self.root())
-            .stdin(Stdio::null());
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command
     }
 
