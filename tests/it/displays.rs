@@ -357,6 +357,18 @@ fn write_track(trace: &[Value], wanted: (u64, u64)) -> Value {
     writes.find(|event| span(event) == wanted).unwrap()["tid"].clone()
 }
 
+/// The chains of tasks from the first to the last.
+const CHAINS: [&[&str]; 3] = [
+    &[
+        "nlu.0.WhitespaceTokenizer",
+        "nlu.1.CountVectorsFeaturizer",
+        "nlu.2.DIETClassifier",
+        "package",
+    ],
+    &["core.trackers", "core.0.MemoizationPolicy", "package"],
+    &["core.trackers", "core.1.RulePolicy", "package"],
+];
+
 #[test]
 fn a_profile_tells_where_the_time_went() {
     let bench = bench();
@@ -370,11 +382,14 @@ fn a_profile_tells_where_the_time_went() {
     let first = profile();
     assert_eq!((&first["ran"], &first["reused"]), (&7.into(), &0.into()));
     let path = first["critical_path"].as_array().unwrap();
-    let names: Vec<&Value> = path.iter().map(|timed| &timed["task"]).collect();
-    let chain = ["nlu.0.WhitespaceTokenizer", "nlu.1.CountVectorsFeaturizer"];
-    assert_eq!(names[..2], chain);
-    assert_eq!(names[2..], ["nlu.2.DIETClassifier", "package"]);
+    let names: Vec<&str> = path
+        .iter()
+        .map(|timed| timed["task"].as_str().unwrap())
+        .collect();
+    // Which of the chains took longest is for the machine to say.
+    assert!(CHAINS.contains(&names.as_slice()), "{names:?}");
     let longest: u64 = path.iter().map(|timed| timed["ms"].as_u64().unwrap()).sum();
+    assert!(longest >= first["slowest"][0]["ms"].as_u64().unwrap());
     assert!(longest <= first["wall_ms"].as_u64().unwrap());
     assert_eq!(first["slowest"].as_array().unwrap().len(), 5);
     assert_eq!(first["writes"]["count"], 7);
