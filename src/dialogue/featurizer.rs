@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
+use serde_json::Map;
 use serde_json::Value;
 
 use crate::data::Options;
@@ -16,6 +17,17 @@ use crate::dialogue::Tracker;
 use crate::dialogue::Turns;
 use crate::dialogue::Universe;
 use crate::digest::Digest;
+
+/// An option within a policy's `featurizer` that nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownOption {
+    /// The class that has no such option.
+    pub class: String,
+    /// What was written.
+    pub name: String,
+    /// What the class knows.
+    pub known: &'static [&'static str],
+}
 
 /// How a policy cuts conversations into examples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +151,25 @@ impl TrackerFeaturizer {
         }
     }
 
+    /// Returns what is written within a policy's `featurizer` and read by nobody.
+    ///
+    /// Rasa 3.6 hands all of it to the class: an unknown name is a `TypeError`.
+    pub fn unknown_options(options: &Options) -> Vec<UnknownOption> {
+        let mut unknown = Vec::new();
+        let Some(entry) = only_entry(options.get("featurizer")) else {
+            return unknown;
+        };
+        let known = match class_name(entry.get("name")) {
+            Some("MaxHistoryTrackerFeaturizer") => MAX_HISTORY_OPTIONS,
+            _ => &MAX_HISTORY_OPTIONS[..2],
+        };
+        collect_unknown(entry, known, &mut unknown);
+        if let Some(state) = only_entry(entry.get("state_featurizer")) {
+            collect_unknown(state, &MAX_HISTORY_OPTIONS[..1], &mut unknown);
+        }
+        unknown
+    }
+
     /// Returns the featurizer that keeps the last `max_history` states.
     pub fn max_history(max_history: Option<usize>) -> Self {
         Self::MaxHistory {
@@ -224,6 +255,35 @@ impl TrackerFeaturizer {
         }
         Ok(())
     }
+}
+
+/// What a `MaxHistoryTrackerFeaturizer` knows; others know the first of them.
+const MAX_HISTORY_OPTIONS: &[&str] = &[
+    "name",
+    "state_featurizer",
+    "max_history",
+    "remove_duplicates",
+];
+
+fn only_entry(value: Option<&Value>) -> Option<&Map<String, Value>> {
+    match value?.as_array()?.as_slice() {
+        [Value::Object(entry)] => Some(entry),
+        _ => None,
+    }
+}
+
+fn collect_unknown(
+    entry: &Map<String, Value>,
+    known: &'static [&'static str],
+    unknown: &mut Vec<UnknownOption>,
+) {
+    let class = class_name(entry.get("name")).unwrap_or_default();
+    let names = entry.keys().filter(|name| !known.contains(&name.as_str()));
+    unknown.extend(names.map(|name| UnknownOption {
+        class: class.to_owned(),
+        name: name.clone(),
+        known,
+    }));
 }
 
 fn class_name(name: Option<&Value>) -> Option<&str> {

@@ -58,6 +58,7 @@ pub use event::UserMessage;
 pub use featurizer::Example;
 pub use featurizer::FeaturizerError;
 pub use featurizer::TrackerFeaturizer;
+pub use featurizer::UnknownOption;
 pub use featurizer::Window;
 pub use generate::training_trackers;
 pub use memoization::Memoization;

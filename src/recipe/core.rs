@@ -115,6 +115,7 @@ fn read(policy: &Component, diagnostics: &mut Vec<Diagnostic>) -> Option<PolicyO
         Ok(parsed) => {
             let known: Vec<String> = written_options(&parsed.options).into_keys().collect();
             written.unknown(&parsed.unknown, &known, diagnostics);
+            written.unknown_within("featurizer", diagnostics);
             for remark in &parsed.remarks {
                 written.remark(remark, diagnostics);
             }

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::data::Component;
 use crate::diagnostic::Diagnostic;
+use crate::dialogue::TrackerFeaturizer;
 use crate::nlu::diet::OptionProblem;
 use crate::nlu::diet::OptionProblems;
 use crate::tokenize::OptionError;
@@ -46,6 +47,21 @@ impl Written<'_> {
                 None => Diagnostic::new("W108", self.0.place.clone(), message),
             };
             diagnostics.push(diagnostic.suggest(name, known.iter().map(String::as_str)));
+        }
+    }
+
+    /// Tells what nobody knows of a policy's featurizer, the option `option`.
+    pub fn unknown_within(&self, option: &str, diagnostics: &mut Vec<Diagnostic>) {
+        for unknown in TrackerFeaturizer::unknown_options(&self.0.options) {
+            let message = format!(
+                "`{}` in `{option}` of `{}` has no option `{}`: it is ignored",
+                unknown.class, self.0.name, unknown.name
+            );
+            let place = self.0.option_places.get(option);
+            let place = place.map_or(&self.0.place, |place| &place.name);
+            let length = option.chars().count() as u32;
+            let diagnostic = Diagnostic::new("W108", place.clone(), message).length(length);
+            diagnostics.push(diagnostic.suggest(&unknown.name, unknown.known.iter().copied()));
         }
     }
 

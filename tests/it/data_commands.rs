@@ -91,6 +91,22 @@ fn a_dry_run_writes_nothing() {
     assert_eq!(files(root.path()), before);
 }
 
+#[cfg(unix)]
+#[test]
+fn in_place_a_name_may_be_as_long_as_the_disk_allows() {
+    let root = project();
+    // With what is added for the original, 255 bytes.
+    let name = format!("{}.yml", "n".repeat(255 - ".yml.bak".len()));
+    fs::rename(
+        root.path().join("data/nlu.yml"),
+        root.path().join("data").join(&name),
+    )
+    .unwrap();
+    let (code, text) = run(root.path(), &["convert", "--in-place"]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(files(root.path())[&format!("data/{name}.bak")], NLU);
+}
+
 #[test]
 fn in_place_the_originals_are_kept() {
     let root = project();

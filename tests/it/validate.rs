@@ -509,6 +509,30 @@ fn an_option_that_nobody_knows_is_marked_by_its_name() {
 }
 
 #[test]
+fn an_option_that_nobody_knows_is_found_within_another() {
+    let featurizer = "ionPolicy\n  featurizer:\n  - name: MaxHistoryTrackerFeaturizer\n    max_histroy: 3\n    state_featurizer:\n    - {name: SingleStateFeaturizer, size: 2}";
+    let project = Project::with("config.yml", "ionPolicy", featurizer);
+    project.shows(expect![[r#"
+        warning[W108]: `MaxHistoryTrackerFeaturizer` in `featurizer` of `MemoizationPolicy` has no option `max_histroy`: it is ignored
+           ──▶ config.yml:12:3
+            │
+         12 │   featurizer:
+            │   ^^^^^^^^^^
+            = help: did you mean `max_history`?
+
+        warning[W108]: `SingleStateFeaturizer` in `featurizer` of `MemoizationPolicy` has no option `size`: it is ignored
+           ──▶ config.yml:12:3
+            │
+         12 │   featurizer:
+            │   ^^^^^^^^^^
+
+        read 8 examples of 4 intents with 1 entity; 2 stories and 1 rule; a domain of 4 actions, 5 slots and 1 form
+        2 warnings; `tabella explain-code CODE` says more
+        exit 0
+    "#]]);
+}
+
+#[test]
 fn a_component_that_does_not_exist_is_told_with_those_of_its_kind() {
     Project::with("config.yml", "RegexFeaturizer", "SentimentClassifier").shows(expect![[r#"
         error[E106]: no NLU component is called `SentimentClassifier`

@@ -136,12 +136,7 @@ impl<'f> Staged<'f> {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let new = folder.join(format!(".{name}.new{}", std::process::id()));
-        let mut handle = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&new)?;
+        let (new, mut handle) = fresh_file(folder)?;
         let mut staged = Self {
             file,
             path,
@@ -178,6 +173,24 @@ impl<'f> Staged<'f> {
                 })
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// Opens a file that nobody has, hidden and of a name that any disk takes, no
+/// matter how long the name is that it gets in the end.
+fn fresh_file(folder: &Path) -> io::Result<(PathBuf, fs::File)> {
+    let process = std::process::id();
+    let mut count = 0_u32;
+    loop {
+        let new = folder.join(format!(".new-{process}-{count}"));
+        let opened = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&new);
+        match opened {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => count += 1,
+            opened => return Ok((new, opened?)),
         }
     }
 }
