@@ -67,6 +67,25 @@ impl Assistant {
         })
     }
 
+    /// Asks Duckling at `url`, wherever the configuration says it is: what Rasa
+    /// takes from the environment variable `RASA_DUCKLING_HTTP_URL`, and so does
+    /// `tabella parse`.
+    ///
+    /// # Errors
+    ///
+    /// If that is not the address of a server.
+    pub fn ask_duckling_at(&mut self, url: &str) -> Result<(), TrainError> {
+        let Some(pipeline) = &mut self.pipeline else {
+            return Ok(());
+        };
+        pipeline
+            .ask_duckling_at(url)
+            .map_err(|error| TrainError::Load {
+                component: "DucklingEntityExtractor".to_owned(),
+                reason: error.reason,
+            })
+    }
+
     /// Returns the archive that was loaded.
     pub fn path(&self) -> &Path {
         &self.path

@@ -1,5 +1,6 @@
 //! `tabella parse`: one JSON object of Rasa's `/model/parse` a line.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::io::BufRead;
 use std::io::Write;
@@ -8,6 +9,7 @@ use crate::api::Assistant;
 use crate::api::TrainError;
 use crate::api::in_project;
 use crate::cli::args::ParseArguments;
+use crate::cli::environment::environment;
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::output::complain;
@@ -15,18 +17,20 @@ use crate::cli::output::fail;
 
 /// Runs the command.
 pub fn run(arguments: &ParseArguments) -> Exit {
-    let assistant = match Assistant::load(&in_project(&arguments.project, &arguments.model)) {
+    let assistant = match assistant(arguments) {
         Ok(assistant) => assistant,
         Err(error) => return fail(Format::Text, &error),
     };
-    let mut out = io::stdout().lock();
+    let mut answers = Answers {
+        assistant,
+        out: io::stdout().lock(),
+        told: BTreeSet::new(),
+    };
     let outcome = if arguments.text.is_empty() {
-        lines_of_input(&assistant, &mut out)
+        answers.lines_of_input()
     } else {
-        arguments
-            .text
-            .iter()
-            .try_for_each(|text| answer(&assistant, text, &mut out))
+        let mut texts = arguments.text.iter();
+        texts.try_for_each(|text| answers.answer(text))
     };
     match outcome {
         Ok(()) => Exit::Done,
@@ -51,23 +55,50 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Answers each line of standard input as it comes. A byte that is not UTF-8 is
-/// read as U+FFFD.
-fn lines_of_input(assistant: &Assistant, out: &mut impl Write) -> Result<(), Failure> {
-    let mut input = io::stdin().lock();
-    let mut line = Vec::new();
-    while input.read_until(b'\n', &mut line)? > 0 {
-        let text = String::from_utf8_lossy(&line);
-        answer(assistant, text.trim_end_matches(['\n', '\r']), out)?;
-        line.clear();
+/// Loads the model. As in Rasa, the environment has the last word on where Duckling
+/// is.
+fn assistant(arguments: &ParseArguments) -> Result<Assistant, TrainError> {
+    let mut assistant = Assistant::load(&in_project(&arguments.project, &arguments.model))?;
+    if let Some(url) = environment().get("RASA_DUCKLING_HTTP_URL")
+        && !url.is_empty()
+    {
+        assistant.ask_duckling_at(url)?;
     }
-    Ok(())
+    Ok(assistant)
 }
 
-fn answer(assistant: &Assistant, text: &str, out: &mut impl Write) -> Result<(), Failure> {
-    let parse = assistant.parse(text).map_err(Failure::Assistant)?;
-    serde_json::to_writer(&mut *out, &parse).map_err(io::Error::from)?;
-    out.write_all(b"\n")?;
-    out.flush()?;
-    Ok(())
+/// Messages in, parses out.
+struct Answers<W> {
+    assistant: Assistant,
+    out: W,
+    /// Warnings so far: each is told once.
+    told: BTreeSet<String>,
+}
+
+impl<W: Write> Answers<W> {
+    /// Answers each line of standard input as it comes. A byte that is not UTF-8 is
+    /// read as U+FFFD.
+    fn lines_of_input(&mut self) -> Result<(), Failure> {
+        let mut input = io::stdin().lock();
+        let mut line = Vec::new();
+        while input.read_until(b'\n', &mut line)? > 0 {
+            let text = String::from_utf8_lossy(&line);
+            self.answer(text.trim_end_matches(['\n', '\r']))?;
+            line.clear();
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, text: &str) -> Result<(), Failure> {
+        let parse = self.assistant.parse(text).map_err(Failure::Assistant)?;
+        for warning in &parse.warnings {
+            if self.told.insert(warning.clone()) {
+                complain(&format!("warning: {warning}"));
+            }
+        }
+        serde_json::to_writer(&mut self.out, &parse).map_err(io::Error::from)?;
+        self.out.write_all(b"\n")?;
+        self.out.flush()?;
+        Ok(())
+    }
 }

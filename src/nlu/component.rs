@@ -107,7 +107,11 @@ pub const COMPONENTS: &[Known] = &[
         &[Kind::IntentClassifier, Kind::EntityExtractor],
         FEATURES,
     ))),
-    known("DucklingEntityExtractor", &[Kind::EntityExtractor], &[]),
+    built(known(
+        "DucklingEntityExtractor",
+        &[Kind::EntityExtractor],
+        &[],
+    )),
     built(trainable(known(
         "EntitySynonymMapper",
         &[Kind::EntityMapper],

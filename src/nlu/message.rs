@@ -44,6 +44,9 @@ pub struct Entity {
     pub start: usize,
     /// One past the last code point.
     pub end: usize,
+    /// The piece as the extractor repeats it; only servers do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
     /// Confidence of the type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence_entity: Option<f64>,
@@ -61,6 +64,12 @@ pub struct Entity {
     pub confidence_group: Option<f64>,
     /// What the piece means.
     pub value: Value,
+    /// Confidence of an extractor that does not learn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// What else the extractor knows of the value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub additional_info: Option<Value>,
     /// The component that found it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extractor: Option<String>,
@@ -130,6 +139,8 @@ pub struct Message {
     pub entities: Vec<Entity>,
     /// What the response selectors say.
     pub response_selector: Option<ResponseSelection>,
+    /// What went wrong and cost the message an answer, a sentence each.
+    pub warnings: Vec<String>,
 }
 
 impl Message {
@@ -182,6 +193,7 @@ impl Message {
             text_tokens,
             intent_ranking: self.intent_ranking,
             response_selector: self.response_selector,
+            warnings: self.warnings,
         }
     }
 }
@@ -204,6 +216,10 @@ pub struct Parse {
     /// What the response selectors say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_selector: Option<ResponseSelection>,
+    /// What went wrong on the way, a sentence each. Not part of the answer: Rasa
+    /// logs it.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod regex_entities;
 mod synonyms;
 mod keyword;
 mod fallback;
+pub mod duckling;
 mod slash;
 pub mod diet;
 pub mod logistic;

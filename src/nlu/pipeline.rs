@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::component;
 use super::crf::CrfExtractor;
+use super::duckling::DucklingExtractor;
 use super::fallback::FallbackClassifier;
 use super::keyword::KeywordClassifier;
 use super::logistic::LogisticClassifier;
@@ -100,6 +101,8 @@ pub enum LoadedComponent {
     Logistic(Box<LogisticClassifier>),
     /// `CRFEntityExtractor`.
     Crf(Box<CrfExtractor>),
+    /// `DucklingEntityExtractor`.
+    Duckling(Box<DucklingExtractor>),
     /// `FallbackClassifier`.
     Fallback(FallbackClassifier),
     /// `DIETClassifier`.
@@ -140,6 +143,10 @@ impl LoadedComponent {
             "FallbackClassifier" => Self::Fallback(FallbackClassifier {
                 options: read_options(&component.options).map_err(wrong)?,
             }),
+            "DucklingEntityExtractor" => {
+                let options = read_options(&component.options).map_err(wrong)?;
+                Self::Duckling(Box::new(DucklingExtractor::new(options).map_err(wrong)?))
+            }
             "CRFEntityExtractor" => Self::Crf(Box::new(fitted(name, files)?)),
             "LogisticRegressionClassifier" => {
                 let options = read_options(&component.options).map_err(wrong)?;
@@ -180,6 +187,7 @@ impl LoadedComponent {
             Self::RegexEntities(entities) => entities.process(message),
             Self::Synonyms(synonyms) => synonyms.process(message),
             Self::Keyword(keyword) => keyword.process(message),
+            Self::Duckling(duckling) => duckling.process(message),
             Self::Fallback(fallback) => fallback.process(message),
             Self::Logistic(classifier) => classifier.process(message),
             Self::Crf(extractor) => extractor.process(message),
@@ -250,13 +258,42 @@ impl Pipeline {
     /// Rasa 3.6: a text that spells out an intent of the domain (`/greet`) is
     /// taken at its word, and no component is asked.
     pub fn parse(&self, text: &str) -> Parse {
+        self.passed(text, |_| true)
+    }
+
+    /// Understands a text with what was learnt, and asks no server.
+    ///
+    /// # Source
+    ///
+    /// Rasa 3.6: `rasa test` leaves out what extractors found that do not learn.
+    pub fn parse_offline(&self, text: &str) -> Parse {
+        self.passed(text, |component| {
+            !matches!(component, LoadedComponent::Duckling(_))
+        })
+    }
+
+    fn passed(&self, text: &str, is_asked: impl Fn(&LoadedComponent) -> bool) -> Parse {
         if let Some(message) = self.slash.read(text) {
             return message.into_parse();
         }
         let mut message = Message::new(text);
-        for component in &self.components {
+        for component in self.components.iter().filter(|one| is_asked(one)) {
             component.process(&mut message);
         }
         message.into_parse()
+    }
+
+    /// Asks Duckling at `url` from now on, wherever the pipeline says it is.
+    ///
+    /// # Errors
+    ///
+    /// If that is not the address of a server.
+    pub fn ask_duckling_at(&mut self, url: &str) -> Result<(), OptionError> {
+        for component in &mut self.components {
+            if let LoadedComponent::Duckling(duckling) = component {
+                duckling.ask_at(url)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -73,13 +73,8 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "leave it out, with the components that need its model",
     ),
     (
-        &[
-            "DucklingHTTPExtractor",
-            "DucklingEntityExtractor",
-            "ner_duckling_http",
-            "ner_duckling",
-        ],
-        "leave it out, or find numbers and dates by patterns with `RegexEntityExtractor`",
+        &["DucklingHTTPExtractor", "ner_duckling_http", "ner_duckling"],
+        "`DucklingEntityExtractor`, which asks a Duckling server at `url`",
     ),
     (&["ner_synonyms"], "`EntitySynonymMapper`"),
     (&["ner_crf"], "`CRFEntityExtractor`"),

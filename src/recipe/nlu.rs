@@ -47,6 +47,8 @@ use crate::nlu::Synonyms;
 use crate::nlu::component;
 use crate::nlu::component::COMPONENTS;
 use crate::nlu::component::PipelineError;
+use crate::nlu::duckling::DIMENSIONS;
+use crate::nlu::duckling::DucklingOptions;
 use crate::recipe::Builder;
 use crate::recipe::Draft;
 use crate::recipe::Messages;
@@ -91,6 +93,8 @@ pub struct Line<'a> {
     pub featurizers: Vec<(String, TaskId)>,
     /// Tasks of the `RegexFeaturizer`s so far.
     pub regexes: Vec<TaskId>,
+    /// The configuration's `language`.
+    pub language: Option<&'a str>,
     /// Distinct intents in the data.
     pub intent_count: usize,
     /// What is wrong with the configuration.
@@ -166,6 +170,7 @@ pub fn tasks(
         tokenizer: None,
         featurizers: Vec::new(),
         regexes: Vec::new(),
+        language: project.config.language.as_deref(),
         intent_count: intents.len(),
         diagnostics,
     };
@@ -202,6 +207,7 @@ impl Line<'_> {
                 let options: FallbackOptions = self.read(component)?;
                 Some(entry(component, &options, &[]))
             }
+            "DucklingEntityExtractor" => self.duckling(component),
             "CRFEntityExtractor" => linear::crf(self, place, component),
             "LogisticRegressionClassifier" => linear::logistic(self, place, component),
             "DIETClassifier" => networks::diet(self, place, ordinal, component),
@@ -422,6 +428,28 @@ impl Line<'_> {
                 json_bytes(&fitted)
             },
         ))
+    }
+
+    /// Adds a component that learns nothing: only the archive knows of it.
+    fn duckling(&mut self, component: &Component) -> Option<ComponentEntry> {
+        let written = Written(component);
+        let options: DucklingOptions = self.read(component)?;
+        if let Err(error) = options.check() {
+            written.wrong_option(&error, self.diagnostics);
+            return None;
+        }
+        if options.url.is_none() {
+            let remark = "without `url` it asks nobody, unless `RASA_DUCKLING_HTTP_URL` is set";
+            written.remark(remark, self.diagnostics);
+        }
+        for name in options.dimensions.iter().flatten() {
+            if !DIMENSIONS.contains(&name.as_str()) {
+                let message = format!("Duckling itself finds no `{name}`");
+                written.remark_about("dimensions", message, name, DIMENSIONS, self.diagnostics);
+            }
+        }
+        let options = options.with_language(self.language);
+        Some(entry(component, &options, &[]))
     }
 
     /// Puts outputs of a component into the archive, below its own folder.

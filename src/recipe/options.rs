@@ -85,6 +85,24 @@ impl Written<'_> {
         diagnostics.push(Diagnostic::new("N109", self.0.place.clone(), message));
     }
 
+    /// Tells that a name in an option's value is none of the `known` ones, and may
+    /// be meant all the same.
+    pub fn remark_about(
+        &self,
+        option: &str,
+        message: String,
+        name: &str,
+        known: &[&str],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let message = format!("`{}`: {message}", self.0.name);
+        let about = match self.0.option_places.get(option) {
+            Some(place) => Diagnostic::new("N109", place.value.clone(), message),
+            None => Diagnostic::new("N109", self.0.place.clone(), message),
+        };
+        diagnostics.push(about.suggest(name, known.iter().copied()));
+    }
+
     /// Tells everything that is wrong with the options of a network.
     pub fn problems(&self, problems: &OptionProblems, diagnostics: &mut Vec<Diagnostic>) {
         for problem in &problems.0 {

@@ -1,7 +1,7 @@
 //! Assistants that other people wrote train without an error and answer the
 //! messages of their own data.
 //!
-//! Components that need a server or a pretrained model are left out of a copied
+//! Components that need a pretrained model are left out of a copied
 //! configuration, and every `epochs` is cut to 2: quality is measured elsewhere.
 
 use std::fs;
@@ -61,9 +61,8 @@ const BOTS: &[Bot] = &[
     },
 ];
 
-/// Components that need a server or a pretrained model.
+/// Components that need a pretrained model.
 const LEFT_OUT: &[&str] = &[
-    "DucklingEntityExtractor",
     "SpacyNLP",
     "SpacyTokenizer",
     "SpacyFeaturizer",

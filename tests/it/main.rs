@@ -34,6 +34,7 @@ mod data_commands;
 mod incremental;
 mod explain;
 mod equivalence;
+mod duckling;
 mod edit_series;
 mod situations;
 mod seed_dry_run;

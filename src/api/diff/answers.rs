@@ -104,8 +104,8 @@ pub fn messages(
     let (old, new) = (old.pipeline()?, new.pipeline()?);
     let flip = |example: &crate::data::Example| {
         let (old, new) = (
-            Answer::of(old.parse(&example.text)),
-            Answer::of(new.parse(&example.text)),
+            Answer::of(old.parse_offline(&example.text)),
+            Answer::of(new.parse_offline(&example.text)),
         );
         let expected = example.intent_response_key.clone();
         (!old.agrees(&new)).then(|| MessageFlip {
