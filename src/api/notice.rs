@@ -29,18 +29,22 @@ pub enum Notice {
     Ended(Phase),
     /// The project's files were opened: all of them, sorted.
     Opened(Vec<PathBuf>),
-    /// All that was looked at for it, also in vain; told only to one who
-    /// [wants all](Observer::of_all).
+    /// All that was looked at for it, also in vain, or would be; told only to one
+    /// who [wants it](Wants::looks).
     LookedAt(Arc<Looks>),
-    /// What will run; told only to one who [wants all](Observer::of_all).
+    /// What will run; told only to one who [wants it](Wants::plan).
     Planned(Arc<Vec<PlannedTask>>),
     /// What is wrong or remarkable in the project's files.
     Diagnosed(Arc<Findings>),
-    /// Nothing was read, as all is as it was in a run before: so many warnings
-    /// about the project's files were told then.
+    /// The project was not read, as all is as it was in a run before: there is
+    /// nothing to do.
     AsBefore {
-        /// How many.
+        /// How many warnings about the project's files were told then.
         warnings: usize,
+        /// How many tasks there are.
+        tasks: usize,
+        /// How that is known.
+        by: KnownBy,
     },
     /// Something that the user may want to change.
     Warning(String),
@@ -48,6 +52,16 @@ pub enum Notice {
     Info(String),
     /// Something went well.
     Success(String),
+}
+
+/// How it is known that files are as they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KnownBy {
+    /// By their stamps: none was opened.
+    Stamps,
+    /// By the contents of those whose stamps are others, or too young.
+    Contents,
 }
 
 /// A part of a run. They come one after the other.
@@ -125,7 +139,16 @@ pub struct Findings {
 #[derive(Clone, Default)]
 pub struct Observer {
     listen: Option<Arc<dyn Fn(Notice) + Send + Sync>>,
-    wants_all: bool,
+    wants: Wants,
+}
+
+/// What somebody wants to know that takes time and memory to tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// The plan: every task there is.
+    pub plan: bool,
+    /// All that was looked at: every file there is.
+    pub looks: bool,
 }
 
 impl Observer {
@@ -133,22 +156,18 @@ impl Observer {
     pub fn new(listen: impl Fn(Notice) + Send + Sync + 'static) -> Self {
         Self {
             listen: Some(Arc::new(listen)),
-            wants_all: false,
+            wants: Wants::default(),
         }
     }
 
-    /// Returns an observer that is told the plan too, which takes time and memory
-    /// for every task there is.
-    pub fn of_all(listen: impl Fn(Notice) + Send + Sync + 'static) -> Self {
-        Self {
-            wants_all: true,
-            ..Self::new(listen)
-        }
+    /// Returns an observer that is told this, too.
+    pub fn wanting(self, wants: Wants) -> Self {
+        Self { wants, ..self }
     }
 
-    /// Returns whether it is worth making what takes time.
-    pub(super) fn wants_all(&self) -> bool {
-        self.wants_all
+    /// Returns what is worth the time to make.
+    pub(super) fn wants(&self) -> Wants {
+        self.wants
     }
 
     /// Does a part of the run, and tells that it begins and ends.

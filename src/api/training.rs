@@ -191,7 +191,7 @@ impl Training<'_> {
             let plan = plan(&recipe.graph, &store, PlanSettings { force: self.force });
             (store, plan)
         });
-        if observer.wants_all() {
+        if observer.wants().plan {
             let tasks = planned_tasks(&recipe.graph, &plan);
             observer.tell(Notice::Planned(Arc::new(tasks)));
         }
@@ -243,7 +243,7 @@ impl Training<'_> {
         let mut imported = self.read()?;
         let paths = imported.files.iter().map(|file| file.path.clone());
         self.run.observer.tell(Notice::Opened(paths.collect()));
-        if self.run.observer.wants_all() {
+        if self.run.observer.wants().looks {
             let looks = Arc::new(imported.looks.clone());
             self.run.observer.tell(Notice::LookedAt(looks));
         }

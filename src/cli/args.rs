@@ -153,22 +153,6 @@ pub struct RunFlags {
     pub profile: bool,
 }
 
-impl RunFlags {
-    /// Returns the flag, if one was given, that several assistants at once would
-    /// get in each other's way with.
-    pub fn for_one_project(&self) -> Option<&'static str> {
-        let flags = [
-            ("--json-events", self.json_events.is_some()),
-            ("--trace", self.trace.is_some()),
-            ("--profile", self.profile),
-            ("--watch", self.watch),
-        ];
-        flags
-            .into_iter()
-            .find_map(|(flag, is_given)| is_given.then_some(flag))
-    }
-}
-
 /// Flags of `tabella train`.
 #[derive(Debug, Args)]
 pub struct TrainFlags {

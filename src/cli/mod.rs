@@ -23,6 +23,7 @@ mod key;
 mod output;
 mod parse;
 mod project;
+mod reader;
 mod report;
 mod screen;
 mod status;

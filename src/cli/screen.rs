@@ -87,7 +87,7 @@ impl Screen {
         match notice {
             Notice::Task(event) => self.task(event),
             Notice::Diagnosed(findings) => self.findings(findings),
-            Notice::AsBefore { warnings } => {
+            Notice::AsBefore { warnings, .. } => {
                 self.earlier.fetch_add(*warnings, Ordering::Relaxed);
             }
             Notice::Warning(text) => self.warning(text),

@@ -2,6 +2,8 @@
 //! lines.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +25,7 @@ use crate::api::TrainNluOptions;
 use crate::api::TrainOptions;
 use crate::api::TrainingResult;
 use crate::api::Validation;
+use crate::api::Wants;
 use crate::cli::amounts::Count;
 use crate::cli::args::Half;
 use crate::cli::args::PlaceArguments;
@@ -39,7 +42,6 @@ use crate::cli::displays::End;
 use crate::cli::displays::Start;
 use crate::cli::displays::Summary;
 use crate::cli::displays::in_use;
-use crate::cli::displays::refusal;
 use crate::cli::environment::environment;
 use crate::cli::environment::witness;
 use crate::cli::exit::Exit;
@@ -47,9 +49,13 @@ use crate::cli::output::Format;
 use crate::cli::output::complain;
 use crate::cli::output::fail;
 use crate::cli::output::print_to_reader;
+use crate::cli::reader;
 use crate::cli::report;
 use crate::cli::screen::Screen;
 use crate::cli::screen::duration;
+use crate::cli::watch::Patience;
+use crate::cli::watch::Waited;
+use crate::cli::watch::Watched;
 use crate::cli::watch::Watcher;
 use crate::cli::workspace;
 use crate::engine::CancelFlag;
@@ -66,17 +72,10 @@ pub fn run(arguments: &TrainArguments) -> Exit {
         return workspace::refuse(&arguments.place, what);
     }
     let screen = Arc::new(Screen::new(arguments.place.quiet));
-    let project = &arguments.place.project;
-    if let Some(text) = refusal(&arguments.run, project, arguments.place.json) {
-        complain(&format!("error: {text}"));
-        return Exit::Usage;
-    }
-    let displays = match Displays::open(&arguments.run, project, Arc::clone(&screen)) {
-        Ok(displays) => Arc::new(displays),
-        Err((path, error)) => {
-            complain(&format!("error: cannot write `{path}`: {error}"));
-            return Exit::InputOutput;
-        }
+    let opened = Displays::open(&arguments.run, &arguments.place, Arc::clone(&screen));
+    let displays = match opened {
+        Ok(displays) => displays,
+        Err(exit) => return exit,
     };
     let watcher = arguments.run.watch.then(|| Arc::new(watcher(arguments)));
     let trainer = Trainer {
@@ -106,14 +105,26 @@ fn watcher(arguments: &TrainArguments) -> Watcher {
     if asked.domain == [PathBuf::from("domain.yml")] {
         roots.push(project.join("domain"));
     }
-    let cache = match cache_settings(&arguments.place) {
-        CacheSettings::Folder(folder) => Some(folder),
-        CacheSettings::Off => None,
-    };
-    let displays = [&arguments.run.json_events, &arguments.run.trace];
-    let written = displays.into_iter().flatten().chain(&cache);
-    let written = written.chain([&asked.output.out]);
-    Watcher::new(roots, written.map(|path| project.join(path)))
+    let mut own = displays_written(&arguments.run, project);
+    own.push(project.join(&asked.output.out));
+    if let CacheSettings::Folder(folder) = cache_settings(&arguments.place) {
+        own.push(project.join(folder));
+    }
+    let nobody = BTreeSet::new();
+    Watcher::new(Watched {
+        roots: roots
+            .into_iter()
+            .map(|root| (root, nobody.clone()))
+            .collect(),
+        own,
+        ..Watched::default()
+    })
+}
+
+/// Returns the files that displays write.
+pub fn displays_written(flags: &RunFlags, project: &Path) -> Vec<PathBuf> {
+    let files = [&flags.json_events, &flags.trace].into_iter().flatten();
+    files.map(|path| project.join(path)).collect()
 }
 
 /// How to run, with all displays listening.
@@ -132,15 +143,14 @@ fn observed(
     let watcher = watcher.cloned();
     let listen = move |notice: Notice| {
         if let (Some(watcher), Notice::LookedAt(looks)) = (&watcher, &notice) {
-            watcher.read(looks);
+            watcher.read(PROJECT, looks);
         }
         listening.tell(&notice);
     };
-    // A watcher wants to know of every file.
-    run.observer = match displays.wants_all() || arguments.run.watch {
-        true => Observer::of_all(listen),
-        false => Observer::new(listen),
-    };
+    run.observer = Observer::new(listen).wanting(Wants {
+        looks: arguments.run.watch,
+        ..displays.wants()
+    });
     run
 }
 
@@ -148,6 +158,17 @@ fn observed(
 pub fn memory_limit(flags: &RunFlags) -> Option<MemoryLimit> {
     let max_bytes = flags.max_memory?.0?;
     Some(MemoryLimit { max_bytes, in_use })
+}
+
+/// What a single project is called to a watcher.
+const PROJECT: &str = "";
+
+/// What is told when a watch ends for want of a reader.
+pub const UNREAD: &str = "nobody reads the output any more: the watch is over";
+
+/// Returns whether somebody who read what is told has left.
+pub fn is_unread(displays: &Displays) -> bool {
+    displays.are_unread() || reader::of_program_has_left()
 }
 
 /// Trains as the arguments say, once or again and again.
@@ -174,8 +195,13 @@ impl Trainer<'_> {
     fn rounds(&self, watcher: &Watcher) -> Exit {
         let cancel = &self.run.cancel;
         let tell = |text| self.displays.tell(&Notice::Info(text));
+        let is_unread = || self.is_unread.get() || is_unread(&self.displays);
+        let patience = Patience {
+            cancel,
+            is_unread: &is_unread,
+        };
+        let mut before = watcher.look();
         for number in 1.. {
-            let before = watcher.look();
             let exit = self.round(number);
             if exit == Exit::Usage {
                 return exit;
@@ -185,14 +211,17 @@ impl Trainer<'_> {
             }
             let count = Count(watcher.count(&before), "file");
             tell(format!("watching {count}; Ctrl-C ends"));
-            if self.is_unread.get() || self.displays.are_unread() {
-                tell("nobody reads the output any more: the watch is over".to_owned());
-                return exit;
+            match watcher.wait(before, patience) {
+                Waited::Changed(changed, now) => {
+                    tell(what_changed(&changed));
+                    before = now;
+                }
+                Waited::Cancelled => break,
+                Waited::Unread => {
+                    tell(UNREAD.to_owned());
+                    return exit;
+                }
             }
-            let Some(changed) = watcher.wait(before, cancel) else {
-                break;
-            };
-            tell(what_changed(&changed));
         }
         Exit::Interrupted
     }
@@ -210,10 +239,7 @@ impl Trainer<'_> {
             Err(error) => Exit::after(error),
         };
         let elapsed = round.elapsed();
-        let summary = round.end(&End {
-            exit,
-            result: result.as_ref(),
-        });
+        let summary = round.end(&End::of(exit, &result));
         let is_json = self.arguments.place.json;
         let exit = match &result {
             Ok(result) => self.tell(result, elapsed, exit, summary.as_ref()),
@@ -381,7 +407,7 @@ fn core(flags: &TrainCoreFlags, run: RunSettings) -> TrainCoreOptions {
 }
 
 /// Names the first of the files that changed.
-fn what_changed(paths: &[PathBuf]) -> String {
+pub fn what_changed(paths: &[PathBuf]) -> String {
     let shown = |path: &PathBuf| path.strip_prefix(".").unwrap_or(path).display().to_string();
     match paths {
         [] => "nothing changed".to_owned(),

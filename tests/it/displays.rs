@@ -130,7 +130,7 @@ fn interrupt(mut child: Child) -> Option<i32> {
 
 /// Reads a stream of events, each of which must be as the schema says.
 #[track_caller]
-fn events(text: &str) -> Vec<Value> {
+pub fn events(text: &str) -> Vec<Value> {
     let schema = Schema::open("events.schema.json");
     let lines = text.lines().map(|line| {
         let event: Value = serde_json::from_str(line).unwrap();
@@ -185,6 +185,83 @@ fn a_stream_of_events_tells_the_whole_run() {
         (count(&second, "reused"), count(&second, "started")),
         (7, 0)
     );
+}
+
+/// What events tell of a run that has nothing to do.
+fn nothing_changed(told: &[Value]) -> Vec<(Value, Value)> {
+    let told = told
+        .iter()
+        .filter(|event| event["event"] == "nothing_changed");
+    told.map(|event| (event["by"].clone(), event["tasks"].clone()))
+        .collect()
+}
+
+#[test]
+fn a_run_that_is_told_in_full_opens_no_file_either_when_nothing_changed() {
+    let bench = bench();
+    run(&bench, &["train"], 0);
+    // The stamps of files that are this young prove nothing.
+    let flags = [
+        "train",
+        "--json-events",
+        "events.jsonl",
+        "--trace",
+        "trace.json",
+        "--profile",
+        "--json",
+    ];
+    run(&bench, &flags, 0);
+    let first = events_in(&bench, "events.jsonl");
+    let known = nothing_changed(&first);
+    assert_eq!(known.len(), 1, "{first:#?}");
+    let again = || {
+        let output = run(&bench, &flags, 0);
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (told, events_in(&bench, "events.jsonl"))
+    };
+    // At rest for long enough.
+    let since = std::time::Instant::now();
+    let (told, second) = loop {
+        let (told, second) = again();
+        let is_late = since.elapsed() > std::time::Duration::from_secs(30);
+        if nothing_changed(&second) == [("stamps".into(), 7.into())] || is_late {
+            break (told, second);
+        }
+    };
+    assert_eq!(
+        nothing_changed(&second),
+        [("stamps".into(), 7.into())],
+        "{second:#?}"
+    );
+    for name in ["files_opened", "phase_started", "planned", "started"] {
+        assert_eq!(count(&second, name), 0, "{name}");
+    }
+    assert_eq!(count(&second, "reused"), 7);
+    let profile = &told["profile"];
+    assert_eq!(
+        (&profile["unread"], &profile["reused"], &profile["ran"]),
+        (&1.into(), &7.into(), &0.into())
+    );
+    assert_eq!(profile["phases"], serde_json::json!({}));
+    let schema = Schema::open("training.schema.json");
+    assert_eq!(schema.refusal(&told), None, "{told:#}");
+    let trace = trace(&bench);
+    let known = |event: &&Value| event["name"].to_string().contains("nothing changed");
+    assert_eq!(trace.iter().filter(known).count(), 1, "{trace:#?}");
+    let text = err(&run(&bench, &["train", "--profile"], 0));
+    assert!(
+        text.contains("hit rate 100 %; nothing changed, so the project was not read\n"),
+        "{text}"
+    );
+
+    bench.append("data/nlu.yml", "    - so long\n");
+    run(&bench, &flags, 0);
+    let changed = events_in(&bench, "events.jsonl");
+    assert_eq!(nothing_changed(&changed), []);
+    assert_eq!(count(&changed, "planned"), 1);
+    run(&bench, &[&flags[..], &["--verify-inputs"]].concat(), 0);
+    let verified = events_in(&bench, "events.jsonl");
+    assert_eq!(nothing_changed(&verified), []);
 }
 
 #[test]

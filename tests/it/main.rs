@@ -27,6 +27,8 @@ mod project_schemas;
 mod witness;
 mod workspace;
 mod workspace_commands;
+mod workspace_displays;
+mod workspace_watch;
 mod affected;
 mod convert;
 mod data_split;

@@ -71,9 +71,9 @@ fn bench() -> Workbench {
 }
 
 /// A program that watches, and the events that it tells.
-struct Watching {
-    child: Child,
-    events: BufReader<ChildStdout>,
+pub struct Watching {
+    pub child: Child,
+    pub events: BufReader<ChildStdout>,
 }
 
 impl Watching {
@@ -82,9 +82,15 @@ impl Watching {
     }
 
     fn start_with(bench: &Workbench, cache: &Path, more: &[&str]) -> Self {
-        let mut child = program(&bench.root(), cache)
-            .args(["train", "--watch", "--json-events", "-"])
-            .args(more)
+        let mut command = program(&bench.root(), cache);
+        command.args(["train", "--watch", "--json-events", "-"]);
+        command.args(more);
+        Self::of(command)
+    }
+
+    /// Starts a program that tells its events on standard output.
+    pub fn of(mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -94,7 +100,7 @@ impl Watching {
     }
 
     /// Returns the next event, if there is one.
-    fn next(&mut self) -> Option<Value> {
+    pub fn next(&mut self) -> Option<Value> {
         let mut line = String::new();
         if self.events.read_line(&mut line).unwrap() == 0 {
             return None;
@@ -106,7 +112,7 @@ impl Watching {
 
     /// Returns the next event of this name.
     #[track_caller]
-    fn until(&mut self, name: &str) -> Value {
+    pub fn until(&mut self, name: &str) -> Value {
         loop {
             let event = self
                 .next()
@@ -119,7 +125,7 @@ impl Watching {
 
     /// Waits for the end of a round, and until files are watched again.
     #[track_caller]
-    fn round(&mut self) -> Value {
+    pub fn round(&mut self) -> Value {
         let end = self.until("run_finished");
         assert!(
             self.until("told")["text"]
@@ -138,7 +144,7 @@ impl Watching {
     }
 
     /// Presses Ctrl-C; returns the exit code and the last event.
-    fn interrupt(mut self) -> (Option<i32>, Value) {
+    pub fn interrupt(mut self) -> (Option<i32>, Value) {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -300,18 +306,67 @@ fn a_watch_is_over_when_nobody_reads_its_events() {
     let bench = bench();
     let mut watching = Watching::start(&bench);
     watching.round();
-    let Watching { mut child, events } = watching;
+    let Watching { child, events } = watching;
     drop(events);
-    bench.append("data/nlu.yml", "# more\n");
+    // Nothing changes, so there is nothing to be told.
+    assert_eq!(ended(child), Some(0));
+}
+
+/// Waits for a program to end by itself; returns its exit code.
+#[track_caller]
+pub fn ended(mut child: Child) -> Option<i32> {
     let since = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        let is_late = since.elapsed() > Duration::from_secs(60);
-        if is_late {
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if since.elapsed() > Duration::from_secs(60) {
             child.kill().unwrap();
             panic!("it goes on");
         }
         thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn a_watch_is_over_when_the_reader_of_either_output_has_left() {
+    for is_output in [true, false] {
+        let bench = bench();
+        let mut command = program(&bench.root(), bench.cache());
+        command.args(["train", "--watch", "--json-events", "events"]);
+        let (out, err) = match is_output {
+            true => (Stdio::piped(), Stdio::null()),
+            false => (Stdio::null(), Stdio::piped()),
+        };
+        let mut child = command.stdout(out).stderr(err).spawn().unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        assert_eq!(ended(child), Some(0), "{is_output}");
+        assert!(bench.read("events").contains("watch_finished"));
+    }
+}
+
+#[test]
+fn a_watch_goes_on_while_a_pipe_of_events_is_read_and_no_longer() {
+    let bench = bench();
+    let pipe = bench.root().join("events");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let mut child = program(&bench.root(), bench.cache())
+        .args(["train", "--watch", "--json-events", "events"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut events = BufReader::new(fs::File::open(&pipe).unwrap());
+    let mut line = String::new();
+    while !line.contains("watching ") {
+        line.clear();
+        assert!(events.read_line(&mut line).unwrap() > 0);
+    }
+    thread::sleep(LONG);
+    assert!(child.try_wait().unwrap().is_none());
+    drop(events);
+    assert_eq!(ended(child), Some(0));
 }
 
 #[test]

@@ -621,7 +621,7 @@ fn a_witness_tells_what_the_run_would_have_told() {
                 let warnings = all.filter(|one| one.severity == Severity::Warning);
                 Some(format!("{} warnings", warnings.count()))
             }
-            Notice::AsBefore { warnings } => Some(format!("{warnings} warnings")),
+            Notice::AsBefore { warnings, .. } => Some(format!("{warnings} warnings")),
             Notice::Warning(text) => Some(text.clone()),
             Notice::Task(Event::Reused { task }) => Some(format!("reuse {task:?}")),
             other => Some(format!("{other:?}")),

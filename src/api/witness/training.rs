@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::api::CacheSettings;
+use crate::api::KnownBy;
 use crate::api::Notice;
 use crate::api::TrainingResult;
 use crate::api::in_project;
@@ -13,6 +14,7 @@ use crate::api::training::Prepared;
 use crate::api::training::Training;
 use crate::api::witness::Outcome;
 use crate::api::witness::Question;
+use crate::api::witness::Reader;
 use crate::api::witness::Testimony;
 use crate::api::witness::WitnessSettings;
 use crate::api::witness::fresh;
@@ -48,9 +50,7 @@ impl Training<'_> {
         let CacheSettings::Folder(folder) = &self.run.cache else {
             return None;
         };
-        // It knows the outcome, but none of the tasks.
-        let wants_more = self.run.observer.wants_all();
-        let is_asked = !self.force && self.train_path.is_none() && !wants_more;
+        let is_asked = !self.force && self.train_path.is_none();
         let is_there = || Store::is_in(&in_project(&self.run.project, folder));
         (is_asked && (self.run.shared.is_some() || is_there())).then(|| self.store())
     }
@@ -78,6 +78,15 @@ impl Training<'_> {
             true => Some(question.settle(&witness.looks)?),
             false => None,
         };
+        let by = match answer.is_unsure {
+            true => KnownBy::Contents,
+            false => KnownBy::Stamps,
+        };
+        if self.run.observer.wants().looks {
+            let known = Reader::new(&witness.looks, &self.run.project)?.testimony()?;
+            let looks = Arc::new(settled.as_ref().unwrap_or(&known).looks.clone());
+            self.run.observer.tell(Notice::LookedAt(looks));
+        }
         if !self.dry_run && store.is_writable() {
             if witness.used_day != store.today() {
                 store.touch_witness(&project, &witness.results);
@@ -94,7 +103,7 @@ impl Training<'_> {
         if let Some(shared) = &self.run.shared {
             shared.keep(witness.results.iter().copied().collect());
         }
-        self.tell_as_before(store, project, &answer.outcome, &report);
+        self.tell_as_before(store, project, &answer.outcome, &report, by);
         Some(self.result_as_before(answer.outcome, report))
     }
 
@@ -111,10 +120,20 @@ impl Training<'_> {
     }
 
     /// Tells what the run would tell that finds nothing to do.
-    fn tell_as_before(&self, store: &Store, project: String, outcome: &Outcome, report: &Report) {
+    fn tell_as_before(
+        &self,
+        store: &Store,
+        project: String,
+        outcome: &Outcome,
+        report: &Report,
+        by: KnownBy,
+    ) {
         let observer = &self.run.observer;
-        let warnings = outcome.warning_count as usize;
-        observer.tell(Notice::AsBefore { warnings });
+        observer.tell(Notice::AsBefore {
+            warnings: outcome.warning_count as usize,
+            tasks: outcome.task_count as usize,
+            by,
+        });
         for text in &outcome.said {
             observer.tell(Notice::Warning(text.clone()));
         }

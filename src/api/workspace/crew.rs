@@ -17,9 +17,11 @@ use crate::api::Observer;
 use crate::api::TrainError;
 use crate::api::TrainOptions;
 use crate::api::TrainingResult;
+use crate::api::Wants;
 use crate::api::chain;
 use crate::api::shared::Shared;
 use crate::api::train::training;
+use crate::api::workspace::MemberNotice;
 use crate::api::workspace::MemberObserver;
 use crate::api::workspace::MemberReport;
 use crate::api::workspace::MemberState;
@@ -47,8 +49,12 @@ pub struct WorkspaceOptions {
     pub all: TrainOptions,
     /// Starts no other assistant when one has failed.
     pub fail_fast: bool,
-    /// Who is told what happens to each.
+    /// Who is told what happens to each, as if one came after the other.
     pub observer: MemberObserver,
+    /// Who is told at once, as it happens, from any thread.
+    pub live: MemberObserver,
+    /// What is told beside the usual.
+    pub wants: Wants,
 }
 
 /// Stack of a worker, in bytes: as much as the main thread of a process has.
@@ -82,7 +88,7 @@ pub fn train_members(
         workspace,
         members,
         all: &all,
-        fail_fast: options.fail_fast,
+        options,
         turns: &turns,
         next: AtomicUsize::new(0),
         has_failed: AtomicBool::new(false),
@@ -110,7 +116,7 @@ struct Crew<'a> {
     workspace: &'a OpenWorkspace,
     members: &'a [Member],
     all: &'a TrainOptions,
-    fail_fast: bool,
+    options: &'a WorkspaceOptions,
     turns: &'a Arc<Turns>,
     /// The assistant that the next free worker takes.
     next: AtomicUsize,
@@ -143,7 +149,7 @@ impl Crew<'_> {
                 return;
             };
             let is_over = self.all.run.cancel.is_set()
-                || self.fail_fast && self.has_failed.load(Ordering::Relaxed);
+                || self.options.fail_fast && self.has_failed.load(Ordering::Relaxed);
             let report = match is_over {
                 true => blank(member, MemberState::NotStarted),
                 false => self.report(at, member),
@@ -151,6 +157,8 @@ impl Crew<'_> {
             if report.state == MemberState::Failed {
                 self.has_failed.store(true, Ordering::Relaxed);
             }
+            let over = MemberNotice::Over(&report);
+            self.options.live.tell(member, over);
             self.turns.over(at, report);
         }
     }
@@ -161,15 +169,21 @@ impl Crew<'_> {
         let mut options = member_options(&self.workspace.root, member, self.all);
         let started: Arc<Mutex<Vec<MemberTask>>> = Arc::default();
         let (turns, tasks) = (Arc::clone(self.turns), Arc::clone(&started));
-        options.run.observer = Observer::new(move |notice| {
+        let (live, told_of) = (self.options.live.clone(), member.clone());
+        live.tell(member, MemberNotice::Begun);
+        let observer = Observer::new(move |notice| {
             if let Notice::Task(Event::Started { task, reasons, .. }) = &notice {
                 let name = task.name.to_string();
                 let why = reasons.iter().map(ToString::to_string).collect();
                 let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
                 tasks.push(MemberTask { name, why });
             }
+            if live.is_listening() {
+                live.tell(&told_of, MemberNotice::Told(notice.clone()));
+            }
             turns.tell(at, notice);
         });
+        options.run.observer = observer.wanting(self.options.wants);
         let result = guarded(|| training(&options, Want::All).run());
         let mut started = started.lock().unwrap_or_else(PoisonError::into_inner);
         let tasks = std::mem::take(&mut *started);

@@ -23,6 +23,8 @@ use crate::engine::Event;
 /// Something about one assistant.
 #[derive(Debug)]
 pub enum MemberNotice<'a> {
+    /// Its turn has come. Told only to one who is told at once.
+    Begun,
     /// What its training tells.
     Told(Notice),
     /// It is over.
@@ -37,15 +39,21 @@ pub struct MemberObserver(Option<Listen>);
 type Listen = Arc<dyn Fn(&Member, MemberNotice<'_>) + Send + Sync>;
 
 impl MemberObserver {
-    /// Returns an observer that hands every notice to `listen`, one at a time.
+    /// Returns an observer that hands every notice to `listen`: where it is told in
+    /// turn one at a time, where it is told at once from any thread.
     pub fn new(listen: impl Fn(&Member, MemberNotice<'_>) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(listen)))
     }
 
-    fn tell(&self, member: &Member, notice: MemberNotice<'_>) {
+    pub(super) fn tell(&self, member: &Member, notice: MemberNotice<'_>) {
         if let Some(listen) = &self.0 {
             listen(member, notice);
         }
+    }
+
+    /// Returns whether anybody listens.
+    pub(super) fn is_listening(&self) -> bool {
+        self.0.is_some()
     }
 }
 
@@ -138,7 +146,8 @@ impl Turns {
 fn worth_keeping(notice: Notice) -> Option<Notice> {
     match notice {
         Notice::Task(Event::Progress { .. } | Event::Reused { .. }) => None,
-        Notice::Began(_) | Notice::Ended(_) | Notice::Opened(_) | Notice::Planned(_) => None,
+        Notice::Began(_) | Notice::Ended(_) | Notice::Opened(_) => None,
+        Notice::LookedAt(_) | Notice::Planned(_) => None,
         Notice::Diagnosed(findings) => Some(Notice::Diagnosed(Arc::new(trimmed(&findings)))),
         notice => Some(notice),
     }

@@ -1,5 +1,6 @@
 //! What else a training tells than its lines on standard error: a stream of
-//! events, a trace, a summary.
+//! events, a trace, a summary. It is of one project, or of several assistants
+//! side by side, whose names are then told.
 //!
 //! ```text
 //!   api ──▶ Notice ──▶ [Displays] ──▶ Screen       lines and bars
@@ -11,6 +12,7 @@
 //! All of them read the same notices, and none can fail a training: a file that
 //! cannot be written any more is one warning.
 
+mod end;
 mod events;
 mod process;
 mod profile;
@@ -28,12 +30,14 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
+use crate::api::MemberNotice;
 use crate::api::Notice;
-use crate::api::TrainError;
-use crate::api::TrainingResult;
+use crate::api::Wants;
 use crate::api::in_project;
 use crate::api::real_path;
+use crate::cli::args::PlaceArguments;
 use crate::cli::args::RunFlags;
+pub use crate::cli::displays::end::End;
 use crate::cli::displays::events::EventStream;
 pub use crate::cli::displays::process::in_use;
 use crate::cli::displays::profile::Profile;
@@ -41,8 +45,10 @@ pub use crate::cli::displays::profile::Summary;
 use crate::cli::displays::sink::Sink;
 use crate::cli::displays::trace::Trace;
 use crate::cli::exit::Exit;
+use crate::cli::output::complain;
 use crate::cli::output::locked;
 use crate::cli::screen::Screen;
+use crate::data::Member;
 use crate::engine::Event;
 
 /// A round of training as it begins: what was asked for.
@@ -53,23 +59,17 @@ pub struct Start<'a> {
     pub options: &'a dyn Fn() -> Value,
 }
 
-/// How a round ended.
-pub struct End<'a> {
-    /// How the program would end now.
-    pub exit: Exit,
-    /// What it gave, or why it gave nothing.
-    pub result: Result<&'a TrainingResult, &'a TrainError>,
-}
-
 /// A notice and when it came, from the start of the program's work.
 struct Heard<'a> {
     at: Duration,
+    /// The assistant that it is about, if there are several.
+    assistant: Option<&'a str>,
     notice: &'a Notice,
 }
 
 /// Returns why these displays cannot be opened together: two that write to one
 /// file would spoil each other's lines. A device such as `/dev/null` may be shared.
-pub fn refusal(flags: &RunFlags, project: &Path, json: bool) -> Option<String> {
+fn refusal(flags: &RunFlags, project: &Path, json: bool) -> Option<String> {
     let output = Path::new("-");
     let place = |path: &Path| match path == output {
         true => path.to_owned(),
@@ -104,12 +104,28 @@ pub struct Displays {
 }
 
 impl Displays {
-    /// Opens what the flags ask for.
+    /// Opens what the flags ask for, or says why that cannot be.
     ///
     /// # Errors
     ///
-    /// If a file cannot be opened, with its path.
+    /// How the program ends then.
     pub fn open(
+        flags: &RunFlags,
+        place: &PlaceArguments,
+        screen: Arc<Screen>,
+    ) -> Result<Arc<Self>, Exit> {
+        if let Some(text) = refusal(flags, &place.project, place.json) {
+            complain(&format!("error: {text}"));
+            return Err(Exit::Usage);
+        }
+        let opened = Self::opened(flags, &place.project, screen);
+        opened.map(Arc::new).map_err(|(path, error)| {
+            complain(&format!("error: cannot write `{path}`: {error}"));
+            Exit::InputOutput
+        })
+    }
+
+    fn opened(
         flags: &RunFlags,
         project: &Path,
         screen: Arc<Screen>,
@@ -144,10 +160,13 @@ impl Displays {
         events.unwrap_or(false) || trace.unwrap_or(false)
     }
 
-    /// Returns whether somebody wants to know of every task, also of those that
-    /// are fresh.
-    pub fn wants_all(&self) -> bool {
-        self.events.is_some() || self.trace.is_some() || self.profile.is_some()
+    /// Returns what these want to know: the stream of events all tasks, also those
+    /// that are fresh, and the summary which of them reads which.
+    pub fn wants(&self) -> Wants {
+        Wants {
+            plan: self.events.is_some() || self.profile.is_some(),
+            looks: false,
+        }
     }
 
     /// Begins a round. If it is not [ended](Round::end), as after a panic, it ends
@@ -173,13 +192,53 @@ impl Displays {
         }
     }
 
-    /// Tells all of them.
+    /// Tells all of them, and the screen.
     pub fn tell(&self, notice: &Notice) {
+        self.screen.show(notice);
+        self.hear(None, notice);
+    }
+
+    /// Tells all of them what is about one of several assistants; on the screen it
+    /// is shown by others.
+    pub fn tell_of(&self, member: &Member, notice: &MemberNotice<'_>) {
+        let at = self.since.elapsed();
+        let name = member.name.as_str();
+        match notice {
+            MemberNotice::Told(notice) => self.hear(Some(name), notice),
+            MemberNotice::Begun => {
+                if let Some(events) = &self.events {
+                    let warning = locked(events).begin_assistant(at, member);
+                    self.warn(warning);
+                }
+                if let Some(trace) = &self.trace {
+                    locked(trace).begin_assistant(at, name);
+                }
+                if let Some(profile) = &self.profile {
+                    locked(profile).begin_assistant(at, name);
+                }
+            }
+            MemberNotice::Over(report) => {
+                if let Some(events) = &self.events {
+                    let warning = locked(events).end_assistant(at, report);
+                    self.warn(warning);
+                }
+                if let Some(trace) = &self.trace {
+                    let warning = locked(trace).end_assistant(at, name);
+                    self.warn(warning);
+                }
+                if let Some(profile) = &self.profile {
+                    locked(profile).end_assistant(at, name);
+                }
+            }
+        }
+    }
+
+    fn hear(&self, assistant: Option<&str>, notice: &Notice) {
         let heard = Heard {
             at: self.since.elapsed(),
+            assistant,
             notice,
         };
-        self.screen.show(notice);
         if let Some(events) = &self.events {
             let warning = locked(events).hear(&heard);
             self.warn(warning);
@@ -234,7 +293,7 @@ impl Round<'_> {
     }
 
     /// Ends the round; returns the summary, if one was asked for.
-    pub fn end(mut self, end: &End<'_>) -> Option<Summary> {
+    pub fn end(mut self, end: &End) -> Option<Summary> {
         self.is_over = true;
         let displays = self.displays;
         let at = displays.since.elapsed();

@@ -5,12 +5,26 @@ use std::io;
 use std::io::Write;
 use std::path::Path;
 
+use crate::cli::reader;
+
 /// Where a display writes. After the first failure nothing more is written.
 pub struct Sink {
     out: Box<dyn Write + Send>,
     name: String,
+    reader: Reader,
     is_broken: bool,
-    is_unread: bool,
+}
+
+/// Who reads what is written.
+enum Reader {
+    /// One who has left.
+    Gone,
+    /// Whoever reads standard output.
+    OfOutput,
+    /// Whoever reads a file, which may be a pipe.
+    OfFile(File),
+    /// Not known.
+    Unknown,
 }
 
 impl Sink {
@@ -20,26 +34,33 @@ impl Sink {
     ///
     /// If that is not possible.
     pub fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self::new(File::create(path)?, path.display().to_string()))
+        let file = File::create(path)?;
+        let reader = file.try_clone().map_or(Reader::Unknown, Reader::OfFile);
+        Ok(Self::new(file, path.display().to_string(), reader))
     }
 
     /// Returns standard output.
     pub fn of_output() -> Self {
-        Self::new(io::stdout(), "standard output".to_owned())
+        Self::new(io::stdout(), "standard output".to_owned(), Reader::OfOutput)
     }
 
-    fn new(out: impl Write + Send + 'static, name: String) -> Self {
+    fn new(out: impl Write + Send + 'static, name: String, reader: Reader) -> Self {
         Self {
             out: Box::new(out),
             name,
+            reader,
             is_broken: false,
-            is_unread: false,
         }
     }
 
-    /// Returns whether writing failed because the reader has left.
+    /// Returns whether the reader has left.
     pub fn is_unread(&self) -> bool {
-        self.is_unread
+        match &self.reader {
+            Reader::Gone => true,
+            Reader::OfOutput => reader::of_output_has_left(),
+            Reader::OfFile(file) => reader::of_file_has_left(file),
+            Reader::Unknown => false,
+        }
     }
 
     /// Writes `text` at once, so that a reader sees it and a killed process has
@@ -51,7 +72,9 @@ impl Sink {
         let written = self.out.write_all(text.as_bytes());
         let error = written.and_then(|()| self.out.flush()).err()?;
         self.is_broken = true;
-        self.is_unread = error.kind() == io::ErrorKind::BrokenPipe;
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            self.reader = Reader::Gone;
+        }
         Some(format!(
             "nothing more is written to `{}`, the training goes on: {error}",
             self.name
@@ -80,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_one_warning() {
-        let mut sink = Sink::new(Full(8), "events.jsonl".to_owned());
+        let mut sink = Sink::new(Full(8), "events.jsonl".to_owned(), Reader::Unknown);
         assert_eq!(sink.write("12345\n"), None);
         let warning = sink.write("12345\n").unwrap();
         assert!(warning.starts_with("nothing more is written to `events.jsonl`"));

@@ -2,9 +2,10 @@
 //!
 //! The file is an array in the Trace Event Format: a track for the phases of the
 //! run, one for each worker with a complete event (`X`) a task, the reading and
-//! writing of the cache inside it, and counters of the cache's bytes. It is
-//! written as the run goes on; without its last line, as after `kill -9`, the
-//! viewers still take it.
+//! writing of the cache inside it, and counters of the cache's bytes. Of several
+//! assistants each has a group of such tracks, a process to the viewers, called as
+//! it is. The file is written as the run goes on; without its last line, as after
+//! `kill -9`, the viewers still take it.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -26,6 +27,29 @@ use crate::engine::TaskId;
 /// The track of what no worker does.
 const MAIN: u32 = 0;
 
+/// The trace of a run, or of all rounds while files are watched.
+pub struct Trace {
+    out: Out,
+    is_closed: bool,
+    round: Option<Duration>,
+    /// What goes on, by assistant; of one project, and of all together, without a
+    /// name.
+    groups: BTreeMap<Option<String>, Group>,
+    read: u64,
+    written: u64,
+}
+
+/// A project's part of the trace.
+struct Group {
+    /// What the viewers take for the number of a process.
+    number: u32,
+    tracks: BTreeSet<u32>,
+    since: Option<Duration>,
+    phase: Option<(Phase, Duration)>,
+    tasks: BTreeMap<TaskId, Open>,
+    waits: BTreeMap<TaskId, Open>,
+}
+
 /// A task that runs or waits.
 struct Open {
     name: String,
@@ -34,32 +58,28 @@ struct Open {
     args: Value,
 }
 
-/// The trace of a run, or of all rounds while files are watched.
-pub struct Trace {
-    sink: Sink,
-    is_first: bool,
-    is_closed: bool,
-    tracks: BTreeSet<u32>,
-    phase: Option<(Phase, Duration)>,
-    round: Option<Duration>,
-    tasks: BTreeMap<TaskId, Open>,
-    waits: BTreeMap<TaskId, Open>,
-    read: u64,
-    written: u64,
+/// A stretch of time on a track.
+struct Span<'a> {
+    name: &'a str,
+    category: &'static str,
+    since: Duration,
+    until: Duration,
+    track: u32,
+    args: Value,
 }
 
 impl Trace {
     /// Returns a trace to `sink`.
     pub fn new(sink: Sink) -> Self {
         Self {
-            sink,
-            is_first: true,
+            out: Out {
+                sink,
+                is_first: true,
+                warning: None,
+            },
             is_closed: false,
-            tracks: BTreeSet::new(),
-            phase: None,
             round: None,
-            tasks: BTreeMap::new(),
-            waits: BTreeMap::new(),
+            groups: BTreeMap::from([(None, Group::new(process::id()))]),
             read: 0,
             written: 0,
         }
@@ -67,104 +87,100 @@ impl Trace {
 
     /// Returns whether the reader has left.
     pub fn is_unread(&self) -> bool {
-        self.sink.is_unread()
+        self.out.sink.is_unread()
     }
 
     /// Begins a round; returns a warning if writing failed.
     pub fn begin(&mut self, at: Duration) -> Option<String> {
         self.round = Some(at);
-        self.track(MAIN)
+        let (group, out) = self.group(None);
+        group.track(MAIN, out);
+        self.out.warning.take()
+    }
+
+    /// Begins an assistant.
+    pub fn begin_assistant(&mut self, at: Duration, name: &str) {
+        self.group(Some(name)).0.since = Some(at);
+    }
+
+    /// Ends an assistant, also one that was not begun.
+    pub fn end_assistant(&mut self, at: Duration, name: &str) -> Option<String> {
+        let is_known = self.groups.contains_key(&Some(name.to_owned()));
+        if is_known {
+            let (group, out) = self.group(Some(name));
+            group.end(at, out);
+            if let Some(since) = group.since.take() {
+                let span = Span {
+                    name,
+                    category: "assistant",
+                    since,
+                    until: at,
+                    track: MAIN,
+                    args: json!({}),
+                };
+                group.complete(span, out);
+            }
+        }
+        self.out.warning.take()
     }
 
     /// Takes in what was heard.
     pub fn hear(&mut self, heard: &Heard<'_>) -> Option<String> {
         let at = heard.at;
+        let traffic = match heard.notice {
+            Notice::Task(Event::Loaded { size, .. }) => (*size, 0),
+            Notice::Task(Event::Stored { size, .. }) => (0, *size),
+            _ => (0, 0),
+        };
+        let (group, out) = self.group(heard.assistant);
         match heard.notice {
-            Notice::Began(phase) => {
-                self.phase = Some((*phase, at));
-                None
+            Notice::Began(phase) => group.phase = Some((*phase, at)),
+            Notice::Ended(_) => group.end_phase(at, out),
+            Notice::AsBefore { .. } => {
+                group.instant(at, "nothing changed: the project was not read", out);
             }
-            Notice::Ended(_) => self.end_phase(at),
-            Notice::Warning(text) => self.instant(at, text),
-            Notice::Task(event) => self.task(at, event),
-            _ => None,
+            Notice::Warning(text) => group.instant(at, text, out),
+            Notice::Task(event) => group.task(at, event, out),
+            _ => {}
         }
+        if traffic != (0, 0) {
+            self.count(at, traffic);
+        }
+        self.out.warning.take()
     }
 
-    fn task(&mut self, at: Duration, event: &Event) -> Option<String> {
-        match event {
-            Event::Waiting { task, holder } => {
-                let open = Open {
-                    name: format!("wait for {holder}"),
-                    at,
-                    track: worker().unwrap_or(MAIN),
-                    args: json!({ "task": task.name }),
-                };
-                self.waits.insert(task.id, open);
-                None
-            }
-            Event::Started { task, key, reasons } => {
-                let waited = self.end_wait(task.id, at);
-                let reasons: Vec<String> = reasons.iter().map(Stale::to_string).collect();
-                let open = Open {
-                    name: task.name.to_string(),
-                    at,
-                    track: worker().unwrap_or(MAIN),
-                    args: json!({ "key": key, "project": task.project, "reasons": reasons }),
-                };
-                self.tasks.insert(task.id, open);
-                waited
-            }
-            Event::Finished { task, ms } => self.end_task(task.id, at, "ms", json!(ms)),
-            Event::Failed { task, message } => self.end_task(task.id, at, "failed", json!(message)),
-            Event::Skipped { task, .. } => self.end_task(task.id, at, "stopped", json!(true)),
-            Event::Spared { task } => {
-                let waited = self.end_wait(task.id, at);
-                waited.or(self.instant(at, &format!("spared {task}")))
-            }
-            Event::Loaded {
-                task,
-                output,
-                size,
-                took_us,
-            } => {
-                self.read += size;
-                let args = json!({ "bytes": size, "output": output, "task": task.name });
-                self.traffic(at, *took_us, "read from the cache", args)
-            }
-            Event::Stored {
-                task,
-                size,
-                took_us,
-            } => {
-                self.written += size;
-                let args = json!({ "bytes": size, "task": task.name });
-                self.traffic(at, *took_us, "write to the cache", args)
-            }
-            Event::OutputLost { task, output } => {
-                self.instant(at, &format!("lost `{output}` of {task}"))
-            }
-            Event::StoreWarning { warning } => self.instant(at, &warning.to_string()),
-            _ => None,
-        }
+    /// Writes the counters of the cache's bytes.
+    fn count(&mut self, at: Duration, (read, written): (u64, u64)) {
+        self.read += read;
+        self.written += written;
+        self.out.write(&json!({
+            "name": "bytes of the cache",
+            "ph": "C",
+            "ts": micros(at),
+            "pid": process::id(),
+            "tid": MAIN,
+            "args": { "read": self.read, "written": self.written },
+        }));
     }
 
     /// Ends a round: what goes on was stopped.
     pub fn end(&mut self, at: Duration) -> Option<String> {
-        let mut warning = None;
-        let tasks: Vec<TaskId> = self.tasks.keys().copied().collect();
-        for task in tasks {
-            warning = warning.or(self.end_task(task, at, "stopped", json!(true)));
+        for group in self.groups.values_mut() {
+            group.end(at, &mut self.out);
         }
-        let waits: Vec<TaskId> = self.waits.keys().copied().collect();
-        for task in waits {
-            warning = warning.or(self.end_wait(task, at));
+        if let Some(since) = self.round.take() {
+            let (group, out) = self.group(None);
+            let span = Span {
+                name: "train",
+                category: "round",
+                since,
+                until: at,
+                track: MAIN,
+                args: json!({}),
+            };
+            group.complete(span, out);
         }
-        warning = warning.or(self.end_phase(at));
-        let round = self.round.take();
-        let whole =
-            round.and_then(|since| self.complete("train", "round", since, at, MAIN, json!({})));
-        warning.or(whole)
+        self.out.warning.take()
     }
 
     /// Writes the end of the file.
@@ -174,104 +190,235 @@ impl Trace {
         }
         let warning = self.end(at);
         self.is_closed = true;
-        let end = if self.is_first { "[\n]\n" } else { "\n]\n" };
-        warning.or(self.sink.write(end))
+        let end = if self.out.is_first { "[\n]\n" } else { "\n]\n" };
+        warning.or(self.out.sink.write(end))
     }
 
-    fn end_phase(&mut self, at: Duration) -> Option<String> {
-        let (phase, since) = self.phase.take()?;
-        self.complete(&phase.to_string(), "phase", since, at, MAIN, json!({}))
+    /// Returns the group of an assistant, and where to write.
+    fn group(&mut self, assistant: Option<&str>) -> (&mut Group, &mut Out) {
+        // The process itself is the first of the groups.
+        let number = process::id().saturating_add(self.groups.len() as u32);
+        let out = &mut self.out;
+        let key = assistant.map(str::to_owned);
+        let group = self.groups.entry(key).or_insert_with(|| {
+            let group = Group::new(number);
+            group.called(assistant.unwrap_or_default(), out);
+            group
+        });
+        (group, out)
+    }
+}
+
+impl Group {
+    fn new(number: u32) -> Self {
+        Self {
+            number,
+            tracks: BTreeSet::new(),
+            since: None,
+            phase: None,
+            tasks: BTreeMap::new(),
+            waits: BTreeMap::new(),
+        }
     }
 
-    fn end_task(&mut self, id: TaskId, at: Duration, key: &str, value: Value) -> Option<String> {
-        let mut open = self.tasks.remove(&id)?;
-        open.args[key] = value;
-        self.complete(&open.name, "task", open.at, at, open.track, open.args)
-    }
-
-    fn end_wait(&mut self, id: TaskId, at: Duration) -> Option<String> {
-        let open = self.waits.remove(&id)?;
-        self.complete(&open.name, "wait", open.at, at, open.track, open.args)
-    }
-
-    /// Writes a reading or writing that ended at `at`, and the counters after it.
-    fn traffic(&mut self, at: Duration, us: u64, name: &str, args: Value) -> Option<String> {
-        let since = at.saturating_sub(Duration::from_micros(us));
-        let track = worker().unwrap_or(MAIN);
-        let warning = self.complete(name, "cache", since, at, track, args);
-        let counters = json!({ "read": self.read, "written": self.written });
-        let counted = self.write(&json!({
-            "name": "bytes of the cache",
-            "ph": "C",
-            "ts": micros(at),
-            "pid": process::id(),
+    /// Tells what the group is called.
+    fn called(&self, name: &str, out: &mut Out) {
+        out.write(&json!({
+            "name": "process_name",
+            "ph": "M",
+            "pid": self.number,
             "tid": MAIN,
-            "args": counters,
+            "args": { "name": name },
         }));
-        warning.or(counted)
     }
 
-    fn instant(&mut self, at: Duration, name: &str) -> Option<String> {
+    fn task(&mut self, at: Duration, event: &Event, out: &mut Out) {
         let track = worker().unwrap_or(MAIN);
-        let named = self.track(track);
-        let written = self.write(&json!({
+        match event {
+            Event::Waiting { task, holder } => {
+                let open = Open {
+                    name: format!("wait for {holder}"),
+                    at,
+                    track,
+                    args: json!({ "task": task.name }),
+                };
+                self.waits.insert(task.id, open);
+            }
+            Event::Started { task, key, reasons } => {
+                self.end_wait(task.id, at, out);
+                let reasons: Vec<String> = reasons.iter().map(Stale::to_string).collect();
+                let open = Open {
+                    name: task.name.to_string(),
+                    at,
+                    track,
+                    args: json!({ "key": key, "project": task.project, "reasons": reasons }),
+                };
+                self.tasks.insert(task.id, open);
+            }
+            Event::Finished { task, ms } => self.end_task(task.id, at, ("ms", json!(ms)), out),
+            Event::Failed { task, message } => {
+                self.end_task(task.id, at, ("failed", json!(message)), out);
+            }
+            Event::Skipped { task, .. } => {
+                self.end_task(task.id, at, ("stopped", json!(true)), out);
+            }
+            Event::Spared { task } => {
+                self.end_wait(task.id, at, out);
+                self.instant(at, &format!("spared {task}"), out);
+            }
+            Event::Loaded {
+                task,
+                output,
+                size,
+                took_us,
+            } => {
+                let args = json!({ "bytes": size, "output": output, "task": task.name });
+                self.traffic(at, *took_us, "read from the cache", args, out);
+            }
+            Event::Stored {
+                task,
+                size,
+                took_us,
+            } => {
+                let args = json!({ "bytes": size, "task": task.name });
+                self.traffic(at, *took_us, "write to the cache", args, out);
+            }
+            Event::OutputLost { task, output } => {
+                self.instant(at, &format!("lost `{output}` of {task}"), out);
+            }
+            Event::StoreWarning { warning } => self.instant(at, &warning.to_string(), out),
+            _ => {}
+        }
+    }
+
+    /// Ends all that goes on: it was stopped.
+    fn end(&mut self, at: Duration, out: &mut Out) {
+        let tasks: Vec<TaskId> = self.tasks.keys().copied().collect();
+        for task in tasks {
+            self.end_task(task, at, ("stopped", json!(true)), out);
+        }
+        let waits: Vec<TaskId> = self.waits.keys().copied().collect();
+        for task in waits {
+            self.end_wait(task, at, out);
+        }
+        self.end_phase(at, out);
+    }
+
+    fn end_phase(&mut self, at: Duration, out: &mut Out) {
+        if let Some((phase, since)) = self.phase.take() {
+            let span = Span {
+                name: &phase.to_string(),
+                category: "phase",
+                since,
+                until: at,
+                track: MAIN,
+                args: json!({}),
+            };
+            self.complete(span, out);
+        }
+    }
+
+    fn end_task(&mut self, id: TaskId, at: Duration, (key, value): (&str, Value), out: &mut Out) {
+        if let Some(mut open) = self.tasks.remove(&id) {
+            open.args[key] = value;
+            self.complete(open.until(at, "task"), out);
+        }
+    }
+
+    fn end_wait(&mut self, id: TaskId, at: Duration, out: &mut Out) {
+        if let Some(open) = self.waits.remove(&id) {
+            self.complete(open.until(at, "wait"), out);
+        }
+    }
+
+    /// Writes a reading or writing that ended at `at`.
+    fn traffic(&mut self, at: Duration, us: u64, name: &str, args: Value, out: &mut Out) {
+        let span = Span {
+            name,
+            category: "cache",
+            since: at.saturating_sub(Duration::from_micros(us)),
+            until: at,
+            track: worker().unwrap_or(MAIN),
+            args,
+        };
+        self.complete(span, out);
+    }
+
+    fn instant(&mut self, at: Duration, name: &str, out: &mut Out) {
+        let track = worker().unwrap_or(MAIN);
+        self.track(track, out);
+        out.write(&json!({
             "name": name,
             "cat": "notice",
             "ph": "i",
             "s": "t",
             "ts": micros(at),
-            "pid": process::id(),
+            "pid": self.number,
             "tid": track,
         }));
-        named.or(written)
     }
 
-    fn complete(
-        &mut self,
-        name: &str,
-        category: &str,
-        since: Duration,
-        until: Duration,
-        track: u32,
-        args: Value,
-    ) -> Option<String> {
-        let named = self.track(track);
-        let (since, until) = (micros(since), micros(until));
-        let written = self.write(&json!({
-            "name": name,
-            "cat": category,
+    fn complete(&mut self, span: Span<'_>, out: &mut Out) {
+        self.track(span.track, out);
+        let (since, until) = (micros(span.since), micros(span.until));
+        out.write(&json!({
+            "name": span.name,
+            "cat": span.category,
             "ph": "X",
             "ts": since,
             "dur": until.saturating_sub(since),
-            "pid": process::id(),
-            "tid": track,
-            "args": args,
+            "pid": self.number,
+            "tid": span.track,
+            "args": span.args,
         }));
-        named.or(written)
     }
 
     /// Names a track when it is first used.
-    fn track(&mut self, track: u32) -> Option<String> {
+    fn track(&mut self, track: u32, out: &mut Out) {
         if !self.tracks.insert(track) {
-            return None;
+            return;
         }
         let name = match track {
             MAIN => "run".to_owned(),
             number => format!("worker {number}"),
         };
-        self.write(&json!({
+        out.write(&json!({
             "name": "thread_name",
             "ph": "M",
-            "pid": process::id(),
+            "pid": self.number,
             "tid": track,
             "args": { "name": name },
-        }))
+        }));
     }
+}
 
-    fn write(&mut self, event: &Value) -> Option<String> {
+impl Open {
+    fn until(&self, until: Duration, category: &'static str) -> Span<'_> {
+        Span {
+            name: &self.name,
+            category,
+            since: self.at,
+            until,
+            track: self.track,
+            args: self.args.clone(),
+        }
+    }
+}
+
+/// Where the events go.
+struct Out {
+    sink: Sink,
+    is_first: bool,
+    /// Why nothing more is written, until somebody has been told.
+    warning: Option<String>,
+}
+
+impl Out {
+    fn write(&mut self, event: &Value) {
         let before = if self.is_first { "[\n" } else { ",\n" };
         self.is_first = false;
-        self.sink.write(&format!("{before}{event}"))
+        let warning = self.sink.write(&format!("{before}{event}"));
+        self.warning = self.warning.take().or(warning);
     }
 }
 

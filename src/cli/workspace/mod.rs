@@ -4,8 +4,10 @@
 //! is about one project, and knows nothing of a workspace.
 
 mod changes;
+mod rounds;
 mod stage;
 mod text;
+mod watch;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -27,6 +29,8 @@ use crate::api::open_workspace;
 use crate::cli::args::PlaceArguments;
 use crate::cli::args::TrainArguments;
 use crate::cli::cache_dir::cache_settings;
+use crate::cli::displays::Displays;
+use crate::cli::displays::Summary;
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::output::complain;
@@ -37,6 +41,7 @@ use crate::cli::status::StatusArguments;
 use crate::cli::train::both;
 use crate::cli::train::memory_limit;
 use crate::cli::train::settings;
+use crate::cli::workspace::rounds::Trainer;
 use crate::cli::workspace::stage::Stage;
 use crate::data::Member;
 use crate::engine::OnFailure;
@@ -89,11 +94,19 @@ pub fn train(arguments: &TrainArguments) -> Exit {
         let what = "a half is trained of one project; name assistants without `nlu` or `core`";
         return refuse(place, what);
     }
-    if let Some(flag) = arguments.run.for_one_project() {
-        let what = format!("`{flag}` tells of one project; name no assistants with it");
-        return refuse(place, &what);
+    if !arguments.members.are_named() {
+        return refuse(place, UNNAMED);
+    }
+    if arguments.run.watch && arguments.members.are_filtered() {
+        let what = "`--watch` finds out by itself what changed: name assistants, or give `--all`";
+        return refuse(place, what);
     }
     let screen = Arc::new(Screen::new(place.quiet));
+    let opened = Displays::open(&arguments.run, place, Arc::clone(&screen));
+    let displays = match opened {
+        Ok(displays) => displays,
+        Err(exit) => return exit,
+    };
     let mut all = both(&arguments.both, settings(place, &screen));
     if arguments.run.keep_going {
         all.run.on_failure = OnFailure::KeepGoing;
@@ -103,16 +116,24 @@ pub fn train(arguments: &TrainArguments) -> Exit {
         let text = "`--max-memory` holds for each assistant, not for several at once";
         screen.show(&Notice::Warning(text.to_owned()));
     }
-    let is_dry = all.dry_run;
     let run = Run {
         place,
         members: &arguments.members,
         screen,
     };
-    run.on_all(all, arguments.fail_fast, |report| match is_dry {
-        true if report.code > 0 => Exit::Stale(report.code),
-        _ => Exit::Done,
-    })
+    let trainer = Trainer {
+        run,
+        flags: &arguments.run,
+        all,
+        fail_fast: arguments.fail_fast,
+        displays: Arc::clone(&displays),
+    };
+    let exit = match arguments.run.watch {
+        true => trainer.watch(),
+        false => trainer.once(),
+    };
+    displays.close();
+    exit
 }
 
 /// Runs `status` on assistants of a workspace.
@@ -127,9 +148,13 @@ pub fn status(arguments: &StatusArguments) -> Exit {
     };
     match arguments.members.are_filtered() {
         true => run.show_affected(&all),
-        false => run.on_all(all, false, |_| Exit::Done),
+        false if !arguments.members.are_named() => refuse(place, UNNAMED),
+        false => run.look_at_all(all),
     }
 }
+
+/// What is said where it is not said which assistants are meant.
+const UNNAMED: &str = "`--workspace` needs names of assistants, or `--all`";
 
 /// Says what is wrong with the command line.
 pub fn refuse(place: &PlaceArguments, what: &str) -> Exit {
@@ -152,49 +177,43 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Trains the assistants, or looks at them, and shows what came of it; `exit`
-    /// says how a run without a failure ends.
-    fn on_all(
-        &self,
-        mut all: TrainOptions,
-        fail_fast: bool,
-        exit: impl Fn(&WorkspaceReport) -> Exit,
-    ) -> Exit {
-        if !self.members.are_named() {
-            return refuse(
-                self.place,
-                "`--workspace` needs names of assistants, or `--all`",
-            );
+    /// Looks at the assistants, and shows what is stale.
+    fn look_at_all(&self, mut all: TrainOptions) -> Exit {
+        let opened = self.open_affected(&all);
+        let result = opened.and_then(|(workspace, members)| {
+            all.run.cache = self.cache(&workspace);
+            let stage = Stage::new(self.place, false);
+            let options = WorkspaceOptions {
+                observer: stage.observer(),
+                all,
+                ..WorkspaceOptions::default()
+            };
+            let report = api::train_members(&workspace, &members, &options)?;
+            let is_cancelled = options.all.run.cancel.is_set();
+            Ok((exit(&report, is_cancelled).worse(stage.exit()), report))
+        });
+        match result {
+            Ok((exit, report)) => self.tell(&report, None, exit, false),
+            Err(error) => fail(Format::of(self.place.json), &error),
         }
-        let (workspace, members) = match self.open_affected(&all) {
-            Ok(opened) => opened,
-            Err(error) => return fail(Format::of(self.place.json), &error),
-        };
-        all.run.cache = self.cache(&workspace);
-        let stage = Stage::new(self.place);
-        let options = WorkspaceOptions {
-            all,
-            fail_fast,
-            observer: stage.observer(),
-        };
-        let report = match api::train_members(&workspace, &members, &options) {
-            Ok(report) => report,
-            Err(error) => return fail(Format::of(self.place.json), &error),
-        };
-        let exit = match options.all.run.cancel.is_set() {
-            true => Exit::Interrupted,
-            false => exit(&report),
-        };
-        let failures = report
-            .assistants
-            .iter()
-            .filter_map(|one| one.failure.as_ref());
-        let exit = failures.map(Exit::after).fold(exit, Exit::worse);
-        let exit = exit.worse(stage.exit());
+    }
+
+    /// Shows what came of all assistants, on standard output unless that is taken.
+    fn tell(
+        &self,
+        report: &WorkspaceReport,
+        profile: Option<&Summary>,
+        exit: Exit,
+        is_taken: bool,
+    ) -> Exit {
         match (self.place.json, self.place.quiet) {
-            (true, _) => print(&text::json(&report), exit),
+            (true, _) => print(&text::json(report, profile), exit),
             (false, true) => exit,
-            (false, false) => print(&text::sum(&report), exit),
+            (false, false) if is_taken => {
+                self.screen.show(&Notice::Success(text::sum(report)));
+                exit
+            }
+            (false, false) => print(&text::sum(report), exit),
         }
     }
 
@@ -258,4 +277,15 @@ impl Run<'_> {
             },
         }
     }
+}
+
+/// Returns how a run on assistants ends: as the worst of them.
+fn exit(report: &WorkspaceReport, is_cancelled: bool) -> Exit {
+    let exit = match is_cancelled {
+        true => Exit::Interrupted,
+        false => Exit::Done,
+    };
+    let all = report.assistants.iter();
+    let failures = all.filter_map(|one| one.failure.as_ref());
+    failures.map(Exit::after).fold(exit, Exit::worse)
 }

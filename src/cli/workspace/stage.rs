@@ -30,6 +30,8 @@ pub struct Stage(Arc<Mutex<Scene>>);
 struct Scene {
     quiet: bool,
     json: bool,
+    /// Whether standard output is taken by a display.
+    is_taken: bool,
     screen: Screen,
     has_heading: bool,
     exit: Exit,
@@ -37,10 +39,11 @@ struct Scene {
 
 impl Stage {
     /// Returns a stage on which nobody has been shown.
-    pub fn new(place: &PlaceArguments) -> Self {
+    pub fn new(place: &PlaceArguments, is_taken: bool) -> Self {
         Self(Arc::new(Mutex::new(Scene {
             quiet: place.quiet,
             json: place.json,
+            is_taken,
             screen: Screen::new(place.quiet),
             has_heading: false,
             exit: Exit::Done,
@@ -51,6 +54,7 @@ impl Stage {
     pub fn observer(&self) -> MemberObserver {
         let stage = self.clone();
         MemberObserver::new(move |member, notice| match notice {
+            MemberNotice::Begun => {}
             MemberNotice::Told(notice) => stage.scene().tell(member, &notice),
             MemberNotice::Over(report) => stage.scene().end(report),
         })
@@ -97,7 +101,10 @@ impl Scene {
             false => text::line(report),
         };
         if let Some(line) = line.filter(|_| !self.json) {
-            self.exit = self.exit.worse(print(&line, Exit::Done));
+            match self.is_taken {
+                true => self.screen.show(&Notice::Success(line)),
+                false => self.exit = self.exit.worse(print(&line, Exit::Done)),
+            }
         }
         self.screen = Screen::new(self.quiet);
         self.has_heading = false;

@@ -1,11 +1,14 @@
 //! What came of assistants, as text and as JSON.
 
+use serde::Serialize;
+
 use crate::api::AffectedMember;
 use crate::api::AffectedReport;
 use crate::api::MemberReport;
 use crate::api::MemberState;
 use crate::api::MemberTask;
 use crate::api::WorkspaceReport;
+use crate::cli::displays::Summary;
 use crate::cli::screen::duration;
 
 /// Stale tasks that are named of each assistant; the rest is counted.
@@ -16,8 +19,16 @@ const FILES_SHOWN: usize = 5;
 
 /// Returns the report as one JSON object
 /// (`schemas/workspace-report.schema.json`).
-pub fn json(report: &WorkspaceReport) -> String {
-    serde_json::to_string(report).expect("a report has string keys and plain values")
+pub fn json(report: &WorkspaceReport, profile: Option<&Summary>) -> String {
+    #[derive(Serialize)]
+    struct Told<'a> {
+        #[serde(flatten)]
+        report: &'a WorkspaceReport,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        profile: Option<&'a Summary>,
+    }
+    let told = Told { report, profile };
+    serde_json::to_string(&told).expect("a report has string keys and plain values")
 }
 
 /// Returns what came of one assistant; none if it failed, which is said where
