@@ -41,6 +41,8 @@ pub mod nlu;
 pub mod dialogue;
 // What parts of a project say against each other.
 pub mod check;
+// What a model's answers are worth: scores, reports, pictures, gates.
+pub mod evaluation;
 // The model as one file, same bytes every time; safe reading.
 pub mod archive;
 // Digest to bytes, key to result: SQLite, verified.

@@ -52,13 +52,22 @@ impl Assistant {
     pub fn load(path: &Path) -> Result<Self, TrainError> {
         let path = latest_model(path)?;
         let model = read_model(&path)?;
+        Self::of(path, &model)
+    }
+
+    /// Loads a model that was read from `path`.
+    ///
+    /// # Errors
+    ///
+    /// If a component in it is not what it should be.
+    pub fn of(path: PathBuf, model: &Model) -> Result<Self, TrainError> {
         let core = match model.metadata.training_type {
             TrainingType::Nlu => None,
-            _ => Some(core(&model)?),
+            _ => Some(core(model)?),
         };
         let pipeline = match model.metadata.training_type {
             TrainingType::Core => None,
-            _ => Some(pipeline(&model, core.as_ref().map(|core| &core.universe))?),
+            _ => Some(pipeline(model, core.as_ref().map(|core| &core.universe))?),
         };
         Ok(Self {
             path,

@@ -1,6 +1,5 @@
 //! How good a model is on data that it has not seen.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,28 +23,35 @@ use crate::diagnostic::has_errors;
 use crate::dialogue;
 use crate::dialogue::Outcome;
 use crate::dialogue::Parsed;
+use crate::evaluation::Answer;
+use crate::evaluation::Answers;
+use crate::evaluation::NluScores;
 use crate::import::Imported;
 use crate::import::import_nlu_files;
 use crate::import::import_test_stories;
 use crate::nlu::Entity;
 use crate::nlu::Parse;
+use crate::nlu::Pipeline;
 use crate::nlu::score;
-use crate::nlu::score::Span;
-use crate::tokenize::Token;
 
-/// Scores of an NLU part, as `tabella test nlu --json` prints them. Averages
-/// are those of scikit-learn's classification report.
-#[derive(Clone, Debug, Serialize)]
-pub struct NluScores {
-    /// Messages that were parsed.
-    pub examples: usize,
-    /// How well intents were told apart.
-    pub intent: Averages,
-    /// How well tokens were labelled; `no_entity` counts in no average.
-    pub entity: Averages,
-    /// How well responses were selected; absent without retrieval intents.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub response: Option<Averages>,
+/// Which messages a model is tested with, and what counts.
+#[derive(Clone, Debug, Default)]
+pub struct NluTest {
+    /// Files and folders with labelled messages.
+    pub nlu: Vec<PathBuf>,
+    /// Intents of messages that the assistant is not meant for.
+    pub out_of_scope: Vec<String>,
+}
+
+/// What a test of an NLU part tells.
+#[derive(Clone, Debug)]
+pub struct NluTested {
+    /// How good the answers are.
+    pub scores: NluScores,
+    /// The answers.
+    pub answers: Answers,
+    /// The extractors of the pipeline that learn.
+    pub extractors: Vec<String>,
 }
 
 /// Scores of a Core part, as `tabella test core --json` prints them.
@@ -58,21 +64,6 @@ pub struct CoreScores {
     /// The stories that were not, as test stories with what was predicted.
     #[serde(skip)]
     pub failed: String,
-}
-
-/// Accuracy and averages over labels.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Averages {
-    /// Share that is right.
-    pub accuracy: f64,
-    /// F1 over all decisions together.
-    pub micro_f1: f64,
-    /// Mean of the labels' F1.
-    pub macro_f1: f64,
-    /// Mean of the labels' F1, weighted by how often they occur.
-    pub weighted_f1: f64,
-    /// Scores of each label.
-    pub labels: BTreeMap<String, score::Scores>,
 }
 
 /// How well actions were predicted.
@@ -99,18 +90,6 @@ pub struct StoryScores {
     pub total: usize,
 }
 
-impl Averages {
-    fn of(report: score::Report) -> Self {
-        Self {
-            accuracy: report.accuracy,
-            micro_f1: report.micro.f1,
-            macro_f1: report.macro_mean.f1,
-            weighted_f1: report.weighted.f1,
-            labels: report.labels,
-        }
-    }
-}
-
 /// Scores the NLU part on labelled messages.
 ///
 /// # Errors
@@ -119,117 +98,37 @@ impl Averages {
 ///
 /// # Source
 ///
-/// Rasa 3.6 `rasa test nlu`: entities are compared token by token. A fallback is
-/// not undone: what the pipeline answers is what counts.
+/// Rasa 3.6 `rasa test nlu`: a fallback is undone, and entities are compared token
+/// by token.
 pub fn test_nlu(
     assistant: &Assistant,
     root: &std::path::Path,
-    files: &[PathBuf],
+    test: &NluTest,
     observer: &Observer,
-) -> Result<NluScores, TrainError> {
-    let mut imported = import_nlu_files(root, files)?;
+) -> Result<NluTested, TrainError> {
+    let mut imported = import_nlu_files(root, &test.nlu)?;
     let said = check_test_messages(&imported.project.nlu.examples);
     imported.diagnostics.extend(said);
     told(&mut imported, observer)?;
-    let examples = &imported.project.nlu.examples;
+    let examples: Vec<&Example> = imported.project.nlu.examples.iter().collect();
     if examples.is_empty() {
         return Err(TrainError::NoNluData);
     }
     let pipeline = assistant.pipeline()?;
-    let parses: Vec<Parse> = examples
-        .par_iter()
-        .map(|example| pipeline.parse_offline(&example.text))
-        .collect();
-    let pairs = |pick: fn(&Example, &Parse) -> Option<(String, String)>| -> Vec<(String, String)> {
-        examples
-            .iter()
-            .zip(&parses)
-            .filter_map(|(example, parse)| pick(example, parse))
-            .collect()
-    };
-    let responses = pairs(response_pair);
-    Ok(NluScores {
-        examples: examples.len(),
-        intent: Averages::of(score::report(&pairs(intent_pair), None)),
-        entity: Averages::of(score::entity_report(&entity_triples(examples, &parses))),
-        response: (!responses.is_empty()).then(|| Averages::of(score::report(&responses, None))),
+    let answers = answers(pipeline, &examples);
+    let extractors = pipeline.extractors().into_iter().map(str::to_owned);
+    Ok(NluTested {
+        scores: NluScores::of(&answers, &test.out_of_scope),
+        answers,
+        extractors: extractors.collect(),
     })
 }
 
-fn intent_pair(example: &Example, parse: &Parse) -> Option<(String, String)> {
-    let predicted = parse
-        .intent
-        .name
-        .clone()
-        .unwrap_or_else(|| "None".to_owned());
-    Some((example.intent.clone()?, predicted))
-}
-
-/// The selector for the example's own intent answers, or the one for all.
-fn response_pair(example: &Example, parse: &Parse) -> Option<(String, String)> {
-    let wanted = example.intent_response_key.clone()?;
-    let selections = &parse.response_selector.as_ref()?.selections;
-    let intent = example.intent.as_deref().unwrap_or_default();
-    let selection = selections
-        .get(intent)
-        .or_else(|| selections.get("default"))?;
-    let key = selection.response.intent_response_key.clone();
-    Some((wanted, key.unwrap_or_else(|| "None".to_owned())))
-}
-
-/// Tokens with annotated and predicted spans.
-fn entity_triples(
-    examples: &[Example],
-    parses: &[Parse],
-) -> Vec<(Vec<Token>, Vec<Span>, Vec<Span>)> {
-    let triple = |(example, parse): (&Example, &Parse)| {
-        let wanted = example.entities.iter().map(annotated).collect();
-        let found = parse.entities.iter().map(predicted).collect();
-        (tokens(parse), wanted, found)
-    };
-    examples.iter().zip(parses).map(triple).collect()
-}
-
-fn tokens(parse: &Parse) -> Vec<Token> {
-    let characters: Vec<char> = parse.text.chars().collect();
-    let spans = parse.text_tokens.iter().flatten();
-    spans
-        .map(|&[start, end]| {
-            let text: String = characters[start..end].iter().collect();
-            Token::new(&text, start)
-        })
-        .collect()
-}
-
-fn annotated(entity: &Annotation) -> Span {
-    let Annotation {
-        start,
-        end,
-        entity,
-        role,
-        group,
-        ..
-    } = entity.clone();
-    Span {
-        start,
-        end,
-        label: (entity, role, group),
-    }
-}
-
-fn predicted(entity: &Entity) -> Span {
-    let Entity {
-        start,
-        end,
-        entity,
-        role,
-        group,
-        ..
-    } = entity.clone();
-    Span {
-        start,
-        end,
-        label: (entity, role, group),
+/// Asks a pipeline about labelled messages, in parallel.
+pub fn answers(pipeline: &Pipeline, examples: &[&Example]) -> Answers {
+    let answer = |example: &&Example| Answer::of(example, pipeline.parse_offline(&example.text));
+    Answers {
+        messages: examples.par_iter().map(answer).collect(),
     }
 }
 

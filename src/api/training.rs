@@ -3,22 +3,21 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs;
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::api::FailedTask;
 use crate::api::Findings;
 use crate::api::Notice;
 use crate::api::Phase;
 use crate::api::RunSettings;
-use crate::api::SkippedTask;
 use crate::api::TrainError;
 use crate::api::TrainingResult;
 use crate::api::Validation;
 use crate::api::checks;
 use crate::api::notice::planned_tasks;
+use crate::api::run_tasks::packaged;
+use crate::api::run_tasks::run_tasks;
 use crate::api::shared::open_store;
 use crate::api::shared::tell_warnings;
 use crate::api::shared::threads;
@@ -38,15 +37,10 @@ use crate::diagnostic::Severity;
 use crate::diagnostic::SourceMap;
 use crate::diagnostic::arrange;
 use crate::digest::Digest;
-use crate::engine::Event;
-use crate::engine::Memory;
-use crate::engine::OnFailure;
 use crate::engine::Outcome;
 use crate::engine::Plan;
 use crate::engine::PlanSettings;
 use crate::engine::Results;
-use crate::engine::Settings;
-use crate::engine::execute;
 use crate::engine::memory_estimates;
 use crate::engine::plan;
 use crate::import::Eyes;
@@ -239,7 +233,7 @@ impl Training<'_> {
     }
 
     /// Reads the project; tells what is remarkable, refuses what is wrong.
-    fn import(&self, said: &mut Said) -> Result<Imported, TrainError> {
+    pub fn import(&self, said: &mut Said) -> Result<Imported, TrainError> {
         let mut imported = self.read()?;
         let paths = imported.files.iter().map(|file| file.path.clone());
         self.run.observer.tell(Notice::Opened(paths.collect()));
@@ -321,8 +315,8 @@ impl Training<'_> {
         .map(|_| ())
     }
 
-    /// Makes the graph.
-    fn recipe(
+    /// Makes the graph; tells what is remarkable about it.
+    pub fn recipe(
         &self,
         imported: Imported,
         kind: TrainingType,
@@ -457,49 +451,29 @@ impl Training<'_> {
             store,
             ..
         } = prepared;
-        let observer = &self.run.observer;
-        // What runs beside a failed task is not worth waiting for.
-        let stops = self.run.on_failure == OnFailure::Stop;
-        let stop = self.run.cancel.child();
-        let on_event = |event| {
-            if stops && matches!(event, Event::Failed { .. }) {
-                stop.set();
-            }
-            observer.tell(Notice::Task(event));
-        };
         let limit = self.memory_left(prepared)?;
-        let settings = Settings {
-            jobs: self.jobs(),
-            memory: limit.map(|limit| Memory {
-                limit,
-                estimate: &memory_estimate,
-            }),
-            on_failure: self.run.on_failure,
-            cancel: stop.clone(),
-            // Leaves are values in memory, parsed from one reading of each file:
-            // an edit meanwhile cannot reach them.
-            inputs_unchanged: &|_| true,
-            started_ms: now_ms(),
-        };
-        let results = observer.phase(Phase::Run, || {
-            execute(&recipe.graph, plan, store, &settings, &on_event)
-        });
-        if self.run.cancel.is_set() {
-            return Err(TrainError::Interrupted);
-        }
-        if let Some(error) = self.failure(recipe, &results) {
-            return Err(error);
-        }
+        run_tasks(self.run, recipe, plan, store, limit, |results| {
+            self.finish(prepared, results)
+        })
+    }
+
+    /// Puts the archive in its place.
+    fn finish(
+        &self,
+        prepared: &Prepared,
+        results: &Results<'_>,
+    ) -> Result<TrainingResult, TrainError> {
+        let Prepared { recipe, store, .. } = prepared;
+        let observer = &self.run.observer;
         let ran = recipe
             .graph
             .ids()
             .filter(|id| matches!(results.outcome(*id), Outcome::Ran { .. }));
         let ran = ran.count();
         let since_ns = clock_ns();
-        let record = package_record(recipe, &results)?;
-        let (model, is_new) = observer.phase(Phase::Place, || {
-            self.put_in_place(recipe, &results, &record)
-        })?;
+        let record = package_record(recipe, results)?;
+        let (model, is_new) =
+            observer.phase(Phase::Place, || self.put_in_place(recipe, results, &record))?;
         self.bear_witness(prepared, &model, record.file, since_ns);
         match &self.run.shared {
             Some(shared) => shared.keep(results.keys()),
@@ -514,32 +488,6 @@ impl Training<'_> {
             is_new,
             dry_run_results: None,
         })
-    }
-
-    /// Returns what failed, if something did: the first task alone where it ended
-    /// the run, else all of them with what did not run for it.
-    fn failure(&self, recipe: &Recipe, results: &Results<'_>) -> Option<TrainError> {
-        let name = |id| recipe.graph.task(id).name.clone();
-        let mut failed = Vec::new();
-        for (id, message) in results.failures() {
-            failed.push(FailedTask::new(name(id), message));
-        }
-        let first = failed.first()?;
-        if self.run.on_failure == OnFailure::Stop {
-            return Some(TrainError::from(first.clone()));
-        }
-        let skipped = recipe
-            .graph
-            .ids()
-            .filter_map(|id| match results.outcome(id) {
-                Outcome::Skipped { because } => Some(SkippedTask {
-                    task: name(id),
-                    because: because.map(name),
-                }),
-                _ => None,
-            });
-        let skipped = skipped.collect();
-        Some(TrainError::Tasks { failed, skipped })
     }
 
     /// Returns how much memory there is for tasks; refuses a plan with a task that
@@ -567,14 +515,6 @@ impl Training<'_> {
             }),
             _ => Ok(Some(left)),
         }
-    }
-
-    fn jobs(&self) -> NonZeroUsize {
-        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        self.run
-            .jobs
-            .and_then(NonZeroUsize::new)
-            .unwrap_or_else(cores)
     }
 
     /// Writes the archive unless it is there; returns its path and whether it
@@ -632,20 +572,6 @@ impl Training<'_> {
         }
         Ok((folder.to_owned(), true))
     }
-}
-
-/// Returns an output of the package task.
-fn packaged(
-    recipe: &Recipe,
-    results: &Results<'_>,
-    name: &str,
-) -> Result<Arc<Vec<u8>>, TrainError> {
-    let output = results.output(recipe.package, name);
-    output.map_err(|error| TrainError::Task {
-        task: "package".to_owned(),
-        message: error.to_string(),
-        is_bug: false,
-    })
 }
 
 /// Reads the record of the package task.
@@ -711,9 +637,4 @@ fn record_in_cache(recipe: &Recipe, plan: &Plan, store: &Store) -> Option<Packag
     let key = plan.task(recipe.package).key?;
     let record = store.result(key)?.outputs.get(RECORD)?.digest;
     serde_json::from_slice(&store.blob(record)?).ok()
-}
-
-fn now_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |time| time.as_millis() as u64)
 }

@@ -17,6 +17,7 @@ use crate::cli::explain::ExplainArguments;
 use crate::cli::explain_code::ExplainCodeArguments;
 use crate::cli::key::KeyArguments;
 use crate::cli::status::StatusArguments;
+use crate::cli::test::TestNluFlags;
 use crate::cli::verify::VerifyArguments;
 use crate::cli::workspace::MemberArguments;
 
@@ -314,20 +315,9 @@ pub struct TestArguments {
 #[derive(Debug, Subcommand)]
 pub enum TestHalf {
     /// Score intents, entities and responses on labelled messages
-    Nlu(TestNluFlags),
+    Nlu(Box<TestNluFlags>),
     /// Score actions and whole stories on test stories
     Core(TestCoreFlags),
-}
-
-/// Flags of `tabella test nlu`.
-#[derive(Debug, Args)]
-pub struct TestNluFlags {
-    /// Files and folders with labelled messages
-    #[arg(long, short = 'u', value_name = "PATH", num_args = 1.., required = true)]
-    pub nlu: Vec<PathBuf>,
-    /// Which model and how to show the scores.
-    #[command(flatten)]
-    pub model: ScoredModel,
 }
 
 /// Flags of `tabella test core`.

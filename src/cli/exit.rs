@@ -22,6 +22,8 @@ pub enum Exit {
     Stale(u8),
     /// `diff` compared models that are not the same.
     Different,
+    /// `test` found a model that is not as good as a gate asks for.
+    BelowGate,
     /// The command line is wrong.
     Usage,
     /// The project's files, or a model, are wrong.
@@ -51,6 +53,7 @@ impl Exit {
             Exit::Done => 0,
             Exit::Stale(code) => code,
             Exit::Different => 1,
+            Exit::BelowGate => 10,
             Exit::Usage => 64,
             Exit::BadInput => 65,
             Exit::NoInput => 66,
@@ -115,7 +118,7 @@ impl Exit {
     pub fn worse(self, other: Self) -> Self {
         let badness = |exit: Self| match exit {
             Exit::Done => 0,
-            Exit::Stale(_) | Exit::Different => 1,
+            Exit::Stale(_) | Exit::Different | Exit::BelowGate => 1,
             Exit::Usage => 2,
             Exit::NoInput => 3,
             Exit::BadInput => 4,

@@ -6,6 +6,9 @@ use serde::Serialize;
 use super::message::Intent;
 use super::message::Message;
 
+/// The intent of a message that was not understood.
+pub const FALLBACK_INTENT: &str = "nlu_fallback";
+
 /// Options of the classifier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -48,7 +51,7 @@ impl FallbackClassifier {
             _ => false,
         };
         if confidence < self.options.threshold || ambiguous {
-            let fallback = Intent::named("nlu_fallback", self.options.threshold);
+            let fallback = Intent::named(FALLBACK_INTENT, self.options.threshold);
             ranking.insert(0, fallback.clone());
             message.intent = Some(fallback);
         }

@@ -27,6 +27,7 @@ mod pipeline;
 pub mod score;
 
 pub use bilou_repair::repair;
+pub use fallback::FALLBACK_INTENT;
 pub use fallback::FallbackClassifier;
 pub use fallback::FallbackOptions;
 pub use keyword::KeywordClassifier;

@@ -251,6 +251,18 @@ impl Pipeline {
         })
     }
 
+    /// Returns the names of the components that find entities with what they
+    /// learned.
+    pub fn extractors(&self) -> Vec<&'static str> {
+        let name = |component: &LoadedComponent| match component {
+            LoadedComponent::RegexEntities(_) => Some("RegexEntityExtractor"),
+            LoadedComponent::Crf(_) => Some("CRFEntityExtractor"),
+            LoadedComponent::Diet(_) => Some("DIETClassifier"),
+            _ => None,
+        };
+        self.components.iter().filter_map(name).collect()
+    }
+
     /// Understands a text.
     ///
     /// # Source

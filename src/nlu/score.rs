@@ -54,11 +54,11 @@ fn share(part: u64, whole: u64) -> f64 {
 /// Scores by label and over all labels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// By label, expected or predicted, but for the excluded one.
+    /// By label that was expected, but for the excluded one.
     pub labels: BTreeMap<String, Scores>,
     /// Share of pairs that agree, excluded labels included.
     pub accuracy: f64,
-    /// Over all occurrences of the labels together.
+    /// Over all occurrences of these labels together.
     #[serde(rename = "micro avg")]
     pub micro: Scores,
     /// Mean over labels.
@@ -72,12 +72,15 @@ pub struct Report {
 }
 
 /// Scores labels; `excluded` (such as [`NO_ENTITY`]) is neither a label of its
-/// own nor part of any average, but mistaking a label for it counts.
+/// own nor part of any average, but mistaking a label for it counts. That a label
+/// was predicted that is nowhere expected lowers no label's precision; it is no
+/// hit for the label that was expected instead.
 ///
 /// # Source
 ///
-/// scikit-learn `classification_report` and `precision_recall_fscore_support`
-/// with `zero_division=0`; the sum over labels runs in the order of their names.
+/// Rasa 3.6 `get_evaluation_metrics`: scikit-learn's `classification_report` of
+/// the expected labels, with `zero_division=0`; the sum over labels runs in the
+/// order of their names.
 pub fn report(pairs: &[(String, String)], excluded: Option<&str>) -> Report {
     let mut counts: BTreeMap<&str, [u64; 3]> = BTreeMap::new();
     let mut confused: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
@@ -93,7 +96,7 @@ pub fn report(pairs: &[(String, String)], excluded: Option<&str>) -> Report {
             *instead.entry(predicted.clone()).or_default() += 1;
         }
     }
-    counts.retain(|label, _| Some(*label) != excluded);
+    counts.retain(|label, [.., expected]| *expected > 0 && Some(*label) != excluded);
     let mut sums = [0; 3];
     for count in counts.values() {
         (0..3).for_each(|at| sums[at] += count[at]);
@@ -245,6 +248,19 @@ mod tests {
         // One token found, one missed, one too many.
         assert_eq!((report.micro.precision, report.micro.recall), (0.5, 0.5));
         assert_eq!(report.micro.f1, 0.5);
+    }
+
+    #[test]
+    fn a_label_that_is_nowhere_expected_is_in_no_average() {
+        // What Rasa 3.6.21 says of these.
+        let all = report(&pairs(&[("a", "a"), ("a", "b"), ("c", "c")]), None);
+        assert_eq!((all.micro.precision, all.micro.recall), (1.0, 2.0 / 3.0));
+        assert!((all.macro_mean.f1 - 0.833_333_333_333_333_3).abs() < 1e-15);
+        assert!((all.weighted.f1 - 0.777_777_777_777_777_7).abs() < 1e-15);
+        let tokens = [("a", "a"), ("no", "b"), ("c", "c"), ("no", "c")];
+        let all = report(&pairs(&tokens), Some("no"));
+        assert!((all.micro.f1 - 0.8).abs() < 1e-15);
+        assert_eq!(all.accuracy, 0.5);
     }
 
     #[test]

@@ -159,6 +159,9 @@ fn is_simple_rule_kept(keyword: &str, rule: &Value, value: &Value) -> bool {
         "minimum" => value
             .as_f64()
             .is_none_or(|value| value >= rule.as_f64().unwrap()),
+        "maximum" => value
+            .as_f64()
+            .is_none_or(|value| value <= rule.as_f64().unwrap()),
         "minLength" => at_least(value.as_str().map(|text| text.chars().count())),
         "minItems" => at_least(value.as_array().map(Vec::len)),
         "minProperties" => at_least(map.map(|map| map.len())),

@@ -21,6 +21,7 @@ mod store_faults;
 mod cache_commands;
 mod survival;
 mod model_verify;
+mod nlu_test;
 mod archive_safety;
 mod schemas;
 mod project_schemas;

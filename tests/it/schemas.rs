@@ -75,6 +75,7 @@ fn the_schemas_of_what_commands_tell_take_and_refuse_their_samples() {
         "cache-stats",
         "cache-check",
         "model-check",
+        "nlu-test",
         "workspace-report",
     ] {
         check_told(name);

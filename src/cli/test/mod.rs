@@ -1,6 +1,8 @@
 //! `tabella test`: scores of a model.
 
-use std::fmt::Write;
+mod nlu;
+mod text;
+
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -8,7 +10,6 @@ use serde::Serialize;
 use crate::api;
 use crate::api::Assistant;
 use crate::api::CoreScores;
-use crate::api::NluScores;
 use crate::api::Notice;
 use crate::api::Observer;
 use crate::api::TrainError;
@@ -17,37 +18,24 @@ use crate::cli::args::ScoredModel;
 use crate::cli::args::TestArguments;
 use crate::cli::args::TestCoreFlags;
 use crate::cli::args::TestHalf;
-use crate::cli::args::TestNluFlags;
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::output::fail;
 use crate::cli::output::print;
 use crate::cli::screen::Screen;
 
+pub use nlu::TestNluFlags;
+
 /// Runs the command.
 pub fn run(arguments: &TestArguments) -> Exit {
-    let outcome = match &arguments.half {
-        TestHalf::Nlu(flags) => nlu(flags),
-        TestHalf::Core(flags) => core(flags),
+    let flags = match &arguments.half {
+        TestHalf::Nlu(flags) => return nlu::run(flags),
+        TestHalf::Core(flags) => flags,
     };
-    let json = match &arguments.half {
-        TestHalf::Nlu(flags) => flags.model.json,
-        TestHalf::Core(flags) => flags.model.json,
-    };
-    match outcome {
+    match core(flags) {
         Ok(text) => print(&text, Exit::Done),
-        Err(error) => fail(Format::of(json), &error),
+        Err(error) => fail(Format::of(flags.model.json), &error),
     }
-}
-
-fn nlu(flags: &TestNluFlags) -> Result<String, TrainError> {
-    let (assistant, observer) = load(&flags.model)?;
-    let scores = api::test_nlu(&assistant, &flags.model.project, &flags.nlu, &observer)?;
-    Ok(if flags.model.json {
-        json(&scores)
-    } else {
-        nlu_text(&scores)
-    })
 }
 
 fn core(flags: &TestCoreFlags) -> Result<String, TrainError> {
@@ -74,27 +62,6 @@ fn load(model: &ScoredModel) -> Result<(Assistant, Observer), TrainError> {
 
 fn json<T: Serialize>(scores: &T) -> String {
     serde_json::to_string_pretty(scores).expect("scores have string keys and plain values")
-}
-
-fn nlu_text(scores: &NluScores) -> String {
-    let mut text = format!("{} messages\n", scores.examples);
-    let rows = [
-        ("intent", Some(&scores.intent)),
-        ("entity", Some(&scores.entity)),
-    ];
-    let rows = rows
-        .into_iter()
-        .chain([("response", scores.response.as_ref())]);
-    for (name, averages) in rows {
-        if let Some(averages) = averages {
-            let _ = writeln!(
-                text,
-                "  {name:<9} accuracy {:.3}  F1 micro {:.3}  macro {:.3}  weighted {:.3}",
-                averages.accuracy, averages.micro_f1, averages.macro_f1, averages.weighted_f1
-            );
-        }
-    }
-    text.trim_end().to_owned()
 }
 
 fn core_text(scores: &CoreScores) -> String {

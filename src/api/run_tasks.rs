@@ -1,0 +1,128 @@
+//! Executes the plan of a project's graph, with the settings of a run.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
+
+use crate::api::FailedTask;
+use crate::api::Notice;
+use crate::api::Phase;
+use crate::api::RunSettings;
+use crate::api::SkippedTask;
+use crate::api::TrainError;
+use crate::engine::Event;
+use crate::engine::Memory;
+use crate::engine::OnFailure;
+use crate::engine::Outcome;
+use crate::engine::Plan;
+use crate::engine::Results;
+use crate::engine::Settings;
+use crate::engine::execute;
+use crate::recipe::Recipe;
+use crate::recipe::memory_estimate;
+use crate::store::Store;
+
+/// Executes `plan`, which must be of this recipe and store, within `limit` bytes of
+/// memory; then uses the results.
+///
+/// # Errors
+///
+/// If the run was interrupted, or a task failed; else those of `then`.
+pub fn run_tasks<T>(
+    run: &RunSettings,
+    recipe: &Recipe,
+    plan: &Plan,
+    store: &Store,
+    limit: Option<u64>,
+    then: impl FnOnce(&Results<'_>) -> Result<T, TrainError>,
+) -> Result<T, TrainError> {
+    let observer = &run.observer;
+    // What runs beside a failed task is not worth waiting for.
+    let stops = run.on_failure == OnFailure::Stop;
+    let stop = run.cancel.child();
+    let on_event = |event| {
+        if stops && matches!(event, Event::Failed { .. }) {
+            stop.set();
+        }
+        observer.tell(Notice::Task(event));
+    };
+    let settings = Settings {
+        jobs: jobs(run),
+        memory: limit.map(|limit| Memory {
+            limit,
+            estimate: &memory_estimate,
+        }),
+        on_failure: run.on_failure,
+        cancel: stop.clone(),
+        // Leaves are values in memory, parsed from one reading of each file:
+        // an edit meanwhile cannot reach them.
+        inputs_unchanged: &|_| true,
+        started_ms: now_ms(),
+    };
+    let results = observer.phase(Phase::Run, || {
+        execute(&recipe.graph, plan, store, &settings, &on_event)
+    });
+    if run.cancel.is_set() {
+        return Err(TrainError::Interrupted);
+    }
+    match failure(run.on_failure, recipe, &results) {
+        Some(error) => Err(error),
+        None => then(&results),
+    }
+}
+
+/// Returns how many tasks may run at once.
+pub fn jobs(run: &RunSettings) -> NonZeroUsize {
+    let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    run.jobs.and_then(NonZeroUsize::new).unwrap_or_else(cores)
+}
+
+/// Returns what failed, if something did: the first task alone where it ended
+/// the run, else all of them with what did not run for it.
+fn failure(on_failure: OnFailure, recipe: &Recipe, results: &Results<'_>) -> Option<TrainError> {
+    let name = |id| recipe.graph.task(id).name.clone();
+    let mut failed = Vec::new();
+    for (id, message) in results.failures() {
+        failed.push(FailedTask::new(name(id), message));
+    }
+    let first = failed.first()?;
+    if on_failure == OnFailure::Stop {
+        return Some(TrainError::from(first.clone()));
+    }
+    let skipped = recipe
+        .graph
+        .ids()
+        .filter_map(|id| match results.outcome(id) {
+            Outcome::Skipped { because } => Some(SkippedTask {
+                task: name(id),
+                because: because.map(name),
+            }),
+            _ => None,
+        });
+    let skipped = skipped.collect();
+    Some(TrainError::Tasks { failed, skipped })
+}
+
+/// Returns an output of the package task.
+///
+/// # Errors
+///
+/// If it can no longer be read.
+pub fn packaged(
+    recipe: &Recipe,
+    results: &Results<'_>,
+    name: &str,
+) -> Result<Arc<Vec<u8>>, TrainError> {
+    let output = results.output(recipe.package, name);
+    output.map_err(|error| TrainError::Task {
+        task: "package".to_owned(),
+        message: error.to_string(),
+        is_bug: false,
+    })
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |time| time.as_millis() as u64)
+}
