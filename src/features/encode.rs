@@ -1,10 +1,14 @@
 //! [`FeatureRows`] as bytes, for the cache.
 //!
 //! ```text
-//! "TBFR" 1                               magic and version, 5 bytes
+//! "TBFR" 1, or 2 with dense features     magic and version, 5 bytes
 //! messages, then the number of tokens of each
 //! sequence: cols, rows, then each row
 //! sentence: the same
+//! only of version 2:
+//! dense sequence: cols; if not 0, the stored rows and their 4-byte values
+//!     (little end first), then which of them each row is
+//! dense sentence: the same
 //! row: count, first column, gap to each next column,
 //!      0 if every value is 1, else 1 and each value as 4 bytes (little end first)
 //! ```
@@ -15,8 +19,10 @@
 
 use super::rows::FeatureRows;
 use crate::matrix::Csr;
+use crate::matrix::Dense;
 
 const MAGIC: &[u8; 5] = b"TBFR\x01";
+const MAGIC_DENSE: &[u8; 5] = b"TBFR\x02";
 
 /// Bytes that are not [`FeatureRows`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,13 +39,18 @@ impl FeatureRows {
     /// module (`features::encode`): varint columns by difference, values only
     /// where one is not 1.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = MAGIC.to_vec();
+        let is_dense = self.dense_sequence.cols() + self.dense_sentence.cols() > 0;
+        let mut out = if is_dense { MAGIC_DENSE } else { MAGIC }.to_vec();
         write_number(&mut out, self.messages() as u32);
         for message in 0..self.messages() {
             write_number(&mut out, self.tokens(message).len() as u32);
         }
         write_matrix(&mut out, &self.sequence);
         write_matrix(&mut out, &self.sentence);
+        if is_dense {
+            write_dense(&mut out, &self.dense_sequence);
+            write_dense(&mut out, &self.dense_sentence);
+        }
         out
     }
 
@@ -51,7 +62,9 @@ impl FeatureRows {
     /// rows that do not fit together.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader { bytes, at: 0 };
-        if reader.take(MAGIC.len())? != MAGIC {
+        let magic = reader.take(MAGIC.len())?;
+        let is_dense = magic == MAGIC_DENSE;
+        if !is_dense && magic != MAGIC {
             return Err(DecodeError {
                 at: 0,
                 reason: "another format or version",
@@ -70,6 +83,14 @@ impl FeatureRows {
         }
         let sequence = reader.matrix(total as usize)?;
         let sentence = reader.matrix(messages)?;
+        let (mut dense_sequence, mut dense_sentence) = (Dense::default(), Dense::default());
+        if is_dense {
+            dense_sequence = reader.dense(total as usize)?;
+            dense_sentence = reader.dense(messages)?;
+            if dense_sequence.cols() + dense_sentence.cols() == 0 {
+                return reader.wrong("dense features without columns");
+            }
+        }
         if reader.at != bytes.len() {
             return reader.wrong("bytes after the end");
         }
@@ -77,6 +98,8 @@ impl FeatureRows {
             token_offsets,
             sequence,
             sentence,
+            dense_sequence,
+            dense_sentence,
         })
     }
 }
@@ -111,6 +134,17 @@ fn write_matrix(out: &mut Vec<u8>, matrix: &Csr) {
     }
 }
 
+fn write_dense(out: &mut Vec<u8>, matrix: &Dense) {
+    write_number(out, matrix.cols() as u32);
+    if matrix.cols() > 0 {
+        write_number(out, (matrix.stored().len() / matrix.cols()) as u32);
+        out.extend(matrix.stored().iter().flat_map(|value| value.to_le_bytes()));
+        for &place in matrix.places() {
+            write_number(out, place);
+        }
+    }
+}
+
 struct Reader<'b> {
     bytes: &'b [u8],
     at: usize,
@@ -125,7 +159,7 @@ impl<'b> Reader<'b> {
     }
 
     fn take(&mut self, length: usize) -> Result<&'b [u8], DecodeError> {
-        match self.bytes.get(self.at..self.at + length) {
+        match self.bytes[self.at..].get(..length) {
             Some(taken) => {
                 self.at += length;
                 Ok(taken)
@@ -180,6 +214,28 @@ impl<'b> Reader<'b> {
         Ok(matrix)
     }
 
+    fn dense(&mut self, rows: usize) -> Result<Dense, DecodeError> {
+        let cols = self.number()? as usize;
+        if cols == 0 {
+            return Ok(Dense::default());
+        }
+        let count = self.number()? as usize;
+        let Some(size) = count.checked_mul(cols).and_then(|all| all.checked_mul(4)) else {
+            return self.wrong("more announced than there is");
+        };
+        let values = self.take(size)?.chunks_exact(4);
+        let values = values.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let stored: Vec<f32> = values.collect();
+        let mut places = Vec::new();
+        for _ in 0..rows {
+            places.push(self.number()?);
+        }
+        match Dense::from_parts(cols, stored, places) {
+            Some(matrix) => Ok(matrix),
+            None => self.wrong("a row that is not stored"),
+        }
+    }
+
     fn columns(&mut self, cols: u32, columns: &mut Vec<u32>) -> Result<(), DecodeError> {
         columns.clear();
         let mut column = 0u32;
@@ -213,17 +269,27 @@ mod tests {
             token_offsets: vec![0, 2, 3],
             sequence,
             sentence,
+            ..FeatureRows::default()
         }
+    }
+
+    fn with_dense() -> FeatureRows {
+        let mut rows = sample();
+        rows.dense_sequence =
+            Dense::from_parts(2, vec![0.5, -1.0, 3.0, 4.0], vec![0, 1, 0]).unwrap();
+        rows
     }
 
     #[test]
     fn rows_come_back_as_they_were() {
         for rows in [
             sample(),
+            with_dense(),
             FeatureRows {
                 token_offsets: vec![0],
                 sequence: Csr::new(0),
                 sentence: Csr::new(0),
+                ..FeatureRows::default()
             },
         ] {
             assert_eq!(FeatureRows::from_bytes(&rows.to_bytes()), Ok(rows));
@@ -232,15 +298,17 @@ mod tests {
 
     #[test]
     fn every_truncation_is_refused() {
-        let bytes = sample().to_bytes();
-        for length in 0..bytes.len() {
-            assert!(
-                FeatureRows::from_bytes(&bytes[..length]).is_err(),
-                "{length}"
-            );
+        for rows in [sample(), with_dense()] {
+            let bytes = rows.to_bytes();
+            for length in 0..bytes.len() {
+                assert!(
+                    FeatureRows::from_bytes(&bytes[..length]).is_err(),
+                    "{length}"
+                );
+            }
+            let longer = [&bytes[..], &[0]].concat();
+            assert!(FeatureRows::from_bytes(&longer).is_err());
         }
-        let longer = [&bytes[..], &[0]].concat();
-        assert!(FeatureRows::from_bytes(&longer).is_err());
     }
 
     proptest! {
@@ -249,7 +317,9 @@ mod tests {
             let _ = FeatureRows::from_bytes(&bytes);
             bytes.splice(0..0, *MAGIC);
             let _ = FeatureRows::from_bytes(&bytes);
-            let mut changed = sample().to_bytes();
+            bytes.splice(0..MAGIC.len(), *MAGIC_DENSE);
+            let _ = FeatureRows::from_bytes(&bytes);
+            let mut changed = with_dense().to_bytes();
             let at = at % changed.len();
             changed[at] = new;
             if let Ok(rows) = FeatureRows::from_bytes(&changed) {

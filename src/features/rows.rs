@@ -1,15 +1,17 @@
 //! The features of one attribute of many messages, packed without padding.
 
 use crate::matrix::Csr;
+use crate::matrix::Dense;
 use crate::tokenize::Attribute;
 use crate::tokenize::Document;
 
-/// Sparse features of one attribute (such as the text) of many messages.
+/// Features of one attribute (such as the text) of many messages.
 ///
 /// Message `m` has the rows `token_offsets[m]..token_offsets[m + 1]` of
 /// `sequence` and the row `m` of `sentence`. Featurizers that give no sentence
 /// features leave `sentence` with 0 columns (and one empty row a message), and
-/// those that give no sequence features leave `sequence` with 0 columns.
+/// those that give no sequence features leave `sequence` with 0 columns. Where there
+/// are no dense features of a kind, its matrix has neither columns nor rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FeatureRows {
     /// `[messages + 1]`, starting with 0.
@@ -18,6 +20,10 @@ pub struct FeatureRows {
     pub sequence: Csr,
     /// One row a message.
     pub sentence: Csr,
+    /// Dense features, one row a token.
+    pub dense_sequence: Dense,
+    /// Dense features, one row a message.
+    pub dense_sentence: Dense,
 }
 
 impl FeatureRows {
@@ -43,13 +49,45 @@ impl FeatureRows {
     pub fn hstack(parts: &[&FeatureRows]) -> FeatureRows {
         let sequences: Vec<&Csr> = parts.iter().map(|part| &part.sequence).collect();
         let sentences: Vec<&Csr> = parts.iter().map(|part| &part.sentence).collect();
+        let words: Vec<&Dense> = parts.iter().map(|part| &part.dense_sequence).collect();
+        let texts: Vec<&Dense> = parts.iter().map(|part| &part.dense_sentence).collect();
         FeatureRows {
             token_offsets: parts
                 .first()
                 .map_or_else(Vec::new, |part| part.token_offsets.clone()),
             sequence: Csr::hstack(&sequences),
             sentence: Csr::hstack(&sentences),
+            dense_sequence: Dense::hstack(&words),
+            dense_sentence: Dense::hstack(&texts),
         }
+    }
+
+    /// Returns whether there are features at all.
+    pub fn has_columns(&self) -> bool {
+        let sparse = self.sequence.cols() + self.sentence.cols();
+        sparse + self.dense_sequence.cols() + self.dense_sentence.cols() > 0
+    }
+
+    /// Returns the sentence features of messages in the order given, dense ones
+    /// behind the sparse ones, as sparse rows.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such message.
+    pub fn all_sentence(&self, messages: impl IntoIterator<Item = usize>) -> Csr {
+        let (sparse, dense) = (self.sentence.cols(), self.dense_sentence.cols());
+        let mut rows = Csr::new(sparse + dense);
+        for message in messages {
+            let (columns, values) = self.sentence.row(message);
+            let stored = columns.iter().copied().zip(values.iter().copied());
+            let more: &[f32] = match dense {
+                0 => &[],
+                _ => self.dense_sentence.row(message),
+            };
+            let more = (sparse as u32..).zip(more.iter().copied());
+            rows.push_row(stored.chain(more.filter(|(_, value)| *value != 0.0)));
+        }
+        rows
     }
 }
 
@@ -61,6 +99,7 @@ impl FeatureRows {
             token_offsets: vec![0],
             sequence: Csr::new(0),
             sentence: Csr::new(0),
+            ..FeatureRows::default()
         };
         let mut total = 0;
         for document in documents {

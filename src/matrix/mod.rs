@@ -1,12 +1,13 @@
 //! Dense and sparse matrices, products, reductions.
 //!
 //! ```text
-//!   features ──▶ Csr ──▶ nn ──▶ Panel ──▶ [gemm, kept products, loops] ──▶ Panel
+//!   features ──▶ Csr, Dense ──▶ nn ──▶ Panel ──▶ [gemm, kept products, loops] ──▶ Panel
 //! ```
 //!
 //! The bits of every result are the same on all vector levels. The files
 //! `simd*.rs` are the only ones of the crate with `unsafe` code.
 
+mod dense;
 mod functions;
 mod kept;
 mod panel;
@@ -15,6 +16,7 @@ mod simd_loops;
 mod simd_products;
 mod sparse;
 
+pub use dense::Dense;
 pub use functions::erf;
 pub use functions::exp;
 pub use functions::exp_f64;

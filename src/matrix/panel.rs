@@ -5,6 +5,8 @@
 //! width is a multiple of sixteen. Lanes behind the last token hold finite
 //! values that mean nothing, and gradients there are zero.
 
+use std::ops::Range;
+
 /// Tokens that a panel is filled up to.
 pub const PANEL_TOKENS: usize = 128;
 
@@ -105,10 +107,15 @@ impl Panel {
 
     /// Becomes the given lanes of `source`, in that order, then lanes of zeros.
     pub fn gather(&mut self, source: &Panel, lanes: &[u32]) {
-        self.reset(source.features(), padded(lanes.len()));
-        for feature in 0..source.features() {
+        self.gather_features(source, 0..source.features(), lanes);
+    }
+
+    /// Becomes some features of the given lanes of `source`, then lanes of zeros.
+    pub fn gather_features(&mut self, source: &Panel, features: Range<usize>, lanes: &[u32]) {
+        self.reset(features.len(), padded(lanes.len()));
+        for (own, feature) in features.enumerate() {
             let from = source.row(feature);
-            let to = &mut self.data[feature * self.width..];
+            let to = &mut self.data[own * self.width..];
             for (at, &lane) in lanes.iter().enumerate() {
                 to[at] = from[lane as usize];
             }
@@ -119,9 +126,15 @@ impl Panel {
     /// [`Panel::gather`].
     pub fn scatter_add(&self, target: &mut Panel, lanes: &[u32]) {
         assert_eq!(self.features(), target.features());
+        self.scatter_add_features(target, 0, lanes);
+    }
+
+    /// Adds lane `k` to the features from `first` on of the lane `lanes[k]` of
+    /// `target`: the gradient of [`Panel::gather_features`].
+    pub fn scatter_add_features(&self, target: &mut Panel, first: usize, lanes: &[u32]) {
         for feature in 0..self.features() {
             let from = self.row(feature);
-            let to = &mut target.data[feature * target.width..];
+            let to = &mut target.data[(first + feature) * target.width..];
             for (at, &lane) in lanes.iter().enumerate() {
                 to[lane as usize] += from[at];
             }

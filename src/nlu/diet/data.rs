@@ -24,14 +24,24 @@ pub struct TrainingData {
     pub tags: Vec<TagColumn>,
 }
 
-/// Widths of sparse features; 0 where a kind has none.
+/// Widths of features; 0 where a kind has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Columns {
-    /// Of a token.
+    /// Sparse ones of a token.
     pub sequence: usize,
-    /// Of a whole message.
+    /// Sparse ones of a whole message.
     pub sentence: usize,
+    /// Dense ones of a token.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub dense_sequence: usize,
+    /// Dense ones of a whole message.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub dense_sentence: usize,
+}
+
+fn is_none(width: &usize) -> bool {
+    *width == 0
 }
 
 impl Columns {
@@ -40,15 +50,31 @@ impl Columns {
         Self {
             sequence: rows.sequence.cols(),
             sentence: rows.sentence.cols(),
+            dense_sequence: rows.dense_sequence.cols(),
+            dense_sentence: rows.dense_sentence.cols(),
         }
+    }
+
+    /// Returns whether tokens have features.
+    pub fn has_sequence(self) -> bool {
+        self.sequence > 0 || self.dense_sequence > 0
+    }
+
+    /// Returns whether whole messages have features.
+    pub fn has_sentence(self) -> bool {
+        self.sentence > 0 || self.dense_sentence > 0
     }
 
     /// Returns the widths that matter where only the last position is read: if
     /// that is the sentence, tokens have no layer.
     pub(crate) fn of_last(self) -> Self {
-        Self {
-            sequence: if self.sentence > 0 { 0 } else { self.sequence },
-            ..self
+        match self.has_sentence() {
+            true => Self {
+                sequence: 0,
+                dense_sequence: 0,
+                ..self
+            },
+            false => self,
         }
     }
 }
@@ -84,7 +110,15 @@ pub fn select(rows: &FeatureRows, messages: &[usize]) -> FeatureRows {
         token_offsets: vec![0],
         sequence: Csr::new(rows.sequence.cols()),
         sentence: Csr::new(rows.sentence.cols()),
+        ..FeatureRows::default()
     };
+    if rows.dense_sequence.cols() > 0 {
+        let tokens = messages.iter().flat_map(|&message| rows.tokens(message));
+        chosen.dense_sequence = rows.dense_sequence.select(tokens);
+    }
+    if rows.dense_sentence.cols() > 0 {
+        chosen.dense_sentence = rows.dense_sentence.select(messages.iter().copied());
+    }
     for &message in messages {
         for token in rows.tokens(message) {
             copy_row(&rows.sequence, token, &mut chosen.sequence);
@@ -103,9 +137,8 @@ fn copy_row(from: &Csr, row: usize, to: &mut Csr) {
 
 /// Returns the messages that have text features: those with a token.
 pub fn with_features(rows: &FeatureRows) -> Vec<usize> {
-    let has_columns = rows.sequence.cols() + rows.sentence.cols() > 0;
     (0..rows.messages())
-        .filter(|&message| has_columns && !rows.tokens(message).is_empty())
+        .filter(|&message| rows.has_columns() && !rows.tokens(message).is_empty())
         .collect()
 }
 
@@ -146,6 +179,7 @@ mod tests {
             token_offsets: vec![0],
             sequence: Csr::new(9),
             sentence: Csr::new(9),
+            ..FeatureRows::default()
         };
         for (message, &count) in tokens.iter().enumerate() {
             for token in 0..count {

@@ -17,6 +17,7 @@ mod settings;
 mod data;
 mod prepare;
 mod packing;
+mod input;
 mod side;
 mod passage;
 mod tags;

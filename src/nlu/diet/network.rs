@@ -10,6 +10,7 @@ use crate::nlu::diet::LossType;
 use crate::nlu::diet::Options;
 use crate::nlu::diet::Similarity;
 use crate::nlu::diet::TrainingData;
+use crate::nlu::diet::input::parts_of;
 use crate::nlu::diet::side::Side;
 use crate::nlu::diet::tags::TagHead;
 use crate::nn;
@@ -65,11 +66,12 @@ impl Shape {
     pub fn weights(&self, options: &Options) -> u64 {
         let hidden = &options.hidden_layers_sizes;
         let dense = &options.dense_dimension;
+        let concat = &options.concat_dimension;
         let mut count = Count(0);
         let has_transformer = options.number_of_transformer_layers > 0;
         let read = |columns: Columns, all: bool| if all { columns } else { columns.of_last() };
         let text = read(self.text, has_transformer || !self.tags.is_empty());
-        let mut units = count.input(text, dense.text);
+        let mut units = count.input(text, dense.text, concat.text);
         units = count.stack(units, &hidden.text);
         units = count.transformer(units, options);
         let dimension = options.embedding_dimension;
@@ -77,9 +79,10 @@ impl Shape {
             count.kernel(units, dimension, true);
             let mut label_units = match label {
                 LabelShape::Identity(labels) => labels,
-                LabelShape::Bag(columns) => count.input(columns, dense.label),
+                LabelShape::Bag(columns) => count.input(columns, dense.label, concat.label),
                 LabelShape::Text(columns) => {
-                    count.input(read(columns, has_transformer), dense.label)
+                    let columns = read(columns, has_transformer);
+                    count.input(columns, dense.label, concat.label)
                 }
             };
             label_units = count.stack(label_units, &hidden.label);
@@ -114,13 +117,22 @@ impl Count {
         self.0 = self.0.saturating_add(rows.saturating_mul(outputs as u64));
     }
 
-    fn input(&mut self, columns: Columns, units: usize) -> usize {
-        for columns in [columns.sequence, columns.sentence] {
-            if columns > 0 {
-                self.kernel(columns, units, true);
+    /// Counts the input layers and returns how many features come out.
+    fn input(&mut self, columns: Columns, units: usize, unified: usize) -> usize {
+        let parts = parts_of(columns);
+        for part in &parts {
+            if part.sparse > 0 {
+                self.kernel(part.sparse, units, true);
             }
         }
-        units
+        match parts[..] {
+            [a, b] if !a.is_like(b) => {
+                self.kernel(a.units(units), unified, true);
+                self.kernel(b.units(units), unified, true);
+                unified
+            }
+            _ => parts.first().map_or(units, |part| part.units(units)),
+        }
     }
 
     fn stack(&mut self, mut units: usize, sizes: &[usize]) -> usize {
@@ -208,7 +220,7 @@ impl Network {
             text,
             label,
             heads,
-            has_sentence: shape.text.sentence > 0,
+            has_sentence: shape.text.has_sentence(),
         }
     }
 }
@@ -256,6 +268,7 @@ mod tests {
         let text = Columns {
             sequence: 7,
             sentence: 5,
+            ..Columns::default()
         };
         let small = Options {
             transformer_size: 8,
@@ -276,6 +289,17 @@ mod tests {
             Some(LabelShape::Text(text)),
         ] {
             let tags = tags.clone();
+            check(small.clone(), Shape { text, label, tags });
+        }
+        for (sequence, dense_sentence) in [(7, 4), (7, 0), (0, 3), (0, 4)] {
+            let text = Columns {
+                sequence,
+                dense_sequence: 4,
+                dense_sentence,
+                ..Columns::default()
+            };
+            let tags = tags.clone();
+            let label = Some(LabelShape::Text(text));
             check(small.clone(), Shape { text, label, tags });
         }
         let options = Options {

@@ -3,6 +3,7 @@
 use crate::features::FeatureRows;
 use crate::matrix::Layout;
 use crate::matrix::pack;
+use crate::nlu::diet::Columns;
 use crate::nn::Placed;
 
 /// Which positions of a message the network looks at.
@@ -33,14 +34,15 @@ impl Packing {
     ///
     /// If a message does not exist.
     pub fn new(rows: &FeatureRows, messages: &[u32], positions: Positions) -> Self {
+        let columns = Columns::of(rows);
         let tokens: Vec<_> = messages
             .iter()
-            .map(|&message| match rows.sequence.cols() {
-                0 => 0..0,
-                _ => rows.tokens(message as usize),
+            .map(|&message| match columns.has_sequence() {
+                false => 0..0,
+                true => rows.tokens(message as usize),
             })
             .collect();
-        let sentences = usize::from(rows.sentence.cols() > 0);
+        let sentences = usize::from(columns.has_sentence());
         let lengths: Vec<usize> = tokens
             .iter()
             .map(|range| match positions {
@@ -100,6 +102,7 @@ mod tests {
             token_offsets: vec![0, 2, 3],
             sequence: Csr::new(4),
             sentence: Csr::new(sentence_columns),
+            ..FeatureRows::default()
         };
         (0..3).for_each(|_| rows.sequence.push_row([(0, 1.0)]));
         (0..2).for_each(|_| rows.sentence.push_row([]));

@@ -1,7 +1,6 @@
 //! How panels pass through a side, forward and back.
 
 use crate::features::FeatureRows;
-use crate::matrix::DropKey;
 use crate::matrix::Layout;
 use crate::matrix::Panel;
 use crate::matrix::Write;
@@ -11,8 +10,9 @@ use crate::matrix::gelu;
 use crate::matrix::gelu_backward;
 use crate::matrix::pack;
 use crate::matrix::padded;
+use crate::nlu::diet::input::Input;
+use crate::nlu::diet::input::Unified;
 use crate::nlu::diet::packing::Packing;
-use crate::nlu::diet::side::Input;
 use crate::nlu::diet::side::Pooling;
 use crate::nlu::diet::side::Side;
 use crate::nn::Draw;
@@ -20,7 +20,6 @@ use crate::nn::FeedForward;
 use crate::nn::FeedForwardCache;
 use crate::nn::Gradients;
 use crate::nn::Parameters;
-use crate::nn::SparseDropout;
 use crate::nn::TransformerCache;
 
 /// The messages that a [`Side`] works on in one step.
@@ -41,6 +40,7 @@ pub(crate) struct Piece {
     /// Lane of each message's last position.
     last: Vec<u32>,
     draw: Option<Draw>,
+    unified: Unified,
     hidden: FeedForwardCache,
     hidden_out: Panel,
     transformer: TransformerCache,
@@ -55,13 +55,12 @@ pub(crate) struct Piece {
     pub embedding: Panel,
 }
 
-/// Branches of a step's draw.
-const SPARSE_SEQUENCE: u64 = 0;
-const SPARSE_SENTENCE: u64 = 1;
+/// Branches of a step's draw; 0 and 1 are those of sparse values.
 const DENSE: u64 = 2;
 const HIDDEN: u64 = 3;
 const TRANSFORMER: u64 = 4;
 const AFTER: u64 = 5;
+const UNIFY: u64 = 6;
 
 impl Side {
     /// Lays out the messages.
@@ -86,7 +85,7 @@ impl Side {
     ) {
         panels.resize_with(packing.layouts.len(), Panel::default);
         for (panel, layout) in panels.iter_mut().zip(&packing.layouts) {
-            panel.reset(self.input.units(), layout.width);
+            panel.reset(self.input.panel_units(), layout.width);
         }
         match (&self.input, messages.rows) {
             (Input::OneHot(_), _) => {
@@ -97,29 +96,12 @@ impl Side {
                     }
                 }
             }
-            (
-                Input::Sparse {
-                    sequence, sentence, ..
-                },
-                Some(rows),
-            ) => {
-                for (layer, matrix, placed, branch) in [
-                    (sequence, &rows.sequence, &packing.sequence, SPARSE_SEQUENCE),
-                    (sentence, &rows.sentence, &packing.sentence, SPARSE_SENTENCE),
-                ] {
-                    let Some(layer) = layer else { continue };
-                    let dropout = self.sparse_dropout(training, branch);
-                    layer.forward(parameters, matrix, placed, dropout, panels, 0);
-                }
+            (input, Some(rows)) => {
+                let dropout = (training, self.input_dropout.sparse);
+                input.fill(parameters, rows, packing, dropout, panels);
             }
-            (Input::Sparse { .. }, None) => unreachable!("sparse sides are given rows"),
+            (Input::Rows(_), None) => unreachable!("sides of rows are given rows"),
         }
-    }
-
-    fn sparse_dropout(&self, training: Option<Draw>, branch: u64) -> Option<SparseDropout> {
-        let rate = self.input_dropout.sparse?;
-        let draw = training?.at(branch);
-        Some(SparseDropout { draw, rate })
     }
 
     /// Adds the gradients of the input layers, given those of the input panels.
@@ -132,31 +114,11 @@ impl Side {
         training: Option<Draw>,
         input_gradients: &[Panel],
     ) {
-        let (
-            Input::Sparse {
-                sequence, sentence, ..
-            },
-            Some(rows),
-        ) = (&self.input, messages.rows)
-        else {
-            return;
-        };
-        for (layer, matrix, placed, branch) in [
-            (sequence, &rows.sequence, &packing.sequence, SPARSE_SEQUENCE),
-            (sentence, &rows.sentence, &packing.sentence, SPARSE_SENTENCE),
-        ] {
-            let Some(layer) = layer else { continue };
-            let dropout = self.sparse_dropout(training, branch);
-            layer.backward(
-                parameters,
-                gradients,
-                matrix,
-                placed,
-                dropout,
-                input_gradients,
-                0,
-            );
-        }
+        let Some(rows) = messages.rows else { return };
+        let dropout = (training, self.input_dropout.sparse);
+        let panels = input_gradients;
+        self.input
+            .fill_backward(parameters, gradients, rows, packing, dropout, panels);
     }
 
     /// Takes one panel from its input (which dropout changes) to its embedding.
@@ -173,11 +135,15 @@ impl Side {
         piece.layout.clone_from(layout);
         piece.last = layout.last_lanes();
         piece.draw = training;
-        if let Some(key) = self.dense_dropout(training) {
-            drop_elements(key, &mut input.data);
-        }
+        self.drop_dense(training, input);
         let draw = |branch| training.map(|draw| draw.at(branch));
         let mut x: &Panel = input;
+        if self.input.is_unified() {
+            let unified = &mut piece.unified;
+            self.input
+                .unify(parameters, layout, draw(UNIFY), x, unified);
+            x = &unified.out;
+        }
         if has_layers(&self.hidden) {
             let out = &mut piece.hidden_out;
             self.hidden
@@ -200,9 +166,16 @@ impl Side {
         }
     }
 
-    fn dense_dropout(&self, training: Option<Draw>) -> Option<DropKey> {
-        let rate = self.input_dropout.dense?;
-        Some(training?.at(DENSE).dropout(rate))
+    /// Drops features that come from sparse ones, or their gradients.
+    fn drop_dense(&self, training: Option<Draw>, panel: &mut Panel) {
+        let Some((rate, draw)) = self.input_dropout.dense.zip(training) else {
+            return;
+        };
+        let width = panel.width();
+        for features in self.input.dropped() {
+            let own = features.start * width..features.end * width;
+            drop_elements(draw.at(DENSE).dropout(rate), &mut panel.data[own]);
+        }
     }
 
     fn embed_forward(&self, parameters: &Parameters, piece: &mut Piece) {
@@ -258,7 +231,11 @@ impl Side {
         let has_hidden = has_layers(&self.hidden);
         if let Some(transformer) = &self.transformer {
             gelu_backward(&piece.transformed.data, &mut dy.data);
-            let x = if has_hidden { &piece.hidden_out } else { input };
+            let x = match (has_hidden, self.input.is_unified()) {
+                (true, _) => &piece.hidden_out,
+                (false, true) => &piece.unified.out,
+                (false, false) => input,
+            };
             let (layout, cache) = (&piece.layout, &mut piece.transformer);
             let mut dx = Panel::default();
             transformer.backward(
@@ -276,10 +253,14 @@ impl Side {
             self.hidden
                 .backward(parameters, gradients, &piece.hidden, &mut dy);
         }
-        std::mem::swap(input_gradient, &mut dy);
-        if let Some(key) = self.dense_dropout(piece.draw) {
-            drop_elements(key, &mut input_gradient.data);
+        if self.input.is_unified() {
+            let unified = &piece.unified;
+            dy = self
+                .input
+                .unify_backward(parameters, gradients, unified, &dy);
         }
+        std::mem::swap(input_gradient, &mut dy);
+        self.drop_dense(piece.draw, input_gradient);
     }
 
     /// Returns the gradient of the encoded positions.

@@ -112,13 +112,12 @@ fn label_features(
     reading: LabelReading,
 ) -> LabelFeatures {
     let firsts: Vec<usize> = firsts.collect();
-    let has_columns = rows.sequence.cols() + rows.sentence.cols() > 0;
     let all_have = || {
         firsts
             .iter()
             .all(|&example| !rows.tokens(example).is_empty())
     };
-    if firsts.is_empty() || !has_columns || !all_have() {
+    if firsts.is_empty() || !rows.has_columns() || !all_have() {
         return LabelFeatures::Identity;
     }
     let chosen = select(rows, &firsts);

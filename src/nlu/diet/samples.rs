@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::features::FeatureRows;
 use crate::matrix::Csr;
+use crate::matrix::Dense;
 use crate::nlu::TagKind;
 use crate::nlu::diet::LabelFeatures;
 use crate::nlu::diet::Options;
@@ -46,6 +47,7 @@ pub(crate) fn word_rows(messages: &[Vec<u32>], columns: usize) -> FeatureRows {
         token_offsets: vec![0],
         sequence: Csr::new(columns),
         sentence: Csr::new(columns),
+        ..FeatureRows::default()
     };
     for words in messages {
         words
@@ -122,4 +124,19 @@ pub(crate) fn toy(count: usize, learnt: Learnt) -> TrainingData {
         label_ids: if has_labels { label_ids } else { Vec::new() },
         tags: if has_tags { tags } else { Vec::new() },
     }
+}
+
+/// Gives rows dense features of so many columns; 0 for none.
+pub(crate) fn add_dense(rows: &mut FeatureRows, sequence: usize, sentence: usize) {
+    let mut stream = Stream::new(17);
+    let mut filled = |rows: usize, cols: usize| {
+        let mut dense = Dense::new(cols);
+        for _ in 0..if cols > 0 { rows } else { 0 } {
+            let values: Vec<f32> = (0..cols).map(|_| stream.uniform() - 0.5).collect();
+            dense.push(&values);
+        }
+        dense
+    };
+    rows.dense_sequence = filled(rows.sequence.rows(), sequence);
+    rows.dense_sentence = filled(rows.sentence.rows(), sentence);
 }

@@ -12,31 +12,17 @@
 
 use crate::nlu::diet::Columns;
 use crate::nlu::diet::Options;
+use crate::nlu::diet::input::Input;
+use crate::nlu::diet::input::RowsInput;
+use crate::nlu::diet::input::Widths;
 use crate::nlu::diet::packing::Positions;
 use crate::nn::FeedForward;
 use crate::nn::Linear;
 use crate::nn::LinearOptions;
 use crate::nn::Parameters;
-use crate::nn::SparseInput;
 use crate::nn::Stream;
 use crate::nn::Transformer;
 use crate::nn::TransformerOptions;
-
-/// Where a side's features come from.
-#[derive(Clone, Debug)]
-pub(super) enum Input {
-    /// Sparse rows of tokens and of the whole message, each with its own kernel.
-    Sparse {
-        /// Of tokens.
-        sequence: Option<SparseInput>,
-        /// Of messages.
-        sentence: Option<SparseInput>,
-        /// Features that come out.
-        units: usize,
-    },
-    /// Which one of so many labels it is.
-    OneHot(usize),
-}
 
 /// How the positions of a message become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +64,7 @@ pub(crate) struct Side {
 struct Parts<'a> {
     name: &'a str,
     dense_units: usize,
+    concat_units: usize,
     input_dropout: InputDropout,
     hidden: &'a [usize],
     after: &'a [usize],
@@ -101,6 +88,7 @@ impl Side {
         let parts = Parts {
             name: "text",
             dense_units: options.dense_dimension.text,
+            concat_units: options.concat_dimension.text,
             input_dropout: InputDropout {
                 sparse: rate(options.use_sparse_input_dropout),
                 dense: rate(options.use_dense_input_dropout),
@@ -116,7 +104,7 @@ impl Side {
             parameters,
             options,
             parts,
-            InputShape::Sparse(columns),
+            InputShape::Rows(columns),
             stream,
         )
     }
@@ -141,7 +129,7 @@ impl Side {
             parameters,
             options,
             parts,
-            InputShape::Sparse(columns),
+            InputShape::Rows(columns),
             stream,
         )
     }
@@ -158,7 +146,7 @@ impl Side {
             parameters,
             options,
             parts,
-            InputShape::Sparse(columns),
+            InputShape::Rows(columns),
             stream,
         )
     }
@@ -189,12 +177,22 @@ impl Side {
     ) -> Self {
         let (name, l2) = (parts.name, options.regularization_constant);
         let shape = match shape {
-            InputShape::Sparse(columns) if !parts.looks_at_all() => {
-                InputShape::Sparse(columns.of_last())
+            InputShape::Rows(columns) if !parts.looks_at_all() => {
+                InputShape::Rows(columns.of_last())
             }
             other => other,
         };
-        let input = shape.layer(parameters, name, parts.dense_units, l2, stream);
+        let input = match shape {
+            InputShape::OneHot(labels) => Input::OneHot(labels),
+            InputShape::Rows(columns) => {
+                let widths = Widths {
+                    sparse_units: parts.dense_units,
+                    unified: parts.concat_units,
+                    shares: (options.connection_density, l2, options.drop_rate),
+                };
+                Input::Rows(RowsInput::new(parameters, name, columns, widths, stream))
+            }
+        };
         let units = input.units();
         let layers = |parameters: &mut Parameters, inputs, sizes: &[usize], stream: &mut Stream| {
             let shares = (options.connection_density, l2, options.drop_rate);
@@ -241,7 +239,7 @@ impl Side {
     /// something of it is dropped.
     pub fn drops(&self) -> bool {
         let InputDropout { sparse, dense } = self.input_dropout;
-        let in_layers = self.hidden.drops() || self.after.drops();
+        let in_layers = self.input.drops() || self.hidden.drops() || self.after.drops();
         let in_transformer = self.transformer.as_ref().is_some_and(Transformer::drops);
         sparse.is_some() || dense.is_some() || in_layers || in_transformer
     }
@@ -257,44 +255,8 @@ impl Side {
 
 /// The features that a side is made for.
 enum InputShape {
-    Sparse(Columns),
+    Rows(Columns),
     OneHot(usize),
-}
-
-impl InputShape {
-    fn layer(
-        self,
-        parameters: &mut Parameters,
-        name: &str,
-        units: usize,
-        l2: f32,
-        stream: &mut Stream,
-    ) -> Input {
-        match self {
-            Self::OneHot(labels) => Input::OneHot(labels),
-            Self::Sparse(columns) => {
-                let mut layer = |kind: &str, columns: usize| {
-                    let name = format!("{name}/{kind}");
-                    (columns > 0)
-                        .then(|| SparseInput::new(parameters, &name, (columns, units), l2, stream))
-                };
-                Input::Sparse {
-                    sequence: layer("sequence", columns.sequence),
-                    sentence: layer("sentence", columns.sentence),
-                    units,
-                }
-            }
-        }
-    }
-}
-
-impl Input {
-    /// Returns how many features come out.
-    pub(super) fn units(&self) -> usize {
-        match self {
-            Self::Sparse { units, .. } | Self::OneHot(units) => *units,
-        }
-    }
 }
 
 impl<'a> Parts<'a> {
@@ -307,6 +269,7 @@ impl<'a> Parts<'a> {
         Self {
             name: "label",
             dense_units: options.dense_dimension.label,
+            concat_units: options.concat_dimension.label,
             input_dropout: InputDropout {
                 sparse: None,
                 dense: None,

@@ -408,9 +408,11 @@ fn weigh_lessons(batch: Batch<'_>, head: usize, tags: &mut [PanelWork]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matrix::Csr;
     use crate::nlu::diet::Sides;
     use crate::nlu::diet::network::Shape;
     use crate::nlu::diet::samples::Learnt;
+    use crate::nlu::diet::samples::add_dense;
     use crate::nlu::diet::samples::tiny_options;
     use crate::nlu::diet::samples::toy;
     use crate::nlu::diet::samples::word_rows;
@@ -490,6 +492,35 @@ mod tests {
         check_gradients(&options, &toy(9, Learnt::All));
         check_gradients(&options, &toy(9, Learnt::Labels));
         check_gradients(&options, &toy(9, Learnt::Tags));
+    }
+
+    #[test]
+    fn gradients_agree_with_dense_features() {
+        let options = Options {
+            concat_dimension: Sides { text: 6, label: 5 },
+            ..tiny_options()
+        };
+        // Beside the sparse ones alike; of another width each; of messages alone.
+        for (sequence, sentence) in [(3, 3), (3, 2), (0, 4)] {
+            let mut data = toy(9, Learnt::All);
+            add_dense(&mut data.text, sequence, sentence);
+            check_gradients(&options, &data);
+        }
+        let mut data = toy(9, Learnt::All);
+        let tokens = data.text.sequence.rows();
+        data.text.sequence = Csr::new(0);
+        (0..tokens).for_each(|_| data.text.sequence.push_row([]));
+        add_dense(&mut data.text, 5, 5);
+        check_gradients(&options, &data);
+        let options = Options {
+            hidden_layers_sizes: Sides {
+                text: vec![6],
+                label: vec![],
+            },
+            number_of_transformer_layers: 0,
+            ..options
+        };
+        check_gradients(&options, &data);
     }
 
     #[test]

@@ -272,7 +272,7 @@ fn check_shape(
     if !in_order || !entities_first || !counts.eq(shape.tags.iter().copied()) {
         return Err(ModelError::Mismatch("tags of another shape"));
     }
-    if !tags.is_empty() && shape.text.sequence == 0 {
+    if !tags.is_empty() && !shape.text.has_sequence() {
         return Err(ModelError::Mismatch("tags of tokens without features"));
     }
     Ok(())
@@ -302,6 +302,7 @@ mod tests {
 
     use super::*;
     use crate::nlu::diet::samples::Learnt;
+    use crate::nlu::diet::samples::add_dense;
     use crate::nlu::diet::samples::tiny_options;
     use crate::nlu::diet::samples::toy;
     use crate::nlu::diet::train;
@@ -324,6 +325,20 @@ mod tests {
             let again = Model::from_files(&files).unwrap();
             assert!(again.to_files() == files);
             assert_eq!(again.scores(&data.text), model.scores(&data.text));
+        }
+    }
+
+    #[test]
+    fn a_model_of_dense_features_comes_back_too() {
+        for (sequence, sentence) in [(3, 3), (3, 2)] {
+            let mut data = toy(9, Learnt::All);
+            add_dense(&mut data.text, sequence, sentence);
+            let options = tiny_options();
+            let model = train(&options, &data, 1, &mut |_| ControlFlow::Continue(())).unwrap();
+            let again = Model::from_files(&model.to_files()).unwrap();
+            assert_eq!(again.scores(&data.text), model.scores(&data.text));
+            let alone = crate::nlu::diet::select(&data.text, &[4]);
+            assert_eq!(model.scores(&alone)[0], model.scores(&data.text)[4]);
         }
     }
 

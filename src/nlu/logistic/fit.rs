@@ -55,16 +55,12 @@ impl LogisticData {
         let mut labels: Vec<String> = intents().flatten().cloned().collect();
         labels.sort_unstable();
         labels.dedup();
-        let mut rows = Csr::new(features.sentence.cols());
-        let mut targets = Vec::new();
-        for (message, intent) in intents().enumerate() {
-            let Some(label) = intent.and_then(|intent| labels.binary_search(intent).ok()) else {
-                continue;
-            };
-            let (columns, values) = features.sentence.row(message);
-            rows.push_row(columns.iter().copied().zip(values.iter().copied()));
-            targets.push(label as u32);
-        }
+        let label = |(message, intent): (usize, Option<&String>)| {
+            Some((message, labels.binary_search(intent?).ok()?))
+        };
+        let labelled: Vec<(usize, usize)> = intents().enumerate().filter_map(label).collect();
+        let rows = features.all_sentence(labelled.iter().map(|(message, _)| *message));
+        let targets = labelled.iter().map(|(_, label)| *label as u32).collect();
         Self {
             labels,
             rows,

@@ -2,7 +2,7 @@
 //! model.
 //!
 //! ```text
-//!   FeatureRows.sentence, intents ─▶ fit ─▶ LogisticModel ─▶ files
+//!   sentence features, intents ─▶ fit ─▶ LogisticModel ─▶ files
 //!                                               └──▶ LogisticClassifier ─▶ Message
 //! ```
 
@@ -140,7 +140,7 @@ impl LogisticClassifier {
     pub fn process(&self, message: &mut Message) {
         let rows = message.features(&self.options.featurizers);
         let ranking = self.model.as_ref().zip(rows).and_then(|(model, rows)| {
-            let probabilities = model.probabilities(&rows.sentence, 0)?;
+            let probabilities = model.probabilities(&rows.all_sentence([0]), 0)?;
             let mut ranking: Vec<(&String, f64)> =
                 model.labels().iter().zip(probabilities).collect();
             // Of equal ones the first by name leads.
