@@ -194,7 +194,8 @@ impl Project {
     ) -> Result<Work, ImportError> {
         let path = input.path.clone();
         let bytes = fs::read(&path).map_err(|source| ImportError::Read { path, source })?;
-        if input.kinds.is_empty() || input.kinds.contains(&FileKind::Lookup) {
+        let is_no_data = |kind: &FileKind| matches!(kind, FileKind::Lookup | FileKind::Component);
+        if input.kinds.iter().all(is_no_data) {
             return Ok(Work::Keep(bytes));
         }
         Ok(match format(&input.path, &bytes) {

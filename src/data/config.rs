@@ -1,12 +1,15 @@
 //! What `config.yml` says: the language, the pipeline and the policies.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::data::Place;
+use crate::digest::Digest;
 
 /// Options of a component as the user wrote them, without `name`.
 pub type Options = BTreeMap<String, Value>;
@@ -47,6 +50,24 @@ pub struct Component {
     /// Where each option was written.
     #[serde(skip)]
     pub option_places: BTreeMap<String, OptionPlace>,
+    /// The files that its options name, as far as they are there.
+    #[serde(skip)]
+    pub files: Vec<ComponentFile>,
+}
+
+/// A file that a component's options name, as it was when the project was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComponentFile {
+    /// The option.
+    pub option: String,
+    /// The path as written; that of the folder and the name, if that was named.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// Its beginning.
+    pub head: Arc<[u8]>,
 }
 
 /// Where an option of a component stands.

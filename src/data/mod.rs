@@ -20,6 +20,7 @@ mod project;
 mod workspace;
 
 pub use config::Component;
+pub use config::ComponentFile;
 pub use config::Config;
 pub use config::OptionPlace;
 pub use config::Options;

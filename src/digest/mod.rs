@@ -7,11 +7,13 @@
 //! [`Digest`]: crate::digest::Digest
 
 mod canonical;
+mod reader;
 
 pub use canonical::ByteSink;
 pub use canonical::EncodeError;
 pub use canonical::encode;
 pub use canonical::encoded;
+pub use reader::HashingReader;
 
 use std::fmt;
 use std::str::FromStr;

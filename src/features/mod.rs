@@ -4,7 +4,7 @@
 //!   tokenize::Document ──▶ [features] ──▶ FeatureRows ──▶ nlu, dialogue
 //! ```
 //!
-//! Each sparse featurizer is a module with `Options` (Rasa 3.6's names and
+//! Each featurizer that learns is a module with `Options` (Rasa 3.6's names and
 //! defaults), `fit(&Options, corpus) -> Fitted` and `Fitted::rows`. What was
 //! fitted is plain JSON with sorted maps; rows have a binary form, see
 //! [`FeatureRows::to_bytes`].
@@ -17,6 +17,7 @@ mod ngrams;
 pub mod patterns;
 pub mod regex;
 mod vocabulary;
+pub mod word_vectors;
 
 pub use encode::DecodeError;
 pub use rows::FeatureRows;

@@ -26,6 +26,7 @@ mod domain;
 pub(crate) mod annotation;
 mod nlu;
 mod lookups;
+mod named;
 mod unread;
 mod stories;
 pub(crate) mod json;
@@ -150,6 +151,8 @@ pub enum FileKind {
     TestStories,
     /// Phrases of a lookup table.
     Lookup,
+    /// What a component of the pipeline names.
+    Component,
 }
 
 /// A file that was opened. One with no kinds was looked at and is no input yet,
@@ -333,6 +336,8 @@ struct Reader<'s> {
     environment: &'s BTreeMap<String, String>,
     files: Vec<ReadFile>,
     lookups: Vec<InputFile>,
+    /// Files that components name.
+    named: Vec<InputFile>,
     diagnostics: Vec<Diagnostic>,
     /// What could not be read at all.
     extents: Extents,
@@ -365,6 +370,7 @@ impl<'s> Reader<'s> {
             environment,
             files,
             lookups: Vec::new(),
+            named: Vec::new(),
             diagnostics,
             extents,
         })
@@ -378,11 +384,12 @@ impl<'s> Reader<'s> {
         language: Option<&str>,
     ) -> Result<Imported, ImportError> {
         let Heads {
-            config,
+            mut config,
             mut domain,
             dialect,
             has_domain,
         } = self.heads(want);
+        self.named = named::find(&mut config.pipeline, root, self.shelf)?;
         let language = language.or(config.language.as_deref());
         let language = language.unwrap_or(DEFAULT_LANGUAGE);
         self.open_examples(root, language)?;
@@ -576,6 +583,7 @@ impl<'s> Reader<'s> {
         let mut environment = BTreeMap::new();
         let mut diagnostics = self.diagnostics;
         let mut files = self.lookups;
+        files.extend(self.named);
         for file in self.files {
             if !file.text.is_empty() {
                 sources.insert(file.input.shown.clone(), file.text);

@@ -42,7 +42,7 @@ impl Kind {
     }
 }
 
-/// A component that Rasa has.
+/// A component that Rasa or Tabella has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
     /// Class name.
@@ -90,7 +90,7 @@ const fn trainable(known: Known) -> Known {
     }
 }
 
-/// Every component of Rasa 3.6, sorted by name.
+/// Every component of Rasa 3.6, and those of our own, sorted by name.
 pub const COMPONENTS: &[Known] = &[
     built(trainable(known(
         "CRFEntityExtractor",
@@ -177,14 +177,19 @@ pub const COMPONENTS: &[Known] = &[
         &[&[Kind::DenseFeaturizer]],
     )),
     known("SpacyEntityExtractor", &[Kind::EntityExtractor], MODEL),
-    known(
+    built(known(
         "SpacyFeaturizer",
         &[Kind::DenseFeaturizer],
         MODEL_AND_TOKENS,
-    ),
-    known("SpacyNLP", &[Kind::LanguageModel], &[]),
+    )),
+    built(known("SpacyNLP", &[Kind::LanguageModel], &[])),
     known("SpacyTokenizer", &[Kind::Tokenizer], MODEL),
     built(known("WhitespaceTokenizer", &[Kind::Tokenizer], &[])),
+    built(known(
+        "WordVectorsFeaturizer",
+        &[Kind::DenseFeaturizer],
+        TOKENS,
+    )),
 ];
 
 /// A pipeline that cannot be.
@@ -201,6 +206,12 @@ pub enum PipelineError {
     #[error("`{name}` is not built into Tabella")]
     NotBuilt {
         /// The name.
+        name: String,
+    },
+    /// It stands for a model of another program and names no vectors instead.
+    #[error("`{name}` names no `vectors`, and the models of spaCy need Python")]
+    NoVectors {
+        /// The component.
         name: String,
     },
     /// Something must come before it.
@@ -274,6 +285,10 @@ pub fn check(pipeline: &[Component]) -> Vec<(usize, PipelineError)> {
                 continue;
             }
         };
+        if name == "SpacyNLP" && !component.options.contains_key("vectors") {
+            let name = name.clone();
+            errors.push((place, PipelineError::NoVectors { name }));
+        }
         for needed in known.requires {
             if !needed.iter().any(|kind| before.contains(kind)) {
                 let (name, needed) = (name.clone(), needed.to_vec());
@@ -283,7 +298,8 @@ pub fn check(pipeline: &[Component]) -> Vec<(usize, PipelineError)> {
         if known.kinds.contains(&Kind::Tokenizer) && before.contains(&Kind::Tokenizer) {
             errors.push((place, PipelineError::SecondTokenizer { name }));
         }
-        if known.kinds.contains(&Kind::SparseFeaturizer) {
+        let is_featurizer = |kind| matches!(kind, &Kind::SparseFeaturizer | &Kind::DenseFeaturizer);
+        if known.kinds.iter().any(is_featurizer) {
             let alias = alias(place, component);
             if !aliases.insert(alias.clone()) {
                 errors.push((place, PipelineError::SameAlias { alias }));
@@ -340,7 +356,7 @@ mod tests {
     #[test]
     fn components_that_are_not_built_are_told_from_unknown_ones() {
         assert!(matches!(
-            find("SpacyNLP"),
+            find("MitieNLP"),
             Err(PipelineError::NotBuilt { .. })
         ));
         assert!(matches!(

@@ -20,6 +20,9 @@ use crate::features::FeatureRows;
 use crate::features::count_vectors;
 use crate::features::lexical_syntactic;
 use crate::features::regex;
+use crate::features::word_vectors;
+use crate::features::word_vectors::Table;
+use crate::features::word_vectors::TableError;
 use crate::nlu::diet;
 use crate::nlu::diet::ModelError;
 use crate::nlu::selector;
@@ -70,6 +73,14 @@ pub enum LoadError {
         /// Where and why.
         source: serde_json::Error,
     },
+    /// Word vectors cannot be loaded.
+    #[error("`{name}` cannot be loaded")]
+    Vectors {
+        /// The component.
+        name: String,
+        /// Why.
+        source: TableError,
+    },
     /// A network cannot be loaded.
     #[error("`{name}` cannot be loaded")]
     Network {
@@ -91,6 +102,10 @@ pub enum LoadedComponent {
     LexicalSyntactic(String, lexical_syntactic::Fitted),
     /// `CountVectorsFeaturizer` with its alias.
     CountVectors(String, count_vectors::Fitted),
+    /// `WordVectorsFeaturizer` or `SpacyFeaturizer` with its alias.
+    WordVectors(String, Box<word_vectors::Featurizer>),
+    /// `SpacyNLP`: what it gives is with those who use it.
+    LanguageModel,
     /// `RegexEntityExtractor`.
     RegexEntities(RegexEntities),
     /// `EntitySynonymMapper`.
@@ -137,6 +152,22 @@ impl LoadedComponent {
             "RegexFeaturizer" => Self::Regex(alias, fitted(name, files)?),
             "LexicalSyntacticFeaturizer" => Self::LexicalSyntactic(alias, fitted(name, files)?),
             "CountVectorsFeaturizer" => Self::CountVectors(alias, fitted(name, files)?),
+            "WordVectorsFeaturizer" | "SpacyFeaturizer" => {
+                let options: word_vectors::Options =
+                    read_options(&component.options).map_err(wrong)?;
+                let table = Table::from_files(|file| files.get(file).map(Vec::as_slice));
+                let table = table.map_err(|source| LoadError::Vectors {
+                    name: name.to_owned(),
+                    source,
+                })?;
+                let featurizer = word_vectors::Featurizer {
+                    case_sensitive: options.case_sensitive,
+                    pooling: options.pooling,
+                    table,
+                };
+                Self::WordVectors(alias, Box::new(featurizer))
+            }
+            "SpacyNLP" => Self::LanguageModel,
             "RegexEntityExtractor" => Self::RegexEntities(fitted(name, files)?),
             "EntitySynonymMapper" => Self::Synonyms(fitted(name, files)?),
             "KeywordIntentClassifier" => Self::Keyword(fitted(name, files)?),
@@ -184,6 +215,12 @@ impl LoadedComponent {
             Self::CountVectors(alias, fitted) => {
                 add_features(message, alias, |texts| fitted.rows(texts, Attribute::Text));
             }
+            Self::WordVectors(alias, featurizer) => {
+                add_features(message, alias, |texts| {
+                    featurizer.rows(texts, Attribute::Text)
+                });
+            }
+            Self::LanguageModel => {}
             Self::RegexEntities(entities) => entities.process(message),
             Self::Synonyms(synonyms) => synonyms.process(message),
             Self::Keyword(keyword) => keyword.process(message),

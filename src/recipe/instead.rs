@@ -56,7 +56,6 @@ const INSTEAD: &[(&[&str], &str)] = &[
     ),
     (
         &[
-            "SpacyFeaturizer",
             "MitieFeaturizer",
             "ConveRTFeaturizer",
             "LanguageModelFeaturizer",
@@ -69,7 +68,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
     ),
     (&["intent_entity_featurizer_regex"], "`RegexFeaturizer`"),
     (
-        &["SpacyNLP", "MitieNLP", "nlp_spacy", "nlp_mitie"],
+        &["MitieNLP", "nlp_spacy", "nlp_mitie"],
         "leave it out, with the components that need its model",
     ),
     (

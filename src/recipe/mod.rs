@@ -22,6 +22,7 @@ mod instead;
 mod memory;
 mod networks;
 mod linear;
+mod vectors;
 mod nlu;
 mod core;
 mod package;

@@ -59,13 +59,15 @@ use crate::recipe::instead::instead;
 use crate::recipe::linear;
 use crate::recipe::networks;
 use crate::recipe::options::Written;
+use crate::recipe::vectors;
+use crate::recipe::vectors::Vectors;
 use crate::tokenize::Attribute;
 use crate::tokenize::Document;
 use crate::tokenize::Tokenizer;
 use crate::tokenize::TokenizerOptions;
 
 /// Attributes of examples that are featurized.
-const ATTRIBUTES: [Attribute; 4] = [
+pub const ATTRIBUTES: [Attribute; 4] = [
     Attribute::Text,
     Attribute::Intent,
     Attribute::IntentResponseKey,
@@ -81,6 +83,10 @@ const REGEX_ENTITIES_VERSION: u32 = 1;
 const SYNONYMS_VERSION: u32 = 1;
 const KEYWORD_VERSION: u32 = 1;
 
+/// What to do about a `SpacyNLP` that needs spaCy.
+const NO_VECTORS: &str = "instead: name a file of word vectors (word2vec, fastText's `.vec`, \
+    GloVe) with `vectors`, or leave it out, with the components that need its model";
+
 /// A pipeline while its tasks are made.
 pub struct Line<'a> {
     /// Where tasks go.
@@ -93,6 +99,8 @@ pub struct Line<'a> {
     pub featurizers: Vec<(String, TaskId)>,
     /// Tasks of the `RegexFeaturizer`s so far.
     pub regexes: Vec<TaskId>,
+    /// Word vectors that a language model before gives.
+    pub vectors: Option<Vectors>,
     /// The configuration's `language`.
     pub language: Option<&'a str>,
     /// Distinct intents in the data.
@@ -144,6 +152,7 @@ pub fn tasks(
             PipelineError::Unknown { name } | PipelineError::NotBuilt { name } => {
                 in_its_place(about, name)
             }
+            PipelineError::NoVectors { .. } => about.help(NO_VECTORS),
             _ => about,
         });
     }
@@ -170,6 +179,7 @@ pub fn tasks(
         tokenizer: None,
         featurizers: Vec::new(),
         regexes: Vec::new(),
+        vectors: None,
         language: project.config.language.as_deref(),
         intent_count: intents.len(),
         diagnostics,
@@ -207,6 +217,9 @@ impl Line<'_> {
                 let options: FallbackOptions = self.read(component)?;
                 Some(entry(component, &options, &[]))
             }
+            "WordVectorsFeaturizer" => vectors::featurizer(self, place, component),
+            "SpacyNLP" => vectors::model(self, place, component),
+            "SpacyFeaturizer" => vectors::spacy_featurizer(self, place, component),
             "DucklingEntityExtractor" => self.duckling(component),
             "CRFEntityExtractor" => linear::crf(self, place, component),
             "LogisticRegressionClassifier" => linear::logistic(self, place, component),

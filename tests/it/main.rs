@@ -38,6 +38,7 @@ mod incremental;
 mod explain;
 mod equivalence;
 mod duckling;
+mod word_vectors;
 mod edit_series;
 mod situations;
 mod seed_dry_run;

@@ -1,0 +1,161 @@
+//! Files that components of the pipeline name in their options: word vectors,
+//! dictionaries, programs. Each is read once, to hash it, and not kept: it may be
+//! larger than memory.
+//!
+//! A file that is not there is the component's to complain about: it knows what
+//! the file is for.
+
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::data::Component;
+use crate::data::ComponentFile;
+use crate::digest::Digest;
+use crate::digest::HashingReader;
+use crate::import::FileKind;
+use crate::import::ImportError;
+use crate::import::InputFile;
+use crate::import::looks::Eyes;
+use crate::import::looks::FileStamp;
+use crate::import::looks::Look;
+use crate::import::looks::Seen;
+use crate::import::looks::clock_ns;
+use crate::import::shelf::Shelf;
+
+/// Options whose values are paths of files or folders.
+const NAMED: &[(&str, &[&str])] = &[
+    ("WordVectorsFeaturizer", &["vectors"]),
+    ("SpacyNLP", &["vectors"]),
+];
+
+/// How much of the beginning of a file is kept, to tell what it is.
+const HEAD_SIZE: usize = 512 << 10;
+
+/// Finds the files of all components and notes them there; returns what was opened.
+///
+/// # Errors
+///
+/// If a file that is there cannot be read.
+pub fn find(
+    pipeline: &mut [Component],
+    root: &Path,
+    shelf: Shelf<'_>,
+) -> Result<Vec<InputFile>, ImportError> {
+    let mut opened = Vec::new();
+    for component in pipeline {
+        let options = NAMED.iter().find(|(name, _)| *name == component.name);
+        for option in options.map_or(&[][..], |(_, options)| options) {
+            for written in paths(component.options.get(*option)) {
+                for (name, path) in files_at(&written, root, shelf)? {
+                    let (digest, head) = hashed(&path, shelf)?;
+                    opened.push(InputFile {
+                        path: path.clone(),
+                        shown: name.as_str().into(),
+                        digest,
+                        kinds: vec![FileKind::Component],
+                    });
+                    component.files.push(ComponentFile {
+                        option: (*option).to_owned(),
+                        name,
+                        path,
+                        digest,
+                        head,
+                    });
+                }
+            }
+        }
+    }
+    Ok(opened)
+}
+
+/// Returns the paths that an option's value names.
+fn paths(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::String(path)) => vec![path.clone()],
+        Some(Value::Array(list)) => {
+            let paths = list.iter().filter_map(Value::as_str);
+            paths.map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Returns the file at a path, or the files of the folder there by name.
+fn files_at(
+    written: &str,
+    root: &Path,
+    shelf: Shelf<'_>,
+) -> Result<Vec<(String, PathBuf)>, ImportError> {
+    let path = root.join(written);
+    if shelf.has_file(&path) {
+        return Ok(vec![(written.to_owned(), path)]);
+    }
+    let Shelf::Disk(eyes) = shelf else {
+        return Ok(Vec::new());
+    };
+    if eyes.kind(&path) != Seen::Folder {
+        return Ok(Vec::new());
+    }
+    // What a folder holds is only watched as far as it can be training data.
+    eyes.distrust();
+    let wrong = |source| ImportError::Read {
+        path: path.clone(),
+        source,
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&path).map_err(wrong)? {
+        let entry = entry.map_err(wrong)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if eyes.kind(&entry.path()) == Seen::File {
+            let shown = format!("{}/{name}", written.trim_end_matches('/'));
+            files.push((shown, entry.path()));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Returns the digest of a file and its beginning.
+fn hashed(path: &Path, shelf: Shelf<'_>) -> Result<(Digest, Arc<[u8]>), ImportError> {
+    let read = match shelf {
+        Shelf::Memory(files) => {
+            let bytes = files.get(path).copied().unwrap_or_default();
+            Ok((
+                Digest::of(bytes),
+                bytes[..bytes.len().min(HEAD_SIZE)].into(),
+            ))
+        }
+        Shelf::Disk(eyes) => streamed(path, eyes),
+    };
+    read.map_err(|source| ImportError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn streamed(path: &Path, eyes: &Eyes) -> io::Result<(Digest, Arc<[u8]>)> {
+    let since_ns = clock_ns();
+    let file = File::open(path)?;
+    let stamp = FileStamp::of(&file.metadata()?);
+    let mut reader = HashingReader::new(file);
+    let mut head = Vec::new();
+    (&mut reader)
+        .take(HEAD_SIZE as u64)
+        .read_to_end(&mut head)?;
+    let digest = reader.finish()?;
+    let seen = Seen::Bytes(digest);
+    let look = Look {
+        seen,
+        stamp,
+        since_ns,
+    };
+    eyes.add(path, look);
+    Ok((digest, head.into()))
+}

@@ -1,0 +1,220 @@
+//! Word vectors from a file: words that no example has are understood, the archive
+//! needs the file no more, and only what is read makes things stale.
+
+use serde_json::Value;
+use tabella::api::Assistant;
+use tabella::api::TrainError;
+
+use crate::workbench::Workbench;
+use crate::workbench::mistakes;
+
+const CONFIG: &str = "\
+recipe: default.v1
+language: en
+pipeline:
+- name: WhitespaceTokenizer
+- name: WordVectorsFeaturizer
+  vectors: vectors/small.vec
+- name: LogisticRegressionClassifier
+policies:
+- name: RulePolicy
+";
+
+const SPACY: &str = "\
+recipe: default.v1
+language: en
+pipeline:
+- name: SpacyNLP
+  vectors: vectors/small.vec
+- name: WhitespaceTokenizer
+- name: SpacyFeaturizer
+- name: LogisticRegressionClassifier
+policies:
+- name: RulePolicy
+";
+
+const VECTORS: &str = "\
+9 3
+hello 1 0.1 0
+hi 0.9 0 0.1
+greetings 0.95 0.1 0.05
+servus 1.05 0 0
+order 0 1 0.1
+buy 0.1 0.9 0
+purchase 0 1.1 0.1
+pizza 0 0.4 1
+pasta 0.1 0.5 0.9
+";
+
+const NLU: &str = "\
+version: \"3.1\"
+nlu:
+- intent: greet
+  examples: |
+    - hello
+    - hi
+    - hello hi
+- intent: order
+  examples: |
+    - order pizza
+    - buy pizza
+    - order
+";
+
+fn bench(config: &str) -> Workbench {
+    Workbench::new(&[
+        ("config.yml", config),
+        ("domain.yml", "version: \"3.1\"\nintents: [greet, order]\n"),
+        ("data/nlu.yml", NLU),
+        ("vectors/small.vec", VECTORS),
+    ])
+}
+
+fn trained(bench: &Workbench) -> Assistant {
+    Assistant::load(&bench.train().unwrap().model.unwrap()).unwrap()
+}
+
+fn parsed(assistant: &Assistant, text: &str) -> Value {
+    serde_json::to_value(assistant.parse(text).unwrap()).unwrap()
+}
+
+/// Trains, and returns the tasks that ran, without the package.
+fn ran(bench: &Workbench) -> Vec<String> {
+    bench.train().unwrap();
+    let log = bench.log();
+    let run = log
+        .lines()
+        .filter_map(|line| line.strip_prefix("run ")?.trim().split(':').next());
+    let run = run.filter(|name| name.starts_with("nlu."));
+    run.map(str::to_owned).collect()
+}
+
+#[test]
+fn words_that_no_example_has_are_understood_without_the_file() {
+    let bench = bench(CONFIG);
+    let assistant = trained(&bench);
+    bench.remove("vectors");
+    for (text, intent) in [
+        ("servus", "greet"),
+        ("Greetings", "greet"),
+        ("purchase pasta", "order"),
+    ] {
+        let parse = parsed(&assistant, text);
+        assert_eq!(parse["intent"]["name"], intent, "{parse:#}");
+    }
+}
+
+#[test]
+fn spacys_names_give_the_same_features() {
+    let (own, spacy) = (trained(&bench(CONFIG)), trained(&bench(SPACY)));
+    for text in ["servus", "purchase hello", "unheard of"] {
+        assert_eq!(parsed(&own, text), parsed(&spacy, text));
+    }
+}
+
+#[test]
+fn only_what_is_read_makes_them_stale() {
+    let bench = bench(CONFIG);
+    let first = bench.archive();
+    let rows = "nlu.1.WordVectorsFeaturizer";
+    let table = "nlu.1.WordVectorsFeaturizer.vectors";
+    let classifier = "nlu.2.LogisticRegressionClassifier";
+    // The table comes out the same.
+    bench.write("vectors/small.vec", &VECTORS.replace('\n', "\r\n"));
+    assert_eq!(ran(&bench), [table]);
+    bench.replace("config.yml", "vectors/small", "vectors/moved");
+    let text = bench.read("vectors/small.vec");
+    bench.write("vectors/moved.vec", &text);
+    assert_eq!(ran(&bench), [""; 0]);
+    bench.append("vectors/moved.vec", "more 1 2 3\n");
+    assert_eq!(ran(&bench), [table, rows]);
+    bench.append("config.yml", "# no option\n");
+    assert_eq!(ran(&bench), [""; 0]);
+    let pooling = "  vectors: vectors/moved.vec\n  pooling: max\n";
+    bench.replace("config.yml", "  vectors: vectors/moved.vec\n", pooling);
+    assert_eq!(ran(&bench), [rows, classifier]);
+    bench.replace("data/nlu.yml", "    - hello\n", "    - hello hello\n");
+    let tokenizer = "nlu.0.WhitespaceTokenizer";
+    assert_eq!(ran(&bench), [tokenizer, rows, classifier]);
+    bench.write("config.yml", CONFIG);
+    bench.write("data/nlu.yml", NLU);
+    bench.write("vectors/small.vec", VECTORS);
+    assert!(bench.archive() == first && bench.clean_archive() == first);
+}
+
+#[test]
+fn no_more_words_are_kept_than_wanted() {
+    let bench = bench(CONFIG);
+    let path = "  vectors: vectors/small.vec\n";
+    bench.replace("config.yml", path, &format!("{path}  max_words: 5\n"));
+    let assistant = trained(&bench);
+    let known = parsed(&assistant, "servus");
+    assert_eq!(known["intent"]["name"], "greet");
+    // As sure as of nothing at all.
+    let (unknown, nothing) = (parsed(&assistant, "purchase"), parsed(&assistant, "xyz"));
+    assert_eq!(unknown["intent_ranking"], nothing["intent_ranking"]);
+}
+
+#[test]
+fn networks_learn_from_vectors_beside_sparse_features() {
+    let config = CONFIG.replace(
+        "- name: LogisticRegressionClassifier\n",
+        "\
+- name: LexicalSyntacticFeaturizer
+- name: DIETClassifier
+  epochs: 40
+  transformer_size: 16
+  number_of_attention_heads: 2
+  entity_recognition: false
+",
+    );
+    let bench = bench(&config);
+    let archive = bench.archive();
+    assert!(bench.clean_archive() == archive);
+    let assistant = trained(&bench);
+    for (text, intent) in [("servus", "greet"), ("purchase pasta", "order")] {
+        let parse = parsed(&assistant, text);
+        assert_eq!(parse["intent"]["name"], intent, "{parse:#}");
+    }
+}
+
+fn refused(bench: &Workbench) -> String {
+    let error: TrainError = bench.train().unwrap_err();
+    mistakes(&error)
+}
+
+#[test]
+fn a_file_that_cannot_be_is_told_before_anything_trains() {
+    let start = "E107 config.yml:6:12: option `vectors` of `WordVectorsFeaturizer` cannot be used";
+    let other = bench(CONFIG);
+    other.write("vectors/small.vec", "<html>no vectors</html>\n");
+    let why = "it does not begin as word2vec, fastText or GloVe files do";
+    assert_eq!(
+        refused(&other),
+        format!("{start}: `vectors/small.vec`: {why}")
+    );
+    other.remove("vectors");
+    assert_eq!(
+        refused(&other),
+        format!("{start}: there is no file `vectors/small.vec`")
+    );
+    let spacy = bench(SPACY);
+    spacy.replace("config.yml", "  vectors: vectors/small.vec\n", "");
+    let told = refused(&spacy);
+    assert!(
+        told.starts_with("E106 config.yml:4:3: `SpacyNLP` names no `vectors`"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_damaged_line_fails_the_training_with_its_number() {
+    let bench = bench(CONFIG);
+    bench.replace("vectors/small.vec", "pasta 0.1 0.5 0.9", "pasta 0.1 0.5");
+    let error = bench.train().unwrap_err();
+    let told = format!("{error:?}");
+    assert!(
+        told.contains("line 10: it has fewer than 3 numbers"),
+        "{told}"
+    );
+}
