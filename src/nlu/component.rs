@@ -171,11 +171,11 @@ pub const COMPONENTS: &[Known] = &[
         &[Kind::ResponseSelector],
         FEATURES,
     ))),
-    trainable(known(
+    built(trainable(known(
         "SklearnIntentClassifier",
         &[Kind::IntentClassifier],
         &[&[Kind::DenseFeaturizer]],
-    )),
+    ))),
     known("SpacyEntityExtractor", &[Kind::EntityExtractor], MODEL),
     built(known(
         "SpacyFeaturizer",

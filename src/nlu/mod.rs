@@ -20,6 +20,7 @@ pub mod duckling;
 mod slash;
 pub mod diet;
 pub mod logistic;
+pub mod svm;
 pub mod crf;
 pub mod selector;
 pub mod component;

@@ -14,6 +14,7 @@ use super::message::Message;
 use super::message::Parse;
 use super::regex_entities::RegexEntities;
 use super::slash::SlashMessages;
+use super::svm::SvmClassifier;
 use super::synonyms::Synonyms;
 use crate::data::Component;
 use crate::features::FeatureRows;
@@ -114,6 +115,8 @@ pub enum LoadedComponent {
     Keyword(KeywordClassifier),
     /// `LogisticRegressionClassifier`.
     Logistic(Box<LogisticClassifier>),
+    /// `SklearnIntentClassifier`.
+    Svm(Box<SvmClassifier>),
     /// `CRFEntityExtractor`.
     Crf(Box<CrfExtractor>),
     /// `DucklingEntityExtractor`.
@@ -184,6 +187,10 @@ impl LoadedComponent {
                 let loaded = LogisticClassifier::load(options, files);
                 Self::Logistic(Box::new(loaded.map_err(broken)?))
             }
+            "SklearnIntentClassifier" => {
+                let loaded = SvmClassifier::load(files);
+                Self::Svm(Box::new(loaded.map_err(broken)?))
+            }
             "DIETClassifier" => {
                 let loaded = diet::Classifier::load(&component.options, files);
                 Self::Diet(Box::new(loaded.map_err(broken)?))
@@ -227,6 +234,7 @@ impl LoadedComponent {
             Self::Duckling(duckling) => duckling.process(message),
             Self::Fallback(fallback) => fallback.process(message),
             Self::Logistic(classifier) => classifier.process(message),
+            Self::Svm(classifier) => classifier.process(message),
             Self::Crf(extractor) => extractor.process(message),
             Self::Diet(classifier) => classifier.process(message),
             Self::Selector(selector) => selector.process(message),

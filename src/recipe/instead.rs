@@ -30,12 +30,10 @@ const INSTEAD: &[(&[&str], &str)] = &[
     (
         &[
             "EmbeddingIntentClassifier",
-            "SklearnIntentClassifier",
             "MitieIntentClassifier",
             "MitieEntityExtractor",
             "SpacyEntityExtractor",
             "intent_classifier_tensorflow_embedding",
-            "intent_classifier_sklearn",
             "intent_classifier_mitie",
             "ner_mitie",
             "ner_spacy",
@@ -78,6 +76,10 @@ const INSTEAD: &[(&[&str], &str)] = &[
     (&["ner_synonyms"], "`EntitySynonymMapper`"),
     (&["ner_crf"], "`CRFEntityExtractor`"),
     (&["intent_classifier_keyword"], "`KeywordIntentClassifier`"),
+    (
+        &["intent_classifier_sklearn"],
+        "`SklearnIntentClassifier`, with `WordVectorsFeaturizer` before it",
+    ),
 ];
 
 /// Returns what does the work of a component or policy.

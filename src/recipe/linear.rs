@@ -1,5 +1,5 @@
-//! The tasks of the linear models: logistic regression and conditional random
-//! fields.
+//! The tasks of the linear models: logistic regression, support vector machines and
+//! conditional random fields.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -26,6 +26,9 @@ use crate::nlu::diet::FILES;
 use crate::nlu::logistic;
 use crate::nlu::logistic::LogisticData;
 use crate::nlu::logistic::LogisticOptions;
+use crate::nlu::svm;
+use crate::nlu::svm::SvmData;
+use crate::nlu::svm::SvmOptions;
 use crate::recipe::Annotated;
 use crate::recipe::Draft;
 use crate::recipe::Messages;
@@ -47,6 +50,7 @@ use crate::tokenize::Document;
 
 /// Algorithm versions: raised when the output for the same input changes.
 const LOGISTIC_VERSION: u32 = 1;
+const SVM_VERSION: u32 = 1;
 const CRF_VERSION: u32 = 1;
 
 /// Adds a `LogisticRegressionClassifier`.
@@ -87,6 +91,53 @@ pub fn logistic(
         stage: Stage::TrainNlu,
         kind: "nlu.logistic",
         version: LOGISTIC_VERSION,
+        options: json!(all),
+        inputs,
+        turn: Turn::Long,
+        places: places_of(component),
+        run: Box::new(run),
+    });
+    Some(line.packed(place, component, &options, task, &FILES))
+}
+
+/// Adds a `SklearnIntentClassifier`, which reads dense features alone.
+pub fn svm(line: &mut Line<'_>, place: usize, component: &Component) -> Option<ComponentEntry> {
+    let options: SvmOptions = line.read(component)?;
+    if let Err(error) = options.check() {
+        Written(component).wrong_option(&error, line.diagnostics);
+        return None;
+    }
+    tell_too_little(line, component, "add examples of a second intent");
+    let chosen = line.dense.clone();
+    let mut inputs = vec![Input::leaf("messages", line.slices.messages.clone())];
+    inputs.extend(rows_inputs(line, &chosen, Attribute::Text));
+    let (task_options, count) = (options.clone(), chosen.len());
+    let run = move |context: &TaskContext<'_>| {
+        let examples = context.value::<Messages>("messages")?.examples();
+        let data = SvmData::new(examples, &rows(context, count, Attribute::Text)?);
+        let model = svm::fit(&task_options, &data, &mut |step| {
+            context.progress(step.done as u64, step.most as u64, "pairs");
+            match context.is_cancelled() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        match model {
+            Some(model) => Ok(model.to_files()),
+            None if context.is_cancelled() => Err(TaskError::Cancelled),
+            None => Ok(untrained()),
+        }
+    };
+    let mut all = options_map(&options);
+    // Neither reaches the weights.
+    for name in ["gamma", "num_threads"] {
+        all.remove(name);
+    }
+    let task = line.builder.add(Draft {
+        name: format!("nlu.{place}.{}", component.name),
+        stage: Stage::TrainNlu,
+        kind: "nlu.svm",
+        version: SVM_VERSION,
         options: json!(all),
         inputs,
         turn: Turn::Long,

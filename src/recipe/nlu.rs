@@ -97,6 +97,8 @@ pub struct Line<'a> {
     pub tokenizer: Option<TaskId>,
     /// Featurizers so far, with their aliases.
     pub featurizers: Vec<(String, TaskId)>,
+    /// Which of them give dense features.
+    pub dense: Vec<usize>,
     /// Tasks of the `RegexFeaturizer`s so far.
     pub regexes: Vec<TaskId>,
     /// Word vectors that a language model before gives.
@@ -178,6 +180,7 @@ pub fn tasks(
         slices,
         tokenizer: None,
         featurizers: Vec::new(),
+        dense: Vec::new(),
         regexes: Vec::new(),
         vectors: None,
         language: project.config.language.as_deref(),
@@ -223,6 +226,7 @@ impl Line<'_> {
             "DucklingEntityExtractor" => self.duckling(component),
             "CRFEntityExtractor" => linear::crf(self, place, component),
             "LogisticRegressionClassifier" => linear::logistic(self, place, component),
+            "SklearnIntentClassifier" => linear::svm(self, place, component),
             "DIETClassifier" => networks::diet(self, place, ordinal, component),
             _ => networks::selector(self, place, ordinal, component),
         }

@@ -241,6 +241,7 @@ fn rows(
         run: Box::new(run),
     });
     let alias = component::alias(place, component);
+    line.dense.push(line.featurizers.len());
     line.featurizers.push((alias, task));
     Some(line.packed(place, component, &options, vectors.table, &FILES))
 }

@@ -1,4 +1,4 @@
-//! Word vectors from a file: words that no example has are understood, the archive
+//! Word vectors from a file, and `SklearnIntentClassifier`, which needs them: words that no example has are understood, the archive
 //! needs the file no more, and only what is read makes things stale.
 
 use serde_json::Value;
@@ -176,6 +176,64 @@ fn networks_learn_from_vectors_beside_sparse_features() {
         let parse = parsed(&assistant, text);
         assert_eq!(parse["intent"]["name"], intent, "{parse:#}");
     }
+}
+
+fn svm() -> Workbench {
+    let old = "- name: LogisticRegressionClassifier\n";
+    let new = "- name: CountVectorsFeaturizer\n- name: SklearnIntentClassifier\n";
+    bench(&CONFIG.replace(old, new))
+}
+
+#[test]
+fn support_vector_machines_answer_and_rank() {
+    let bench = svm();
+    let archive = bench.archive();
+    assert!(bench.clean_archive() == archive);
+    let assistant = trained(&bench);
+    for (text, intent) in [("servus", "greet"), ("purchase pasta", "order")] {
+        let parse = parsed(&assistant, text);
+        assert_eq!(parse["intent"]["name"], intent, "{parse:#}");
+        let ranking = parse["intent_ranking"].as_array().unwrap();
+        let sum: f64 = ranking
+            .iter()
+            .filter_map(|one| one["confidence"].as_f64())
+            .sum();
+        assert!(ranking.len() == 2 && (sum - 1.0).abs() < 1e-9, "{parse:#}");
+    }
+}
+
+#[test]
+fn support_vector_machines_read_dense_features_alone() {
+    let bench = svm();
+    bench.train().unwrap();
+    let sparse = "- name: CountVectorsFeaturizer\n";
+    bench.replace(
+        "config.yml",
+        sparse,
+        &format!("{sparse}  min_ngram: 1\n  max_ngram: 2\n"),
+    );
+    assert_eq!(ran(&bench), ["nlu.2.CountVectorsFeaturizer"]);
+    let name = "- name: SklearnIntentClassifier\n";
+    bench.replace(
+        "config.yml",
+        name,
+        &format!("{name}  num_threads: 3\n  gamma: [0.2]\n"),
+    );
+    assert_eq!(ran(&bench), [""; 0]);
+    bench.replace("config.yml", "  num_threads: 3\n", "  C: [3, 4]\n");
+    assert_eq!(ran(&bench), ["nlu.3.SklearnIntentClassifier"]);
+    bench.replace("config.yml", "C: [3, 4]", "C: [0]\n  kernels: [rbf]");
+    let told = refused(&bench);
+    assert!(
+        told.contains("option `kernels` of `SklearnIntentClassifier`"),
+        "{told}"
+    );
+    bench.replace("config.yml", "  kernels: [rbf]\n", "");
+    let told = refused(&bench);
+    assert!(
+        told.contains("option `C` of `SklearnIntentClassifier`"),
+        "{told}"
+    );
 }
 
 fn refused(bench: &Workbench) -> String {
