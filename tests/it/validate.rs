@@ -534,13 +534,13 @@ fn an_option_that_nobody_knows_is_found_within_another() {
 
 #[test]
 fn a_component_that_does_not_exist_is_told_with_those_of_its_kind() {
-    Project::with("config.yml", "RegexFeaturizer", "SentimentClassifier").shows(expect![[r#"
-        error[E106]: no NLU component is called `SentimentClassifier`
+    Project::with("config.yml", "RegexFeaturizer", "ToneOfVoiceClassifier").shows(expect![[r#"
+        error[E106]: no NLU component is called `ToneOfVoiceClassifier`
           ──▶ config.yml:6:3
            │
-         6 │ - name: SentimentClassifier
+         6 │ - name: ToneOfVoiceClassifier
            │   ^
-           = help: there are `DIETClassifier`, `FallbackClassifier`, `KeywordIntentClassifier`, `LogisticRegressionClassifier`
+           = help: there are `DIETClassifier`, `FallbackClassifier`, `KeywordIntentClassifier`, `LogisticRegressionClassifier`, `SklearnIntentClassifier`
 
         read 8 examples of 4 intents with 1 entity; 2 stories and 1 rule; a domain of 4 actions, 5 slots and 1 form
         1 error; `tabella explain-code CODE` says more
