@@ -25,14 +25,20 @@ CREATE TABLE results (
 ) STRICT, WITHOUT ROWID;
 
 -- What stands for the last run of a project that left nothing to do. Whoever
--- removes a result removes the witnesses that stand on it. New in version 2.
+-- removes a result removes the witnesses that stand on it. New in version 2; what
+-- is told is in a table of its own since version 3, so that one scan reads little.
 CREATE TABLE witnesses (
     project  TEXT PRIMARY KEY NOT NULL,
     key      BLOB NOT NULL CHECK (length(key) = 32), -- of what decides the outcome apart from files
     results  BLOB NOT NULL,    -- keys of the results that it stands on, 32 bytes each
     used_day INTEGER NOT NULL, -- the last use, written once a day
-    looks    BLOB NOT NULL,    -- what was looked at (`src/api/witness/packed.rs`), then the digest of `told`, and that of key, results and all this
-    told     BLOB NOT NULL     -- JSON: the tasks, as a dry run tells of them
+    looks    BLOB NOT NULL     -- what was looked at (`src/api/witness/packed.rs`), then the digest of what is told, and that of key, results and all this
+) STRICT;
+
+-- What there is to tell of such a run: the tasks, as a dry run tells of them.
+CREATE TABLE witness_tasks (
+    project TEXT PRIMARY KEY NOT NULL REFERENCES witnesses (project) ON DELETE CASCADE,
+    told    BLOB NOT NULL      -- JSON
 ) STRICT;
 
 -- Runs that did something, the newest last.
@@ -53,8 +59,17 @@ CREATE TABLE run_tasks (
     PRIMARY KEY (project, name)
 ) STRICT, WITHOUT ROWID;
 
--- Facts about the cache itself.
+-- Facts about the cache itself. `removing` is there while results are removed
+-- together with the witnesses that stand on them, and never after a transaction.
 CREATE TABLE meta (
     name  TEXT PRIMARY KEY NOT NULL,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Results that go without a word about witnesses (a person with a database tool,
+-- a program of a version before 2) take all witnesses with them.
+CREATE TRIGGER results_lost AFTER DELETE ON results
+WHEN NOT EXISTS (SELECT 1 FROM meta WHERE name = 'removing')
+BEGIN
+    DELETE FROM witnesses;
+END;

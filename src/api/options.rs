@@ -12,6 +12,8 @@ use crate::api::WitnessSettings;
 use crate::engine::CancelFlag;
 use crate::engine::OnFailure;
 use crate::import::REST_NS;
+use crate::import::StampsProve;
+use crate::import::stamps_prove;
 use crate::store::CacheLimits;
 
 /// Rasa's default for how many stories are glued to how many others.
@@ -231,6 +233,8 @@ pub struct RunSettings {
     /// to be trusted later, in nanoseconds: more than a tick of the file system's
     /// clock.
     pub rest_ns: i64,
+    /// Tells of which disks stamps prove anything.
+    pub stamps_prove: StampsProve,
     /// Set from outside to stop soon; nothing half-written is left.
     pub cancel: CancelFlag,
     /// Who is told what happens.
@@ -250,6 +254,7 @@ impl Default for RunSettings {
             environment: BTreeMap::new(),
             witness: WitnessSettings::Off,
             rest_ns: REST_NS,
+            stamps_prove,
             cancel: CancelFlag::default(),
             observer: Observer::default(),
         }

@@ -2,7 +2,6 @@
 //! threads that they compute with.
 
 use std::collections::BTreeSet;
-use std::collections::HashMap;
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -17,14 +16,12 @@ use crate::api::Notice;
 use crate::api::Observer;
 use crate::api::RunSettings;
 use crate::api::TrainError;
-use crate::api::WitnessSettings;
 use crate::api::in_project;
 use crate::digest::Digest;
 use crate::store::Access;
 use crate::store::CacheLimits;
 use crate::store::Store;
 use crate::store::StoreSettings;
-use crate::store::Witness;
 
 /// The cache and the threads of several trainings.
 ///
@@ -33,12 +30,12 @@ use crate::store::Witness;
 pub struct Shared {
     /// The cache, opened for all.
     pub store: Option<Arc<Store>>,
-    /// Threads for numeric work.
-    pub pool: Arc<ThreadPool>,
+    /// How many threads for numeric work; none for one a core.
+    num_threads: Option<usize>,
+    /// These threads, once somebody needs them.
+    pool: Mutex<Option<Arc<ThreadPool>>>,
     /// Keys of results that a training used or made.
-    needed: Mutex<BTreeSet<Digest>>,
-    /// What stands for the last runs, by project, without what it tells.
-    witnesses: Mutex<HashMap<String, Witness>>,
+    needed: Mutex<Vec<Digest>>,
 }
 
 impl fmt::Debug for Shared {
@@ -48,43 +45,38 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
-    /// Opens the cache of `run` and starts threads: as many as it has jobs where
-    /// their number is not given, and one a core where neither is.
-    ///
-    /// # Errors
-    ///
-    /// If no threads can be started.
-    pub fn open(
-        run: &RunSettings,
-        access: Access,
-        num_threads: Option<usize>,
-    ) -> Result<Self, TrainError> {
+    /// Opens the cache of `run`. Threads will be as many as it has jobs where their
+    /// number is not given, and one a core where neither is.
+    pub fn open(run: &RunSettings, access: Access, num_threads: Option<usize>) -> Self {
         let store = match &run.cache {
             CacheSettings::Off => None,
             CacheSettings::Folder(_) => Some(Arc::new(open_store(run, access))),
         };
-        let is_asked = matches!(run.witness, WitnessSettings::Ask { .. });
-        let asked = store.as_ref().filter(|_| is_asked);
-        let witnesses = asked.map(|store| witnesses(store)).unwrap_or_default();
-        Ok(Self {
+        Self {
             store,
-            pool: threads(num_threads.or(run.jobs))?,
+            num_threads: num_threads.or(run.jobs),
+            pool: Mutex::default(),
             needed: Mutex::default(),
-            witnesses: Mutex::new(witnesses),
-        })
+        }
     }
 
-    /// Takes the witness of `project`, if there was one in the beginning.
-    pub fn take_witness(&self, project: &str) -> Option<Witness> {
-        let mut witnesses = self
-            .witnesses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        witnesses.remove(project)
+    /// Returns the threads for numeric work.
+    ///
+    /// # Errors
+    ///
+    /// If none can be started.
+    pub fn pool(&self) -> Result<Arc<ThreadPool>, TrainError> {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = &*pool {
+            return Ok(Arc::clone(pool));
+        }
+        let started = threads(self.num_threads)?;
+        *pool = Some(Arc::clone(&started));
+        Ok(started)
     }
 
     /// Notes what a training needs of the cache until all are over.
-    pub fn keep(&self, keys: BTreeSet<Digest>) {
+    pub fn keep(&self, keys: impl IntoIterator<Item = Digest>) {
         let mut needed = self.needed.lock().unwrap_or_else(PoisonError::into_inner);
         needed.extend(keys);
     }
@@ -95,24 +87,9 @@ impl Shared {
             return;
         };
         let mut needed = self.needed.lock().unwrap_or_else(PoisonError::into_inner);
-        tidy(store, limits, &mem::take(&mut *needed), observer);
+        let needed = mem::take(&mut *needed).into_iter().collect();
+        tidy(store, limits, &needed, observer);
     }
-}
-
-/// Reads all witnesses at once.
-fn witnesses(store: &Store) -> HashMap<String, Witness> {
-    let mut all = HashMap::new();
-    store.each_witness(|one| {
-        let witness = Witness {
-            key: one.key,
-            results: one.results(),
-            used_day: one.used_day,
-            looks: one.looks.to_vec(),
-            told: Vec::new(),
-        };
-        all.insert(one.project.to_owned(), witness);
-    });
-    all
 }
 
 /// Opens the cache that a run asks for.
@@ -176,8 +153,8 @@ mod tests {
                 jobs,
                 ..RunSettings::default()
             };
-            let shared = Shared::open(&run, Access::ReadOnly, num_threads).unwrap();
-            shared.pool.current_num_threads()
+            let shared = Shared::open(&run, Access::ReadOnly, num_threads);
+            shared.pool().unwrap().current_num_threads()
         };
         assert_eq!(count(Some(1), None), 1);
         assert_eq!(count(Some(3), None), 3);

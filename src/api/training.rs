@@ -330,7 +330,7 @@ impl Training<'_> {
         };
         // One a core where neither is given.
         let pool = match &self.run.shared {
-            Some(shared) => Arc::clone(&shared.pool),
+            Some(shared) => shared.pool()?,
             None => threads(self.num_threads.or(self.run.jobs))?,
         };
         let project = Arc::new(imported.project);
@@ -353,16 +353,10 @@ impl Training<'_> {
         }
     }
 
-    /// Returns what tells this project's history from others in the cache: where
-    /// it lies, and what of it is trained.
+    /// Returns what tells this project's history from others in the cache.
     pub fn project_name(&self) -> String {
         let root = fs::canonicalize(&self.run.project).unwrap_or_else(|_| self.run.project.clone());
-        format!(
-            "{}|{}|{:?}",
-            root.display(),
-            self.config.display(),
-            self.want
-        )
+        project_name(&root, self.config, self.want)
     }
 
     /// Returns the cache: the one that is shared, or one opened for this run.
@@ -582,6 +576,12 @@ fn package_record(recipe: &Recipe, results: &Results<'_>) -> Result<PackageRecor
         message: error.to_string(),
         is_bug: true,
     })
+}
+
+/// Returns what tells the history of the project in the folder `root` from others
+/// in the cache: where it lies, and what of it is trained. `root` is its real path.
+pub fn project_name(root: &Path, config: &Path, want: Want) -> String {
+    format!("{}|{}|{want:?}", root.display(), config.display())
 }
 
 /// Fails if the project's folder cannot be opened.

@@ -61,6 +61,7 @@ use crate::cli::workspace;
 use crate::engine::CancelFlag;
 use crate::engine::OnFailure;
 use crate::import::REST_NS;
+use crate::import::stamps_prove;
 
 /// Runs the command.
 pub fn run(arguments: &TrainArguments) -> Exit {
@@ -334,6 +335,7 @@ pub fn settings(place: &PlaceArguments, screen: &Arc<Screen>) -> RunSettings {
         environment: environment(),
         witness: witness(place.verify_inputs),
         rest_ns: REST_NS,
+        stamps_prove,
         cancel,
         observer: Observer::new(move |notice: Notice| screen.show(&notice)),
     }

@@ -1,6 +1,7 @@
 //! What `tabella.yml` says: the assistants of a workspace, and what they share.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -16,7 +17,7 @@ pub struct Workspace {
     /// The folder in which results are kept between runs, if one is named.
     pub cache: Option<PathBuf>,
     /// The assistants, sorted by name; one with several configs once for each.
-    pub members: Vec<Member>,
+    pub members: Vec<Arc<Member>>,
 }
 
 /// An assistant of a workspace, or the variant of one that a config gives.

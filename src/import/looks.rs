@@ -17,12 +17,8 @@
 //! cannot set; and an edit within the same tick of a coarse clock is too young to
 //! be trusted. A clock that was set back since makes no stamp a proof.
 //!
-//! Not every file system is that good. Some have no change time and show the
-//! modification time instead (vfat, exFAT, some in user space): there an edit that
-//! keeps the size and sets that back is not seen. Those of other machines (NFS,
-//! sshfs) answer from memory for some seconds, and an edit made elsewhere meanwhile
-//! is seen only later. Who trains from such a disk can have everything read
-//! (`--verify-inputs`).
+//! Not every file system is that good: on those that are not ([`Disks`]), stamps
+//! prove nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -36,6 +32,7 @@ use std::sync::PoisonError;
 use std::time::SystemTime;
 
 use crate::digest::Digest;
+use crate::import::Disks;
 use crate::import::walk::listing;
 
 /// How long a file must have been at rest before it was looked at, in
@@ -143,10 +140,21 @@ pub enum Verdict {
     Changed,
 }
 
+/// What stamps are judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Times<'a> {
+    /// The clock, nanoseconds since 1970.
+    pub now_ns: i64,
+    /// How long a file must have been at rest when it was looked at, in nanoseconds:
+    /// [`REST_NS`] as a rule.
+    pub rest_ns: i64,
+    /// The disks that files lie on.
+    pub disks: &'a Disks,
+}
+
 impl Look {
-    /// Judges a path by its stamp alone; `now_ns` is the clock, and `rest_ns` how
-    /// long a file must have been at rest, [`REST_NS`] as a rule.
-    pub fn verdict(&self, path: &Path, now_ns: i64, rest_ns: i64) -> Verdict {
+    /// Judges a path by its stamp alone.
+    pub fn verdict(&self, path: &Path, times: &Times<'_>) -> Verdict {
         let metadata = fs::metadata(path);
         if Seen::kind(&metadata) != self.seen.without_contents() {
             return Verdict::Changed;
@@ -158,10 +166,11 @@ impl Look {
         let (Some(then), Some(now)) = (self.stamp, now) else {
             return Verdict::Unsure;
         };
-        let was_at_rest = then.ctime_ns.saturating_add(rest_ns) < self.since_ns;
+        let was_at_rest = then.ctime_ns.saturating_add(times.rest_ns) < self.since_ns;
+        let is_proof = was_at_rest && self.since_ns <= times.now_ns;
         let is_file = matches!(self.seen, Seen::Bytes(_));
         match then == now {
-            true if was_at_rest && self.since_ns <= now_ns => Verdict::Same,
+            true if is_proof && times.disks.is_trusted(now.device, path) => Verdict::Same,
             false if is_file && then.size != now.size => Verdict::Changed,
             _ => Verdict::Unsure,
         }
@@ -339,6 +348,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::import::StampsProve;
 
     const HOUR_NS: i64 = 3_600_000_000_000;
 
@@ -353,8 +363,18 @@ mod tests {
         look
     }
 
+    /// A verdict at the time of the look.
     fn verdict(look: &Look, path: &Path) -> Verdict {
-        look.verdict(path, look.since_ns, REST_NS)
+        verdict_at(look, path, look.since_ns, |_| true)
+    }
+
+    fn verdict_at(look: &Look, path: &Path, now_ns: i64, stamps_prove: StampsProve) -> Verdict {
+        let times = Times {
+            now_ns,
+            rest_ns: REST_NS,
+            disks: &Disks::new(stamps_prove),
+        };
+        look.verdict(path, &times)
     }
 
     fn file(folder: &TempDir) -> PathBuf {
@@ -427,17 +447,27 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let path = file(&folder);
         let look = rested(&path);
-        assert_eq!(
-            look.verdict(&path, look.since_ns - 1, REST_NS),
-            Verdict::Unsure
-        );
+        let earlier = verdict_at(&look, &path, look.since_ns - 1, |_| true);
+        assert_eq!(earlier, Verdict::Unsure);
         // A file from the future has never been at rest.
         let mut early = look;
         early.since_ns = look.stamp.unwrap().ctime_ns - HOUR_NS;
-        assert_eq!(
-            early.verdict(&path, look.since_ns, REST_NS),
-            Verdict::Unsure
-        );
+        let late = verdict_at(&early, &path, look.since_ns, |_| true);
+        assert_eq!(late, Verdict::Unsure);
+    }
+
+    #[test]
+    fn a_disk_whose_stamps_prove_nothing_is_read() {
+        let folder = TempDir::new().unwrap();
+        let path = file(&folder);
+        let mut look = rested(&path);
+        // As on a disk without a time of changes: size and times are set back.
+        fs::write(&path, "hullo").unwrap();
+        look.stamp = FileStamp::of(&fs::metadata(&path).unwrap());
+        assert_eq!(verdict(&look, &path), Verdict::Same, "believed elsewhere");
+        let doubted = verdict_at(&look, &path, look.since_ns, |_| false);
+        assert_eq!(doubted, Verdict::Unsure);
+        assert_eq!(look.again(&path), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! Markdown and JSON make the same values as those of YAML.
 
 pub(crate) mod yaml;
+mod disks;
 mod looks;
 mod walk;
 mod shelf;
@@ -76,6 +77,9 @@ pub use counts::DomainCounts;
 pub use counts::NluCounts;
 pub use counts::StoryCounts;
 pub use dialect::Dialect;
+pub use disks::Disks;
+pub use disks::StampsProve;
+pub use disks::stamps_prove;
 pub use extent::Extent;
 pub use extent::Extents;
 pub use looks::Eyes;
@@ -84,6 +88,7 @@ pub use looks::Look;
 pub use looks::Looks;
 pub use looks::REST_NS;
 pub use looks::Seen;
+pub use looks::Times;
 pub use looks::Verdict;
 pub use looks::clock_ns;
 pub use looks::destination;

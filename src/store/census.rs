@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::digest::Digest;
 use crate::store::OutputRef;
 use crate::store::Store;
+use crate::store::WitnessRow;
 use crate::store::folder::listing;
 
 /// A result as the database lists it.
@@ -57,23 +58,28 @@ pub struct Census {
     pub blobs: BTreeMap<Digest, BlobRow>,
     /// For each key that is the last one of a task, the run in which it became so.
     pub last_runs: BTreeMap<Digest, i64>,
+    /// What stands for the last run of each project.
+    pub witnesses: Vec<WitnessRow>,
 }
 
 impl Census {
-    /// Returns the size of all blobs, in bytes.
+    /// Returns the size of all blobs and witnesses, in bytes.
     pub fn bytes(&self) -> u64 {
-        let sizes = self.blobs.values().map(|blob| blob.size);
-        sizes.fold(0, u64::saturating_add)
+        let blobs = self.blobs.values().map(|blob| blob.size);
+        let witnesses = self.witnesses.iter().map(|witness| witness.size);
+        blobs.chain(witnesses).fold(0, u64::saturating_add)
     }
 }
 
 impl Store {
     /// Returns all that the database lists; none if it refuses.
     pub fn census(&self) -> Option<Census> {
-        self.read(|connection| {
+        let mut census = self.read(|connection| {
             let snapshot = connection.unchecked_transaction()?;
             census(&snapshot)
-        })
+        })?;
+        census.witnesses = self.witness_rows();
+        Some(census)
     }
 
     /// Returns the size of all files of the cache, in bytes.
@@ -101,7 +107,7 @@ impl Store {
     }
 }
 
-/// Reads all that `connection` lists.
+/// Reads all that `connection` lists but witnesses: an older database has none.
 pub(super) fn census(connection: &Connection) -> rusqlite::Result<Census> {
     let mut census = Census::default();
     results(connection, &mut census)?;

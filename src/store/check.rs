@@ -26,7 +26,7 @@ use crate::store::folder::listing;
 use crate::store::folder::lossy;
 use crate::store::witnesses::forget_all_witnesses;
 use crate::store::witnesses::forget_witness;
-use crate::store::witnesses::forget_witnesses;
+use crate::store::witnesses::remove_results;
 
 /// Something in the cache that is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -388,13 +388,8 @@ impl Store {
 
     /// Drops the results under `keys`; returns whether that was possible.
     pub fn forget(&self, keys: &[Digest]) -> bool {
-        let dropped = self.write(|connection| {
-            forget_witnesses(connection, &keys.iter().copied().collect())?;
-            for key in keys {
-                delete(connection, "DELETE FROM results WHERE key = ?1", *key)?;
-            }
-            Ok(())
-        });
+        let dropped =
+            self.write(|connection| remove_results(connection, &keys.iter().copied().collect()));
         dropped.is_some()
     }
 }

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::fs;
 
 use rusqlite::Connection;
@@ -19,17 +20,19 @@ use crate::store::Alone;
 use crate::store::Census;
 use crate::store::ResultRow;
 use crate::store::Store;
+use crate::store::WitnessRow;
 use crate::store::blobs::blob_path;
 use crate::store::census::census;
 use crate::store::folder::Role;
 use crate::store::folder::listing;
 use crate::store::witnesses::forget_old_witnesses;
-use crate::store::witnesses::forget_witnesses;
+use crate::store::witnesses::remove_results;
+use crate::store::witnesses::witness_rows;
 
 /// How much a cache may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CacheLimits {
-    /// Size of all blobs, in bytes; none for no limit.
+    /// Size of all blobs and witnesses, in bytes; none for no limit.
     pub max_bytes: Option<u64>,
     /// Days since the last use; none for no limit.
     pub max_age_days: Option<u32>,
@@ -70,7 +73,8 @@ pub struct Collected {
     pub too_old: usize,
     /// Results that were too much, the longest unused ones.
     pub too_much: usize,
-    /// Witnesses of last runs, of projects that nobody came back to for too long.
+    /// Witnesses of last runs: of projects that nobody came back to for too long,
+    /// and those that stand on a result that goes.
     pub witnesses: usize,
     /// Their size, in bytes.
     pub witness_bytes: u64,
@@ -86,7 +90,7 @@ pub struct Collected {
     pub results_kept: usize,
     /// Of these, the ones that the present project needs.
     pub results_needed: usize,
-    /// The size of the blobs that stay, in bytes.
+    /// The size of the blobs and witnesses that stay, in bytes.
     pub bytes_kept: u64,
 }
 
@@ -119,8 +123,6 @@ impl Store {
     ) -> Option<Collected> {
         let census = self.census()?;
         let mut told = choose(&census, limits, needed, self.today()).told;
-        let day = limits.oldest_day(self.today());
-        (told.witnesses, told.witness_bytes) = self.old_witnesses(day);
         let listed = |digest: &Digest| census.blobs.get(digest).is_some_and(|row| !row.is_inline);
         for file in self.orphans(limits, true, &listed) {
             told.orphans += 1;
@@ -139,10 +141,10 @@ impl Store {
     ) -> Option<Collected> {
         let today = self.today();
         let (choice, listed) = self.write(|connection| {
-            let census = census(connection)?;
-            let mut choice = choose(&census, limits, needed, today);
-            let old = forget_old_witnesses(connection, limits.oldest_day(today))?;
-            (choice.told.witnesses, choice.told.witness_bytes) = old;
+            let mut census = census(connection)?;
+            census.witnesses = witness_rows(connection)?;
+            let choice = choose(&census, limits, needed, today);
+            forget_old_witnesses(connection, limits.oldest_day(today))?;
             remove_rows(connection, &choice, today)?;
             let stay = |digest: &Digest| !choice.blobs.contains_key(digest);
             let files = census.blobs.iter().filter(|(_, row)| !row.is_inline);
@@ -206,6 +208,42 @@ impl Store {
     }
 }
 
+/// The witnesses that stay, by the results that they stand on.
+struct Standing<'a> {
+    rows: Vec<Option<&'a WitnessRow>>,
+    on: HashMap<Digest, Vec<usize>>,
+}
+
+impl<'a> Standing<'a> {
+    fn new(rows: impl Iterator<Item = &'a WitnessRow>) -> Self {
+        let rows: Vec<_> = rows.map(Some).collect();
+        let mut on: HashMap<Digest, Vec<usize>> = HashMap::new();
+        for (at, row) in rows.iter().enumerate() {
+            for key in row.iter().flat_map(|row| &row.results) {
+                on.entry(*key).or_default().push(at);
+            }
+        }
+        Self { rows, on }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.rows.iter().flatten().map(|row| row.size).sum()
+    }
+
+    /// Drops those that stand on a result, which goes; returns their size in bytes.
+    fn fall(&mut self, key: &Digest, told: &mut Collected) -> u64 {
+        let mut bytes = 0;
+        for at in self.on.remove(key).unwrap_or_default() {
+            if let Some(row) = self.rows[at].take() {
+                told.witnesses += 1;
+                bytes += row.size;
+            }
+        }
+        told.witness_bytes += bytes;
+        bytes
+    }
+}
+
 /// Decides what goes. First what is too old; then, the longest unused first,
 /// what is too much.
 fn choose(census: &Census, limits: &CacheLimits, needed: &BTreeSet<Digest>, today: u32) -> Choice {
@@ -223,6 +261,17 @@ fn choose(census: &Census, limits: &CacheLimits, needed: &BTreeSet<Digest>, toda
         .partition(|row| is_old(row) && !is_needed(row));
     choice.told.too_old = old.len();
     choice.results.extend(old.iter().map(|row| row.key));
+    let oldest_day = limits.oldest_day(today);
+    let (old, standing): (Vec<&WitnessRow>, Vec<&WitnessRow>) = census
+        .witnesses
+        .iter()
+        .partition(|row| row.used_day < oldest_day);
+    choice.told.witnesses = old.len();
+    choice.told.witness_bytes = old.iter().map(|row| row.size).sum();
+    let mut standing = Standing::new(standing.into_iter());
+    for key in &choice.results {
+        standing.fall(key, &mut choice.told);
+    }
     kept.sort_by_key(|row| {
         let run = census.last_runs.get(&row.key).copied().unwrap_or(0);
         (row.used_day, run, row.key)
@@ -232,7 +281,7 @@ fn choose(census: &Census, limits: &CacheLimits, needed: &BTreeSet<Digest>, toda
         *users.entry(digest).or_default() += 1;
     }
     let size = |digest: &Digest| census.blobs.get(digest).map_or(0, |blob| blob.size);
-    let mut bytes: u64 = users.keys().map(size).sum();
+    let mut bytes: u64 = users.keys().map(size).sum::<u64>() + standing.bytes();
     let limit = limits.max_bytes.unwrap_or(u64::MAX);
     let mut stay = Vec::new();
     for row in kept {
@@ -242,6 +291,7 @@ fn choose(census: &Census, limits: &CacheLimits, needed: &BTreeSet<Digest>, toda
         }
         choice.told.too_much += 1;
         choice.results.push(row.key);
+        bytes -= standing.fall(&row.key, &mut choice.told);
         for digest in row.blobs() {
             let count = users.get_mut(&digest).expect("counted above");
             *count -= 1;
@@ -267,11 +317,7 @@ fn choose(census: &Census, limits: &CacheLimits, needed: &BTreeSet<Digest>, toda
 }
 
 fn remove_rows(connection: &Connection, choice: &Choice, today: u32) -> rusqlite::Result<()> {
-    forget_witnesses(connection, &choice.results.iter().copied().collect())?;
-    let mut result = connection.prepare_cached("DELETE FROM results WHERE key = ?1")?;
-    for key in &choice.results {
-        result.execute([key.as_bytes()])?;
-    }
+    remove_results(connection, &choice.results.iter().copied().collect())?;
     let mut blob = connection.prepare_cached("DELETE FROM blobs WHERE digest = ?1")?;
     for digest in choice.blobs.keys() {
         blob.execute([digest.as_bytes()])?;
@@ -366,6 +412,34 @@ mod tests {
         check((Some(49), None), &[], "a -10 =40");
         check((Some(39), None), &[], "ab -30 =20");
         check((Some(0), None), &[], "abcd -50 =0");
+    }
+
+    #[test]
+    fn witnesses_count_and_go_with_what_they_stand_on() {
+        let mut census = census(&[("a", 90, &["1"]), ("b", 99, &["2"])]);
+        let on = |names: &[&str], used_day| WitnessRow {
+            results: names
+                .iter()
+                .map(|name| Digest::of(name.as_bytes()))
+                .collect(),
+            size: 5,
+            used_day,
+        };
+        census.witnesses = vec![on(&["a"], 99), on(&["a", "b"], 99), on(&["b"], 20)];
+        let kept = |max_bytes, max_age_days| {
+            let limits = CacheLimits {
+                max_bytes: Some(max_bytes),
+                max_age_days: Some(max_age_days),
+            };
+            let told = choose(&census, &limits, &BTreeSet::new(), 100).told;
+            (told.results_kept, told.witnesses, told.bytes_kept)
+        };
+        assert_eq!(kept(35, 80), (2, 0, 35));
+        assert_eq!(kept(34, 80), (1, 2, 15), "the oldest result and all on it");
+        assert_eq!(kept(35, 50), (2, 1, 30), "nobody came back to one");
+        assert_eq!(kept(30, 50), (2, 1, 30));
+        assert_eq!(kept(29, 50), (1, 3, 10));
+        assert_eq!(kept(35, 5), (1, 3, 10), "one result is too old");
     }
 
     #[test]

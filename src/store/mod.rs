@@ -84,5 +84,7 @@ pub use schema::VERSION;
 pub use unbundle::Bundle;
 pub use unbundle::Imported;
 pub use warning::Warning;
+pub use witnesses::NewWitness;
+pub use witnesses::Renewal;
 pub use witnesses::Witness;
-pub use witnesses::WitnessRef;
+pub use witnesses::WitnessRow;

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// The version of the tables, in the database's `user_version`.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The oldest version that can be brought up to date.
 const OLDEST: u32 = 1;
@@ -64,16 +64,24 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Brings a database of an older version up to date, in one transaction. Nothing
-/// that a run could use is lost.
+/// that a run could use is lost but witnesses, which are made again.
 ///
-/// Version 1 had a table of files, which nothing was kept in, and no witnesses.
+/// Version 1 had a table of files, which nothing was kept in, and no witnesses;
+/// in version 2 a witness had all in one row.
 pub(super) fn migrate(connection: &Connection) -> rusqlite::Result<()> {
-    let witnesses = statement("CREATE TABLE witnesses");
-    let witnesses = witnesses.replacen("TABLE", "TABLE IF NOT EXISTS", 1);
+    let [witnesses, told, trigger] = [
+        "CREATE TABLE witnesses",
+        "CREATE TABLE witness_tasks",
+        "CREATE TRIGGER results_lost",
+    ]
+    .map(statement);
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE;\n\
          DROP TABLE IF EXISTS files;\n\
-         {witnesses};\n\
+         DROP TRIGGER IF EXISTS results_lost;\n\
+         DROP TABLE IF EXISTS witness_tasks;\n\
+         DROP TABLE IF EXISTS witnesses;\n\
+         {witnesses};\n{told};\n{trigger};\n\
          PRAGMA user_version = {VERSION};\n\
          COMMIT;"
     ))
@@ -82,7 +90,13 @@ pub(super) fn migrate(connection: &Connection) -> rusqlite::Result<()> {
 /// Returns the statement of [`SCHEMA`] that begins so, without its semicolon.
 fn statement(beginning: &str) -> &'static str {
     let start = SCHEMA.find(beginning).expect("the schema has it");
-    let length = SCHEMA[start..].find(";\n").expect("statements end");
+    let end = match beginning.starts_with("CREATE TRIGGER") {
+        true => "END;\n",
+        false => ") STRICT",
+    };
+    let length = SCHEMA[start..].find(end).expect("statements end");
+    let rest = &SCHEMA[start + length..];
+    let length = length + rest.find(';').expect("statements end");
     &SCHEMA[start..start + length]
 }
 
@@ -105,10 +119,10 @@ mod tests {
         create(&connection).unwrap();
         let live = live(&connection);
         let documented: Vec<&str> = SCHEMA
-            .match_indices("CREATE TABLE")
+            .match_indices("CREATE ")
             .map(|(start, _)| {
-                let end = SCHEMA[start..].find(";\n").unwrap();
-                &SCHEMA[start..start + end]
+                let name = SCHEMA[start..].splitn(4, ' ').take(3);
+                statement(&name.collect::<Vec<_>>().join(" "))
             })
             .collect();
         assert_eq!(documented, live);
@@ -116,24 +130,32 @@ mod tests {
     }
 
     #[test]
-    fn a_database_of_version_1_becomes_one_of_now() {
-        let connection = Connection::open_in_memory().unwrap();
-        create(&connection).unwrap();
-        let mut now = live(&connection);
-        let old = "DROP TABLE witnesses;
-            CREATE TABLE files (root TEXT PRIMARY KEY NOT NULL, packed BLOB NOT NULL)
+    fn databases_of_older_versions_become_one_of_now() {
+        let gone = "DROP TRIGGER results_lost; DROP TABLE witness_tasks; DROP TABLE witnesses;";
+        let version_1 = "CREATE TABLE files (root TEXT PRIMARY KEY NOT NULL, packed BLOB NOT NULL)
                 STRICT, WITHOUT ROWID;
             PRAGMA user_version = 1;";
-        connection.execute_batch(old).unwrap();
-        assert_eq!(made(&connection).unwrap(), Made::Older);
-        migrate(&connection).unwrap();
-        assert_eq!(made(&connection).unwrap(), Made::Ours);
-        let mut migrated = live(&connection);
-        now.sort();
-        migrated.sort();
-        assert_eq!(migrated, now);
-        // Two processes may do it one after the other.
-        migrate(&connection).unwrap();
+        let version_2 = "CREATE TABLE witnesses (project TEXT PRIMARY KEY NOT NULL,
+                key BLOB NOT NULL, results BLOB NOT NULL, used_day INTEGER NOT NULL,
+                looks BLOB NOT NULL, told BLOB NOT NULL) STRICT;
+            PRAGMA user_version = 2;";
+        for older in [version_1, version_2] {
+            let connection = Connection::open_in_memory().unwrap();
+            create(&connection).unwrap();
+            let mut now = live(&connection);
+            connection.execute_batch(gone).unwrap();
+            connection.execute_batch(older).unwrap();
+            assert_eq!(made(&connection).unwrap(), Made::Older);
+            // Two processes may do it one after the other.
+            for _ in 0..2 {
+                migrate(&connection).unwrap();
+                assert_eq!(made(&connection).unwrap(), Made::Ours);
+            }
+            let mut migrated = live(&connection);
+            now.sort();
+            migrated.sort();
+            assert_eq!(migrated, now);
+        }
     }
 
     #[test]

@@ -6,12 +6,14 @@
 //! holds without reading that.
 //!
 //! A witness goes with any result that it stands on: what is removed from the cache
-//! is removed together with all that vouches for it. Who reads one still counts
-//! the results: an older program knows no witnesses to remove.
+//! is removed together with all that vouches for it. The database itself sees to
+//! it, by a trigger, should somebody remove a result who knows nothing of witnesses;
+//! so that who reads a witness need not look up its results.
 
 use std::collections::HashSet;
 
 use rusqlite::Connection;
+use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::params;
 use rusqlite::types::Type;
@@ -20,51 +22,72 @@ use crate::digest::Digest;
 use crate::store::Store;
 use crate::store::results::costs;
 
-/// What stands for the last run of a project.
+/// What stands for the last run of a project, to be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Witness {
+pub struct NewWitness {
     /// Of all that decides the outcome apart from files.
     pub key: Digest,
     /// The keys of the results that the outcome stands on, each once.
     pub results: Vec<Digest>,
-    /// The day of its last use, counted from 1970-01-01.
-    pub used_day: u32,
     /// What was looked at.
     pub looks: Vec<u8>,
     /// What there is to tell.
     pub told: Vec<u8>,
 }
 
-/// A witness where it lies in the database, without what it tells.
-#[derive(Clone, Copy, Debug)]
-pub struct WitnessRef<'a> {
+/// A witness as it lies in the database, without what it tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
     /// Whose it is.
-    pub project: &'a str,
+    pub project: String,
     /// Of all that decides the outcome apart from files.
     pub key: Digest,
-    /// The keys of the results that the outcome stands on, 32 bytes each.
-    pub results: &'a [u8],
     /// The day of its last use, counted from 1970-01-01.
     pub used_day: u32,
-    /// What was looked at.
-    pub looks: &'a [u8],
+    /// The keys of the results that the outcome stands on, 32 bytes each.
+    results: Box<[u8]>,
+    /// What was looked at, the digest of what there is to tell, and the seal.
+    sealed: Box<[u8]>,
 }
 
-impl WitnessRef<'_> {
+/// The digest of what there is to tell, and the seal, behind what was looked at.
+const SEAL_SIZE: usize = 64;
+
+impl Witness {
     /// Returns the keys of the results that the outcome stands on.
     pub fn results(&self) -> Vec<Digest> {
         let (keys, _) = self.results.as_chunks::<32>();
         keys.iter().copied().map(Digest::from_bytes).collect()
     }
+
+    /// Returns what was looked at.
+    pub fn looks(&self) -> &[u8] {
+        &self.sealed[..self.sealed.len() - SEAL_SIZE]
+    }
+
+    /// Returns the digest of what there is to tell.
+    fn told(&self) -> Digest {
+        let (told, _) = self.sealed[self.looks().len()..]
+            .split_first_chunk()
+            .expect("a witness has a seal");
+        Digest::from_bytes(*told)
+    }
 }
 
-const ONE: &str = "SELECT project, key, results, used_day, looks, told FROM witnesses \
+/// A witness that was used, and what was looked at if that is to be kept anew.
+pub type Renewal<'a> = (&'a Witness, Option<Vec<u8>>);
+
+const ONE: &str = "SELECT project, key, results, used_day, looks FROM witnesses \
     WHERE project = ?1";
-const ALL: &str = "SELECT project, key, results, used_day, looks FROM witnesses ORDER BY project";
-const WHOLE: &str =
-    "SELECT project, key, results, used_day, looks, told FROM witnesses ORDER BY project";
+const SOME: &str = "SELECT project, key, results, used_day, looks FROM witnesses \
+    WHERE project BETWEEN ?1 AND ?2";
+const WHOLE: &str = "SELECT project, key, results, used_day, looks, told \
+    FROM witnesses LEFT JOIN witness_tasks USING (project) ORDER BY project";
 const PUT: &str = "INSERT OR REPLACE INTO witnesses \
-    (project, key, results, used_day, looks, told) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    (project, key, results, used_day, looks) VALUES (?1, ?2, ?3, ?4, ?5)";
+const PUT_TOLD: &str = "INSERT OR REPLACE INTO witness_tasks (project, told) VALUES (?1, ?2)";
+const RENEW: &str = "UPDATE witnesses SET used_day = ?3, looks = ?4 \
+    WHERE project = ?1 AND looks = ?2";
 
 impl Store {
     /// Returns the witness of `project`; none if there is none, or it is damaged.
@@ -72,36 +95,35 @@ impl Store {
         self.read_witnesses(|connection| {
             let mut statement = connection.prepare_cached(ONE)?;
             let mut rows = statement.query([project])?;
-            let Some(row) = rows.next()? else {
-                return Ok(None);
-            };
-            let Some((found, is_told)) = witness(row)? else {
-                return Ok(None);
-            };
-            let told: Vec<u8> = row.get(5)?;
-            Ok((Digest::of(&told) == is_told).then(|| Witness {
-                key: found.key,
-                results: found.results(),
-                used_day: found.used_day,
-                looks: found.looks.to_vec(),
-                told,
-            }))
+            rows.next()?.map_or(Ok(None), witness)
         })
     }
 
-    /// Shows every witness that is not damaged to `visit`, by project: one scan,
-    /// and no copy.
-    pub fn each_witness(&self, mut visit: impl FnMut(WitnessRef<'_>)) {
-        self.read_witnesses(|connection| {
-            let mut statement = connection.prepare_cached(ALL)?;
-            let mut rows = statement.query([])?;
+    /// Returns the witnesses of the projects from `first` to `last` by name, but no
+    /// damaged ones.
+    pub fn witnesses(&self, first: &str, last: &str) -> Vec<Witness> {
+        let found = self.read_witnesses(|connection| {
+            let mut found = Vec::new();
+            let mut statement = connection.prepare_cached(SOME)?;
+            let mut rows = statement.query([first, last])?;
             while let Some(row) = rows.next()? {
-                if let Some((found, _)) = witness(row)? {
-                    visit(found);
-                }
+                found.extend(witness(row)?);
             }
-            Ok(Some(()))
+            Ok(Some(found))
         });
+        found.unwrap_or_default()
+    }
+
+    /// Returns what a witness tells; none if that is damaged, or another one came
+    /// meanwhile.
+    pub fn told(&self, witness: &Witness) -> Option<Vec<u8>> {
+        let told = self.read_witnesses(|connection| {
+            let sql = "SELECT told FROM witness_tasks WHERE project = ?1";
+            let mut statement = connection.prepare_cached(sql)?;
+            let row = statement.query_row([&witness.project], |row| row.get::<_, Vec<u8>>(0));
+            row.optional()
+        });
+        told.filter(|told| Digest::of(told) == witness.told())
     }
 
     /// Reads, unless the database is of a version without witnesses.
@@ -118,47 +140,52 @@ impl Store {
     /// Keeps the witness of `project` in place of an older one, unless a result
     /// that it stands on was removed meanwhile. A store that cannot be written to
     /// stays as it is.
-    pub fn put_witness(&self, project: &str, new: &Witness) {
+    pub fn put_witness(&self, project: &str, new: &NewWitness) {
         self.write(|connection| {
             if costs(connection, &new.results)?.len() != new.results.len() {
                 return Ok(());
             }
             let results: Vec<u8> = new.results.iter().flat_map(|key| *key.as_bytes()).collect();
-            let looks = sealed(new.key, &results, &new.looks, Digest::of(&new.told));
-            let day = new.used_day;
-            let mut statement = connection.prepare_cached(PUT)?;
-            statement.execute(params![
-                project,
-                new.key.as_bytes(),
-                results,
-                day,
-                looks,
-                new.told
-            ])?;
+            let sealed = sealed(new.key, &results, &new.looks, Digest::of(&new.told));
+            let row = params![project, new.key.as_bytes(), results, self.today(), sealed];
+            connection.prepare_cached(PUT)?.execute(row)?;
+            let row = params![project, new.told];
+            connection.prepare_cached(PUT_TOLD)?.execute(row)?;
             Ok(())
         });
     }
 
-    /// Notes that the witness of `project`, and the results under `keys` that it
-    /// stands on, were used today: in one transaction.
-    pub fn touch_witness(&self, project: &str, keys: &[Digest]) {
+    /// Notes that witnesses, and the results that they stand on, were used today,
+    /// and keeps what was looked at anew: all in one transaction. A witness that
+    /// another took the place of meanwhile is left alone.
+    pub fn renew_witnesses(&self, renewals: &[Renewal<'_>]) {
+        if renewals.is_empty() || !self.is_writable() {
+            return;
+        }
         let today = self.today();
         self.write(|connection| {
-            let mut witness = connection
-                .prepare_cached("UPDATE witnesses SET used_day = ?2 WHERE project = ?1")?;
-            let mut result =
-                connection.prepare_cached("UPDATE results SET used_day = ?2 WHERE key = ?1")?;
-            witness.execute(params![project, today])?;
-            for key in keys {
-                result.execute(params![key.as_bytes(), today])?;
+            let sql = "UPDATE results SET used_day = ?2 WHERE key = ?1";
+            let mut result = connection.prepare_cached(sql)?;
+            let mut renew = connection.prepare_cached(RENEW)?;
+            for (old, looks) in renewals {
+                let sealed = match looks {
+                    Some(looks) => sealed(old.key, &old.results, looks, old.told()),
+                    None => old.sealed.to_vec(),
+                };
+                renew.execute(params![old.project, old.sealed, today, sealed])?;
+                if old.used_day != today {
+                    for key in old.results() {
+                        result.execute(params![key.as_bytes(), today])?;
+                    }
+                }
             }
             Ok(())
         });
     }
 
-    /// Counts the witnesses that were last used before `day`, and their bytes.
-    pub(super) fn old_witnesses(&self, day: u32) -> (usize, u64) {
-        self.read_witnesses(|connection| old_witnesses(connection, day).map(Some))
+    /// Returns what witnesses take and stand on.
+    pub(super) fn witness_rows(&self) -> Vec<WitnessRow> {
+        self.read_witnesses(|connection| witness_rows(connection).map(Some))
             .unwrap_or_default()
     }
 
@@ -169,9 +196,9 @@ impl Store {
             let mut statement = connection.prepare(WHOLE)?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                let is_told = witness(row)?.map(|(_, is_told)| is_told);
-                let told: Vec<u8> = row.get(5)?;
-                if is_told != Some(Digest::of(&told)) {
+                let told: Option<Vec<u8>> = row.get(5)?;
+                let told = told.map(|told| Digest::of(&told));
+                if told.is_none() || witness(row)?.map(|found| found.told()) != told {
                     damaged.push(row.get(0)?);
                 }
             }
@@ -181,9 +208,8 @@ impl Store {
     }
 }
 
-/// Reads a row as far as [`WitnessRef`] goes, and the digest of what it tells; none
-/// if it is damaged.
-fn witness<'a>(row: &'a Row<'_>) -> rusqlite::Result<Option<(WitnessRef<'a>, Digest)>> {
+/// Reads a row of [`ONE`], [`SOME`] or [`WHOLE`]; none if it is damaged.
+fn witness(row: &Row<'_>) -> rusqlite::Result<Option<Witness>> {
     let blob = |index: usize| {
         let value = row.get_ref(index)?;
         value.as_blob().map_err(|error| {
@@ -192,23 +218,21 @@ fn witness<'a>(row: &'a Row<'_>) -> rusqlite::Result<Option<(WitnessRef<'a>, Dig
     };
     let key = Digest::from_bytes(row.get(1)?);
     let results = blob(2)?;
-    let Some((sealed, seal)) = blob(4)?.split_last_chunk::<32>() else {
-        return Ok(None);
-    };
-    let Some((looks, told)) = sealed.split_last_chunk::<32>() else {
-        return Ok(None);
-    };
-    if seal_of(key, results, sealed).as_bytes() != seal {
+    let sealed = blob(4)?;
+    let is_whole = sealed.len() >= SEAL_SIZE
+        && sealed
+            .split_last_chunk::<32>()
+            .is_some_and(|(sealed, seal)| seal_of(key, results, sealed).as_bytes() == seal);
+    if !is_whole {
         return Ok(None);
     }
-    let found = WitnessRef {
-        project: row.get_ref(0)?.as_str().unwrap_or_default(),
+    Ok(Some(Witness {
+        project: row.get(0)?,
         key,
-        results,
         used_day: row.get(3)?,
-        looks,
-    };
-    Ok(Some((found, Digest::from_bytes(*told))))
+        results: results.into(),
+        sealed: sealed.into(),
+    }))
 }
 
 /// Returns `looks` with the digest of what there is to tell and that of the whole
@@ -228,11 +252,28 @@ fn seal_of(key: Digest, results: &[u8], sealed: &[u8]) -> Digest {
     Digest::from_bytes(*hasher.finalize().as_bytes())
 }
 
-/// Removes the witnesses that stand on one of these results.
-pub(super) fn forget_witnesses(
+/// Removes results, and of the witnesses those that stand on one of them.
+pub(super) fn remove_results(
     connection: &Connection,
     gone: &HashSet<Digest>,
 ) -> rusqlite::Result<()> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    forget_witnesses(connection, gone)?;
+    // Else a trigger takes all witnesses.
+    let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES ('removing', '')";
+    connection.execute(sql, [])?;
+    let mut result = connection.prepare_cached("DELETE FROM results WHERE key = ?1")?;
+    for key in gone {
+        result.execute([key.as_bytes()])?;
+    }
+    connection.execute("DELETE FROM meta WHERE name = 'removing'", [])?;
+    Ok(())
+}
+
+/// Removes the witnesses that stand on one of these results.
+fn forget_witnesses(connection: &Connection, gone: &HashSet<Digest>) -> rusqlite::Result<()> {
     if gone.is_empty() {
         return Ok(());
     }
@@ -261,28 +302,44 @@ pub(super) fn forget_witness(connection: &Connection, project: &str) -> rusqlite
     Ok(())
 }
 
-/// Removes the witnesses that were last used before `day`; returns how many, and
-/// their size in bytes.
-pub(super) fn forget_old_witnesses(
-    connection: &Connection,
-    day: u32,
-) -> rusqlite::Result<(usize, u64)> {
-    let found = old_witnesses(connection, day)?;
+/// Removes the witnesses that were last used before `day`.
+pub(super) fn forget_old_witnesses(connection: &Connection, day: u32) -> rusqlite::Result<()> {
     connection
         .prepare_cached("DELETE FROM witnesses WHERE used_day < ?1")?
         .execute([day])?;
-    Ok(found)
+    // What a database tool has left of them.
+    let sql = "DELETE FROM witness_tasks WHERE project NOT IN (SELECT project FROM witnesses)";
+    connection.execute(sql, [])?;
+    Ok(())
 }
 
-/// Counts the witnesses that were last used before `day`, and their bytes.
-fn old_witnesses(connection: &Connection, day: u32) -> rusqlite::Result<(usize, u64)> {
-    let sql = "SELECT count(*), \
-        coalesce(sum(length(results) + length(looks) + length(told)), 0) \
-        FROM witnesses WHERE used_day < ?1";
-    connection.prepare_cached(sql)?.query_row([day], |row| {
-        let count = row.get::<_, u32>(0)? as usize;
-        Ok((count, row.get::<_, i64>(1)?.unsigned_abs()))
-    })
+/// What a witness takes, and what it stands on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WitnessRow {
+    /// The keys of the results that it stands on.
+    pub results: Vec<Digest>,
+    /// How many bytes, without the tree that it hangs in.
+    pub size: u64,
+    /// The day of its last use, counted from 1970-01-01.
+    pub used_day: u32,
+}
+
+/// Returns what each witness takes and stands on.
+pub(super) fn witness_rows(connection: &Connection) -> rusqlite::Result<Vec<WitnessRow>> {
+    let sql = "SELECT results, used_day, 2 * length(project) + length(key) + length(results) \
+        + length(looks) + coalesce(length(told), 0) \
+        FROM witnesses LEFT JOIN witness_tasks USING (project)";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        let results: Vec<u8> = row.get(0)?;
+        let (keys, _) = results.as_chunks::<32>();
+        Ok(WitnessRow {
+            results: keys.iter().copied().map(Digest::from_bytes).collect(),
+            used_day: row.get(1)?,
+            size: row.get::<_, i64>(2)?.unsigned_abs(),
+        })
+    })?;
+    rows.collect()
 }
 
 /// Removes all witnesses: for who removes something that anybody may stand on.

@@ -9,10 +9,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use tabella::import::Disks;
 use tabella::import::Imported;
 use tabella::import::Looks;
 use tabella::import::REST_NS;
 use tabella::import::Sources;
+use tabella::import::Times;
 use tabella::import::Verdict;
 use tabella::import::clock_ns;
 use tabella::import::destination;
@@ -78,11 +80,14 @@ fn import(root: &Path) -> Imported {
 
 /// Whether all is as it was, by stamps or by contents.
 fn hold(looks: &Looks) -> bool {
-    let is_same = |(path, look): (&std::path::PathBuf, &tabella::import::Look)| match look.verdict(
-        path,
-        clock_ns(),
-        REST_NS,
-    ) {
+    let times = Times {
+        now_ns: clock_ns(),
+        rest_ns: REST_NS,
+        disks: &Disks::new(|_| true),
+    };
+    let is_same = |(path, look): (&std::path::PathBuf, &tabella::import::Look)| match look
+        .verdict(path, &times)
+    {
         Verdict::Same => true,
         Verdict::Unsure => look.again(path).is_some(),
         Verdict::Changed => false,

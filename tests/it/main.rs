@@ -6,6 +6,7 @@ mod shared;
 mod workbench;
 mod histories;
 mod json_schema;
+mod roll;
 mod rooms;
 mod import_reads;
 mod hostile;

@@ -217,7 +217,8 @@ fn an_older_cache_on_a_full_disk_is_used_as_it_is() {
         let place = Place::new();
         assert_eq!(place.ran(), TASKS);
         let database = Connection::open(place.cache.join("results.db")).unwrap();
-        let older = "DROP TABLE witnesses; VACUUM; PRAGMA user_version = 1;";
+        let older = "DROP TRIGGER results_lost; DROP TABLE witness_tasks; DROP TABLE witnesses; \
+             VACUUM; PRAGMA user_version = 1;";
         database.execute_batch(older).unwrap();
         drop(database);
         let mut shell = Command::new("sh");

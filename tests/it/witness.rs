@@ -32,9 +32,12 @@ use tabella::diagnostic::Severity;
 use tabella::digest::Digest;
 use tabella::engine::Event;
 use tabella::import::REST_NS;
+use tabella::import::StampsProve;
+use tabella::import::stamps_prove;
 use tabella::store::Access;
 use tabella::store::CacheLimits;
 use tabella::store::CheckSettings;
+use tabella::store::NewWitness;
 use tabella::store::Problem;
 use tabella::store::Store;
 use tabella::store::StoreSettings;
@@ -103,6 +106,7 @@ struct Place {
     cache: PathBuf,
     augmentation: usize,
     rest: Duration,
+    stamps_prove: StampsProve,
     told: Arc<Mutex<Vec<Notice>>>,
 }
 
@@ -130,6 +134,7 @@ impl Place {
             cache,
             augmentation: 50,
             rest: Duration::from_nanos(REST_NS as u64),
+            stamps_prove: |_| true,
             told: Arc::default(),
         }
     }
@@ -166,6 +171,7 @@ impl Place {
         options.core_additional_arguments.augmentation_factor = self.augmentation;
         options.run.cache = CacheSettings::Folder(self.cache.clone());
         options.run.rest_ns = self.rest.as_nanos() as i64;
+        options.run.stamps_prove = self.stamps_prove;
         options.run.environment = [("NAME".to_owned(), self.name.clone())].into();
         options.run.witness = match is_asked {
             true => WitnessSettings::Ask { program },
@@ -276,7 +282,9 @@ impl Place {
     /// Makes the database one of version 1.
     fn age_cache(&self) {
         self.sql(
-            "DROP TABLE witnesses;
+            "DROP TRIGGER results_lost;
+             DROP TABLE witness_tasks;
+             DROP TABLE witnesses;
              CREATE TABLE files (root TEXT PRIMARY KEY NOT NULL, packed BLOB NOT NULL)
                  STRICT, WITHOUT ROWID;
              PRAGMA user_version = 1;",
@@ -330,6 +338,32 @@ fn stamps_are_trusted_when_files_were_at_rest_and_contents_else() {
     assert!(!settles(&place));
     touch(&place.path("domain.yml"));
     assert!(settles(&place));
+}
+
+#[test]
+fn files_on_a_disk_whose_stamps_prove_nothing_are_read_in_every_run() {
+    let mut place = Place::rested();
+    place.stamps_prove = |_| false;
+    let kept: Vec<u8> = place.column("looks");
+    for _ in 0..2 {
+        // By contents, and nothing new is worth keeping.
+        assert_eq!(place.check(), (0, Way::Witness));
+        assert_eq!(place.column::<Vec<u8>>("looks"), kept);
+    }
+    touch(&place.path("domain.yml"));
+    assert_eq!(place.check(), (0, Way::Witness));
+    place.edit_secretly("data/nlu.yml", "hello", "hallo");
+    assert_ne!(place.check().0, 0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_disk_of_temporary_files_is_one_that_is_trusted() {
+    let mut place = Place::rested();
+    place.stamps_prove = stamps_prove;
+    let kept: Vec<u8> = place.column("looks");
+    assert_eq!(place.check(), (0, Way::Witness));
+    assert_eq!(place.column::<Vec<u8>>("looks"), kept);
 }
 
 #[test]
@@ -440,7 +474,7 @@ fn what_happens_to_the_cache_is_seen() {
         assert!(store.forget(&keys[..1]));
     };
     assert_ne!(is_read(forgotten), 0);
-    // By an older program, which knows no witnesses.
+    // By somebody who knows no witnesses.
     for some in ["", "WHERE key = (SELECT max(key) FROM results)"] {
         let delete = format!("DELETE FROM results {some}");
         assert_ne!(is_read(|place| place.sql(&delete)), 0, "{delete}");
@@ -452,11 +486,18 @@ fn results_that_went_meanwhile_have_no_witness() {
     let place = Place::trained();
     let project: String = place.column("project");
     let (ours, other) = (place.store(), place.store());
-    let witness = ours.witness(&project).unwrap();
+    let found = ours.witness(&project).unwrap();
+    let witness = NewWitness {
+        key: found.key,
+        results: found.results(),
+        looks: found.looks().to_vec(),
+        told: ours.told(&found).unwrap(),
+    };
     ours.put_witness(&project, &witness);
-    assert_eq!(ours.witness(&project).as_ref(), Some(&witness));
+    assert_eq!(ours.witness(&project).as_ref(), Some(&found));
     assert!(other.forget(&witness.results[..1]));
     ours.put_witness(&project, &witness);
+    ours.renew_witnesses(&[(&found, Some(b"new".to_vec()))]);
     assert_eq!(ours.witness(&project), None);
 }
 
@@ -464,8 +505,9 @@ fn results_that_went_meanwhile_have_no_witness() {
 fn a_witness_of_a_project_that_is_gone_leaves_the_cache() {
     let place = Place::trained();
     place.sql(
-        "INSERT INTO witnesses (project, key, results, used_day, looks, told)
-         SELECT 'gone', key, results, 5, looks, told FROM witnesses",
+        "INSERT INTO witnesses (project, key, results, used_day, looks)
+         SELECT 'gone', key, results, 5, looks FROM witnesses;
+         INSERT INTO witness_tasks SELECT 'gone', told FROM witness_tasks",
     );
     let store = place.store();
     let told = store
@@ -553,11 +595,16 @@ fn options_that_reach_the_outcome_are_asked_for() {
 
 #[test]
 fn a_damaged_witness_is_none() {
-    for column in ["looks", "told", "results", "key"] {
+    for (table, column) in [
+        ("witnesses", "looks"),
+        ("witness_tasks", "told"),
+        ("witnesses", "results"),
+        ("witnesses", "key"),
+    ] {
         let place = Place::trained();
         // Every byte in turn would take long; the last one stands for all.
         place.sql(&format!(
-            "UPDATE witnesses SET {column} = CAST(substr({column}, 1, length({column}) - 1) \
+            "UPDATE {table} SET {column} = CAST(substr({column}, 1, length({column}) - 1) \
              || x'07' AS BLOB)"
         ));
         let found = place.store().check(&CheckSettings {

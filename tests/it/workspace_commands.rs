@@ -163,7 +163,7 @@ impl Place {
         options.all.run.jobs = Some(jobs);
         options.all.run.cache = cache;
         let members = opened.select(&[]).unwrap();
-        let report = api::train_members(&opened, &members, &options).unwrap();
+        let report = api::train_members(&opened, &members, &options);
         let log = log.lock().unwrap().clone();
         (report, log)
     }

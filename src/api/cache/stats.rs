@@ -30,7 +30,8 @@ pub struct CacheStats {
     pub results: usize,
     /// How many blobs.
     pub blobs: usize,
-    /// The size of all blobs, in bytes: what the limit is about.
+    /// The size of all blobs and of the records of last runs, in bytes: what the
+    /// limit is about.
     pub bytes: u64,
     /// The size of all files of the cache, in bytes.
     pub disk_bytes: u64,

@@ -18,14 +18,16 @@
 //! | variables of the environment that the files name | digests of their values |
 //! | files, folders, links and empty places of the project | [`Looks`](crate::import::Looks) |
 //! | the archive, and the pointer beside it | looks, too |
-//! | results in the cache | who removes one removes its witnesses; their number |
+//! | results in the cache | who removes one removes its witnesses |
 //! | outputs that are files of the cache | their sizes, as a plan does |
 //!
 //! Stamps that prove nothing – after a `touch`, a checkout, an edit a moment
 //! before – are settled by contents, and the witness is kept with the new stamps.
-//! Two paths that are one file are a case for the readers: there stamps must
-//! agree. Threads, jobs and limits of the cache reach no outcome and are not in
-//! the key. A dry run asks the witness too, and writes nothing, as ever.
+//! So are those of disks on which no stamp proves anything, in every run
+//! ([`Disks`](crate::import::Disks)). Two paths that are one file are a case for the
+//! readers: there stamps must agree. Threads, jobs and limits of the cache reach no
+//! outcome and are not in the key. A dry run asks the witness too, and writes
+//! nothing, as ever.
 //!
 //! What is told is what the run would have told: warnings about the files were
 //! shown when they were trained, so that their number is enough
@@ -37,6 +39,7 @@
 //! its plan and their parts would still be made in every run.
 
 mod packed;
+mod key;
 mod training;
 
 use std::collections::BTreeMap;
@@ -47,8 +50,11 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::api::KnownBy;
 use crate::digest::Digest;
+use crate::import::FileStamp;
 use crate::import::Looks;
+use crate::import::Times;
 use crate::import::Verdict;
 use crate::import::destination;
 use crate::recipe::REPORT_VERSION;
@@ -56,8 +62,11 @@ use crate::recipe::Report;
 use crate::recipe::TaskReport;
 use crate::recipe::TaskState;
 use crate::recipe::code_and_texts;
+use crate::store::Renewal;
 use crate::store::Store;
+use crate::store::Witness;
 
+pub use key::KeyStem;
 pub use packed::Outcome;
 pub use packed::Reader;
 pub use packed::Testimony;
@@ -89,11 +98,8 @@ pub struct Question<'a> {
     pub environment: &'a BTreeMap<String, String>,
     /// The cache.
     pub store: &'a Store,
-    /// The clock, nanoseconds since 1970.
-    pub now_ns: i64,
-    /// How long what was looked at must have been at rest for its stamp to be
-    /// trusted, in nanoseconds.
-    pub rest_ns: i64,
+    /// What stamps are judged by.
+    pub times: Times<'a>,
 }
 
 /// What a witness says.
@@ -105,7 +111,43 @@ pub struct Answer {
     pub is_unsure: bool,
 }
 
+/// What a witness says when all is settled.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// How it is known.
+    pub by: KnownBy,
+    /// What was looked at, where contents settled something and the stamps of now
+    /// are worth keeping.
+    pub looks: Option<Vec<u8>>,
+}
+
+impl Heard {
+    /// Returns what is to be kept of a witness that was heard, if anything is.
+    pub fn renewal<'w>(&mut self, witness: &'w Witness, today: u32) -> Option<Renewal<'w>> {
+        let looks = self.looks.take();
+        (looks.is_some() || witness.used_day != today).then_some((witness, looks))
+    }
+}
+
 impl Question<'_> {
+    /// Hears a witness: what it says, and where stamps leave that open, what the
+    /// contents say. None if something is not as it was.
+    pub fn hear(&self, witness: &Witness) -> Option<Heard> {
+        let Answer { outcome, is_unsure } = self.ask(witness.looks())?;
+        let settle = || Some(self.settle(witness.looks())?.packed(self.root));
+        let looks = if is_unsure { Some(settle()?) } else { None };
+        Some(Heard {
+            outcome,
+            by: match is_unsure {
+                true => KnownBy::Contents,
+                false => KnownBy::Stamps,
+            },
+            looks: looks.filter(|looks| looks != witness.looks()),
+        })
+    }
+
     /// Asks a packed witness, which looks at stamps alone; none if something is
     /// not as it was.
     pub fn ask(&self, packed: &[u8]) -> Option<Answer> {
@@ -127,9 +169,9 @@ impl Question<'_> {
             let (path, real) = reader.link()?;
             (destination(&path) == real).then_some(())?;
         }
-        for _ in 0..reader.count()? {
+        for _ in 0..reader.look_count()? {
             let (path, look) = reader.look()?;
-            match look.verdict(&path, self.now_ns, self.rest_ns) {
+            match look.verdict(path, &self.times) {
                 Verdict::Same => {}
                 Verdict::Unsure => answer.is_unsure = true,
                 Verdict::Changed => return None,
@@ -139,14 +181,20 @@ impl Question<'_> {
     }
 
     /// Settles by contents what stamps left open: the witness with the stamps of
-    /// now, if all is as it was.
+    /// now, if all is as it was. Stamps of disks where they prove nothing stay.
     pub fn settle(&self, packed: &[u8]) -> Option<Testimony> {
         let mut testimony = Reader::new(packed, self.root)?.testimony()?;
         let were_apart = are_apart(&testimony.looks);
         for (path, look) in &mut testimony.looks.seen {
-            match look.verdict(path, self.now_ns, self.rest_ns) {
+            match look.verdict(path, &self.times) {
                 Verdict::Same => {}
-                Verdict::Unsure => *look = look.again(path)?,
+                Verdict::Unsure => {
+                    let again = look.again(path)?;
+                    let trusts = |stamp: FileStamp| self.times.disks.is_trusted(stamp.device, path);
+                    if again.stamp.is_some_and(trusts) {
+                        *look = again;
+                    }
+                }
                 Verdict::Changed => return None,
             }
         }

@@ -1,23 +1,33 @@
 //! A witness as bytes.
 //!
-//! Numbers are little-endian. A *text* is its length (`u32`) and its bytes. A
-//! *path* is one byte and a text: 0 for a path that starts at the project's
-//! folder, 1 for an absolute one.
+//! Numbers are written seven bits a byte, the lowest first; the highest bit of a
+//! byte says that another follows. A *time* is nanoseconds since 1970, eight bytes,
+//! little-endian. A *text* is its length and its bytes. A *path* is one byte and a
+//! text: 0 for a path that starts at the project's folder, 1 for an absolute one.
 //!
 //! ```text
 //! version       1 byte
-//! outcome       tasks u32 · warnings u32 · archive path · count u32 · sentences, a text each
-//! variables     count u32 · (name text · digest of the value)…
-//! blobs         count u32 · (digest · size u64)…
-//! links         count u32 · (path · digest)…
-//! looks         count u32 · (path · kind 1 byte · contents)…
-//! contents      of kinds 4 and 5 alone: digest · clock i64 · has stamp 1 byte · stamp
-//! stamp         size u64 · mtime i64 · ctime i64 · inode u64 · device u64
+//! outcome       tasks · warnings · archive path · count · sentences, a text each
+//! variables     count · (name text · digest of the value)…
+//! blobs         count · (digest · size)…
+//! links         count · (path · digest)…
+//! clock         the latest of all looks, a time
+//! devices       count · numbers…
+//! looks         count · (place · kind 1 byte · contents)…
+//! place         1 byte as in a path · how many bytes are those of the place before · text of the others
+//! contents      of kinds 4 and 5 alone: digest · how long before the clock · has stamp 1 byte · stamp
+//! stamp         size · mtime time · ctime − mtime · inode · which device
 //! ```
 //!
-//! Digests have 32 bytes; times are nanoseconds since 1970. What cannot be read
-//! is no witness.
+//! Digests have 32 bytes; a difference is written as twice its amount, less one if
+//! it is negative. Most files of a project lie beside each other on one device,
+//! were looked at in one run and have the change time of their contents, so that a
+//! look takes some 60 bytes, of which 32 are the digest. What cannot be read is no
+//! witness.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::path::MAIN_SEPARATOR;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -28,7 +38,7 @@ use crate::import::Looks;
 use crate::import::Seen;
 use crate::store::OutputRef;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// What the outcome was, and what to tell of it in any case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,10 +73,12 @@ impl Testimony {
         let mut out = Writer {
             bytes: vec![VERSION],
             root,
+            clock_ns: 0,
+            devices: BTreeSet::new(),
         };
         let outcome = &self.outcome;
-        out.number(outcome.task_count);
-        out.number(outcome.warning_count);
+        out.number(outcome.task_count.into());
+        out.number(outcome.warning_count.into());
         out.path(&outcome.model);
         out.count(outcome.said.len());
         for sentence in &outcome.said {
@@ -80,18 +92,14 @@ impl Testimony {
         out.count(self.blobs.len());
         for blob in &self.blobs {
             out.digest(&blob.digest);
-            out.bytes.extend(blob.size.to_le_bytes());
+            out.number(blob.size);
         }
         out.count(self.looks.links.len());
         for (path, real) in &self.looks.links {
             out.path(path);
             out.digest(real);
         }
-        out.count(self.looks.seen.len());
-        for (path, look) in &self.looks.seen {
-            out.path(path);
-            out.look(look);
-        }
+        out.looks(&self.looks);
         out.bytes
     }
 }
@@ -99,15 +107,26 @@ impl Testimony {
 struct Writer<'a> {
     bytes: Vec<u8>,
     root: &'a Path,
+    clock_ns: i64,
+    devices: BTreeSet<u64>,
 }
 
 impl Writer<'_> {
-    fn number(&mut self, number: u32) {
-        self.bytes.extend(number.to_le_bytes());
+    fn number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.bytes.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.bytes.push(number as u8);
     }
 
     fn count(&mut self, count: usize) {
-        self.number(u32::try_from(count).expect("counts fit into 32 bits"));
+        self.number(count as u64);
+    }
+
+    fn difference(&mut self, from: i64, to: i64) {
+        let difference = to.wrapping_sub(from);
+        self.number(((difference << 1) ^ (difference >> 63)) as u64);
     }
 
     fn text(&mut self, text: &[u8]) {
@@ -119,17 +138,61 @@ impl Writer<'_> {
         self.bytes.extend(digest.as_bytes());
     }
 
-    fn path(&mut self, path: &Path) {
+    fn time(&mut self, time: i64) {
+        self.bytes.extend(time.to_le_bytes());
+    }
+
+    /// Returns a path as it is written, and whether it is absolute.
+    fn written<'p>(&self, path: &'p Path) -> (Cow<'p, Path>, bool) {
         let below = path.strip_prefix(self.root).ok();
         let here = Path::new(".");
         let below = below.or_else(|| (self.root == here && path.is_relative()).then_some(path));
-        let absolute = match below {
-            Some(_) => path.to_owned(),
-            None => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
-        };
-        self.bytes.push(u8::from(below.is_none()));
-        let path = below.unwrap_or(&absolute);
+        match below {
+            Some(below) => (below.into(), false),
+            None => match std::path::absolute(path) {
+                Ok(absolute) => (absolute.into(), true),
+                Err(_) => (path.into(), true),
+            },
+        }
+    }
+
+    fn path(&mut self, path: &Path) {
+        let (path, is_absolute) = self.written(path);
+        self.bytes.push(u8::from(is_absolute));
         self.text(path.as_os_str().as_encoded_bytes());
+    }
+
+    fn looks(&mut self, looks: &Looks) {
+        let has_contents = |look: &&Look| matches!(look.seen, Seen::Bytes(_) | Seen::Entries(_));
+        let read = || looks.seen.values().filter(has_contents);
+        self.clock_ns = read().map(|look| look.since_ns).max().unwrap_or(0);
+        self.devices = read().filter_map(|look| Some(look.stamp?.device)).collect();
+        self.time(self.clock_ns);
+        self.count(self.devices.len());
+        for device in self.devices.clone() {
+            self.number(device);
+        }
+        self.count(looks.seen.len());
+        let mut before: (Cow<'_, Path>, bool) = (Path::new("").into(), false);
+        for (path, look) in &looks.seen {
+            let place = self.written(path);
+            self.place(&before, &place);
+            self.look(look);
+            before = place;
+        }
+    }
+
+    fn place(&mut self, before: &(Cow<'_, Path>, bool), place: &(Cow<'_, Path>, bool)) {
+        let text = place.0.as_os_str().as_encoded_bytes();
+        let known = match before.1 == place.1 {
+            true => before.0.as_os_str().as_encoded_bytes(),
+            false => b"",
+        };
+        let pairs = known.iter().zip(text);
+        let shared = pairs.take_while(|(a, b)| a == b).count();
+        self.bytes.push(u8::from(place.1));
+        self.count(shared);
+        self.text(&text[shared..]);
     }
 
     fn look(&mut self, look: &Look) {
@@ -146,32 +209,43 @@ impl Writer<'_> {
             return;
         };
         self.digest(&digest);
-        self.bytes.extend(look.since_ns.to_le_bytes());
+        self.number(self.clock_ns.wrapping_sub(look.since_ns) as u64);
         self.bytes.push(u8::from(look.stamp.is_some()));
         if let Some(stamp) = look.stamp {
-            self.bytes.extend(stamp.size.to_le_bytes());
-            self.bytes.extend(stamp.mtime_ns.to_le_bytes());
-            self.bytes.extend(stamp.ctime_ns.to_le_bytes());
-            self.bytes.extend(stamp.inode.to_le_bytes());
-            self.bytes.extend(stamp.device.to_le_bytes());
+            self.number(stamp.size);
+            self.time(stamp.mtime_ns);
+            self.difference(stamp.mtime_ns, stamp.ctime_ns);
+            self.number(stamp.inode);
+            self.count(self.devices.range(..stamp.device).count());
         }
     }
 }
 
 /// Reads a packed witness from front to back: its parts in the order in which
 /// they were packed. Nothing is copied that need not be.
-#[derive(Clone)]
 pub struct Reader<'a> {
     rest: &'a [u8],
     root: &'a Path,
+    clock_ns: i64,
+    devices: Vec<u64>,
+    /// The path of the last look.
+    place: Vec<u8>,
+    /// How many bytes of it lead to the project's folder; none if it is absolute.
+    root_size: Option<usize>,
 }
 
 impl<'a> Reader<'a> {
     /// Returns a reader of `bytes`; none if they are of another version.
     pub fn new(bytes: &'a [u8], root: &'a Path) -> Option<Self> {
-        let mut reader = Self { rest: bytes, root };
-        let [version] = reader.take()?;
-        (version == VERSION).then_some(reader)
+        let mut reader = Self {
+            rest: bytes,
+            root,
+            clock_ns: 0,
+            devices: Vec::new(),
+            place: Vec::new(),
+            root_size: None,
+        };
+        (reader.byte()? == VERSION).then_some(reader)
     }
 
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -180,18 +254,44 @@ impl<'a> Reader<'a> {
         Some(*head)
     }
 
-    /// Reads a count of things that follow.
-    pub fn count(&mut self) -> Option<u32> {
-        self.take().map(u32::from_le_bytes)
+    fn byte(&mut self) -> Option<u8> {
+        let (head, tail) = self.rest.split_first()?;
+        self.rest = tail;
+        Some(*head)
     }
 
-    /// Reads a digest.
-    pub fn digest(&mut self) -> Option<Digest> {
+    fn number(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// Reads a count of things that follow.
+    pub fn count(&mut self) -> Option<usize> {
+        usize::try_from(self.number()?).ok()
+    }
+
+    fn difference(&mut self) -> Option<i64> {
+        let number = self.number()?;
+        Some((number >> 1) as i64 ^ -((number & 1) as i64))
+    }
+
+    fn digest(&mut self) -> Option<Digest> {
         self.take().map(Digest::from_bytes)
     }
 
+    fn time(&mut self) -> Option<i64> {
+        self.take().map(i64::from_le_bytes)
+    }
+
     fn text(&mut self) -> Option<&'a [u8]> {
-        let length = self.count()? as usize;
+        let length = self.count()?;
         let (text, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
         Some(text)
@@ -203,7 +303,7 @@ impl<'a> Reader<'a> {
 
     /// Reads a path; one that starts at the project's folder is joined to it.
     fn path(&mut self) -> Option<PathBuf> {
-        let [base] = self.take()?;
+        let base = self.byte()?;
         let path = path_of(self.text()?)?;
         match base {
             0 if self.root == Path::new(".") => Some(path.to_owned()),
@@ -216,8 +316,8 @@ impl<'a> Reader<'a> {
     /// Reads what the outcome was.
     pub fn outcome(&mut self) -> Option<Outcome> {
         let mut outcome = Outcome {
-            task_count: self.count()?,
-            warning_count: self.count()?,
+            task_count: u32::try_from(self.number()?).ok()?,
+            warning_count: u32::try_from(self.number()?).ok()?,
             model: self.path()?,
             said: Vec::new(),
         };
@@ -236,7 +336,7 @@ impl<'a> Reader<'a> {
     pub fn blob(&mut self) -> Option<OutputRef> {
         Some(OutputRef {
             digest: self.digest()?,
-            size: u64::from_le_bytes(self.take()?),
+            size: self.number()?,
         })
     }
 
@@ -245,11 +345,60 @@ impl<'a> Reader<'a> {
         Some((self.path()?, self.digest()?))
     }
 
-    /// Reads a look.
-    pub fn look(&mut self) -> Option<(PathBuf, Look)> {
-        let path = self.path()?;
-        let [kind] = self.take()?;
-        let seen = match kind {
+    /// Reads how many looks follow, and what they have in common.
+    pub fn look_count(&mut self) -> Option<usize> {
+        self.clock_ns = self.time()?;
+        for _ in 0..self.count()? {
+            let device = self.number()?;
+            self.devices.push(device);
+        }
+        self.begin_at_root();
+        self.count()
+    }
+
+    /// Sets the path of the last look to the project's folder.
+    fn begin_at_root(&mut self) {
+        self.place.clear();
+        if self.root != Path::new(".") {
+            let root = self.root.as_os_str().as_encoded_bytes();
+            self.place.extend(root);
+            let needs_mark = !root.is_empty() && root.last() != Some(&(MAIN_SEPARATOR as u8));
+            self.place
+                .extend(needs_mark.then_some(MAIN_SEPARATOR as u8));
+        }
+        self.root_size = Some(self.place.len());
+    }
+
+    /// Reads a look, and its path.
+    pub fn look(&mut self) -> Option<(&Path, Look)> {
+        self.read_place()?;
+        let look = self.read_look()?;
+        Some((path_of(&self.place)?, look))
+    }
+
+    fn read_place(&mut self) -> Option<()> {
+        let is_absolute = match self.byte()? {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
+        match (is_absolute, self.root_size) {
+            (false, None) => self.begin_at_root(),
+            (true, Some(_)) => {
+                self.place.clear();
+                self.root_size = None;
+            }
+            _ => {}
+        }
+        let shared = self.root_size.unwrap_or(0).checked_add(self.count()?)?;
+        (shared <= self.place.len()).then(|| self.place.truncate(shared))?;
+        let text = self.text()?;
+        self.place.extend(text);
+        Some(())
+    }
+
+    fn read_look(&mut self) -> Option<Look> {
+        let seen = match self.byte()? {
             0 => Seen::Nothing,
             1 => Seen::File,
             2 => Seen::Folder,
@@ -264,22 +413,26 @@ impl<'a> Reader<'a> {
             since_ns: 0,
         };
         if matches!(seen, Seen::Bytes(_) | Seen::Entries(_)) {
-            look.since_ns = i64::from_le_bytes(self.take()?);
-            let [has_stamp] = self.take()?;
-            if has_stamp == 1 {
+            look.since_ns = self.clock_ns.wrapping_sub(self.number()? as i64);
+            if self.byte()? == 1 {
                 look.stamp = Some(self.stamp()?);
             }
         }
-        Some((path, look))
+        Some(look)
     }
 
     fn stamp(&mut self) -> Option<FileStamp> {
+        let size = self.number()?;
+        let mtime_ns = self.time()?;
         Some(FileStamp {
-            size: u64::from_le_bytes(self.take()?),
-            mtime_ns: i64::from_le_bytes(self.take()?),
-            ctime_ns: i64::from_le_bytes(self.take()?),
-            inode: u64::from_le_bytes(self.take()?),
-            device: u64::from_le_bytes(self.take()?),
+            size,
+            mtime_ns,
+            ctime_ns: mtime_ns.wrapping_add(self.difference()?),
+            inode: self.number()?,
+            device: {
+                let device = self.count()?;
+                *self.devices.get(device)?
+            },
         })
     }
 
@@ -307,9 +460,9 @@ impl<'a> Reader<'a> {
             let (path, real) = self.link()?;
             testimony.looks.add_link(path, real);
         }
-        for _ in 0..self.count()? {
+        for _ in 0..self.look_count()? {
             let (path, look) = self.look()?;
-            testimony.looks.add(path, look);
+            testimony.looks.add(path.to_owned(), look);
         }
         self.is_at_end().then_some(testimony)
     }
@@ -339,16 +492,29 @@ mod tests {
             inode: u64::MAX,
             device: 5,
         };
+        let late = FileStamp {
+            size: u64::MAX,
+            mtime_ns: i64::MAX,
+            ctime_ns: i64::MIN,
+            inode: 0,
+            device: u64::MAX,
+        };
         let kinds = [
             ("a", Seen::Nothing, None),
             ("b", Seen::File, None),
             ("c", Seen::Folder, None),
             ("d", Seen::Other, None),
             ("e/ü", Seen::Bytes(Digest::of(b"e")), Some(stamp)),
+            ("e/üb", Seen::Bytes(Digest::of(b"b")), Some(stamp)),
+            ("e/ý", Seen::Bytes(Digest::of(b"y")), Some(late)),
             ("f", Seen::Entries(Digest::of(b"f")), None),
+            ("../g", Seen::File, None),
+            ("/h/i", Seen::Bytes(Digest::of(b"i")), Some(late)),
+            ("/h/k", Seen::Bytes(Digest::of(b"k")), Some(stamp)),
         ];
         for (path, seen, stamp) in kinds {
-            let since_ns = i64::from(matches!(seen, Seen::Bytes(_) | Seen::Entries(_)));
+            let is_read = matches!(seen, Seen::Bytes(_) | Seen::Entries(_));
+            let since_ns = if is_read { path.len() as i64 } else { 0 };
             let look = Look {
                 seen,
                 stamp,

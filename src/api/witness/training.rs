@@ -12,6 +12,7 @@ use crate::api::in_project;
 use crate::api::shared::tell_warnings;
 use crate::api::training::Prepared;
 use crate::api::training::Training;
+use crate::api::witness::KeyStem;
 use crate::api::witness::Outcome;
 use crate::api::witness::Question;
 use crate::api::witness::Reader;
@@ -29,17 +30,17 @@ use crate::engine::PlanSettings;
 use crate::engine::TaskId;
 use crate::engine::TaskRef;
 use crate::engine::plan;
+use crate::import::Disks;
 use crate::import::FileStamp;
 use crate::import::Look;
 use crate::import::Looks;
 use crate::import::Seen;
+use crate::import::Times;
 use crate::import::clock_ns;
 use crate::recipe::Report;
+use crate::store::NewWitness;
 use crate::store::Store;
 use crate::store::Witness;
-
-/// The layout of a witness's key.
-const KEY_CONTEXT: &str = "tabella witness key v1";
 
 impl Training<'_> {
     /// Returns the cache if it may hold a witness of this training.
@@ -58,10 +59,7 @@ impl Training<'_> {
     /// Returns the outcome without reading the project, if a witness knows it.
     pub fn as_witnessed(&self, store: &Store) -> Option<TrainingResult> {
         let project = self.project_name();
-        let mut witness = match &self.run.shared {
-            Some(shared) => shared.take_witness(&project)?,
-            None => store.witness(&project)?,
-        };
+        let witness = store.witness(&project)?;
         if witness.key != self.witness_key()? {
             return None;
         }
@@ -69,53 +67,37 @@ impl Training<'_> {
             root: &self.run.project,
             environment: &self.run.environment,
             store,
-            now_ns: clock_ns(),
-            rest_ns: self.run.rest_ns,
+            times: Times {
+                now_ns: clock_ns(),
+                rest_ns: self.run.rest_ns,
+                disks: &Disks::new(self.run.stamps_prove),
+            },
         };
-        let answer = question.ask(&witness.looks)?;
+        let mut heard = question.hear(&witness)?;
         let report = self.report_as_before(&witness, store)?;
-        let settled = match answer.is_unsure {
-            true => Some(question.settle(&witness.looks)?),
-            false => None,
-        };
-        let by = match answer.is_unsure {
-            true => KnownBy::Contents,
-            false => KnownBy::Stamps,
-        };
         if self.run.observer.wants().looks {
-            let known = Reader::new(&witness.looks, &self.run.project)?.testimony()?;
-            let looks = Arc::new(settled.as_ref().unwrap_or(&known).looks.clone());
-            self.run.observer.tell(Notice::LookedAt(looks));
+            let packed = heard.looks.as_deref().unwrap_or(witness.looks());
+            let looks = Reader::new(packed, &self.run.project)?.testimony()?.looks;
+            self.run.observer.tell(Notice::LookedAt(Arc::new(looks)));
         }
-        if !self.dry_run && store.is_writable() {
-            if witness.used_day != store.today() {
-                store.touch_witness(&project, &witness.results);
-                witness.used_day = store.today();
-            }
-            if let Some(settled) = settled
-                && let Some(whole) = store.witness(&project)
-            {
-                witness.told = whole.told;
-                witness.looks = settled.packed(&self.run.project);
-                store.put_witness(&project, &witness);
-            }
+        let renewal = heard.renewal(&witness, store.today());
+        if !self.dry_run {
+            store.renew_witnesses(renewal.as_slice());
         }
         if let Some(shared) = &self.run.shared {
-            shared.keep(witness.results.iter().copied().collect());
+            shared.keep(witness.results());
         }
-        self.tell_as_before(store, project, &answer.outcome, &report, by);
-        Some(self.result_as_before(answer.outcome, report))
+        let by = heard.by;
+        self.tell_as_before(store, project, &heard.outcome, &report, by);
+        Some(self.result_as_before(heard.outcome, report))
     }
 
-    /// Returns the report of a dry run that finds nothing stale; none if a result is
-    /// not there any more. Beside others it names no tasks: what is fresh is only
-    /// counted there.
+    /// Returns the report of a dry run that finds nothing stale. Beside others it
+    /// names no tasks: what is fresh is only counted there.
     fn report_as_before(&self, witness: &Witness, store: &Store) -> Option<Report> {
-        let costs = store.costs(&witness.results);
-        (costs.len() == witness.results.len()).then_some(())?;
         match self.run.shared {
             Some(_) => Some(fresh(Vec::new())),
-            None => report(&witness.told, &costs),
+            None => report(&store.told(witness)?, &store.costs(&witness.results())),
         }
     }
 
@@ -195,7 +177,7 @@ impl Training<'_> {
         model: &Path,
         file: Digest,
         since_ns: i64,
-    ) -> Option<Witness> {
+    ) -> Option<NewWitness> {
         let Prepared { recipe, store, .. } = prepared;
         let is_in_place = || self.model_in_place(prepared.training_type).as_deref() == Some(model);
         if store.folder().is_none() || plan.stale().next().is_some() || !is_in_place() {
@@ -225,10 +207,9 @@ impl Training<'_> {
             looks,
         };
         let keys: BTreeSet<Digest> = plan.tasks().iter().filter_map(|task| task.key).collect();
-        Some(Witness {
+        Some(NewWitness {
             key: self.witness_key()?,
             results: keys.into_iter().collect(),
-            used_day: store.today(),
             looks: testimony.packed(&self.run.project),
             told,
         })
@@ -237,36 +218,8 @@ impl Training<'_> {
     /// Returns the digest of all that decides the outcome apart from files; none
     /// when no witness is asked.
     fn witness_key(&self) -> Option<Digest> {
-        let (WitnessSettings::Ask { program } | WitnessSettings::Renew { program }) =
-            self.run.witness
-        else {
-            return None;
-        };
-        let mut hasher = blake3::Hasher::new_derive_key(KEY_CONTEXT);
-        let mut part = |bytes: &[u8]| {
-            hasher.update(&(bytes.len() as u64).to_le_bytes());
-            hasher.update(bytes);
-        };
-        part(program.as_bytes());
-        let options = (
-            format!("{:?}", self.want),
-            self.fixed_name,
-            self.persist_nlu_data,
-            self.augmentation,
-            self.validation.skip,
-            self.validation.fail_on_warnings,
-            self.validation.max_history,
-        );
-        part(Digest::of_value(&options).as_bytes());
-        for paths in [self.domain, self.data] {
-            part(&(paths.len() as u64).to_le_bytes());
-            paths
-                .iter()
-                .for_each(|path| part(path.as_os_str().as_encoded_bytes()));
-        }
-        part(self.config.as_os_str().as_encoded_bytes());
-        part(self.output.as_os_str().as_encoded_bytes());
-        Some(Digest::from_bytes(*hasher.finalize().as_bytes()))
+        let stem = KeyStem::of(self)?;
+        Some(stem.key([self.domain, self.data], [self.config, self.output]))
     }
 }
 

@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -35,6 +36,7 @@ use crate::api::workspace::changes::Changed;
 use crate::api::workspace::changes::ChangedPath;
 use crate::api::workspace::changes::absolute;
 use crate::api::workspace::guard::guarded;
+use crate::api::workspace::member::Folders;
 use crate::api::workspace::member::member_options;
 use crate::api::workspace::member::shown_path;
 use crate::api::workspace::reads::Reads;
@@ -100,7 +102,7 @@ pub struct AffectedMember {
 /// If it cannot be found out what changed.
 pub fn affected_members(
     workspace: &OpenWorkspace,
-    members: &[Member],
+    members: &[Arc<Member>],
     changes: &Changes,
     all: &TrainOptions,
 ) -> Result<AffectedReport, TrainError> {
@@ -110,9 +112,10 @@ pub fn affected_members(
         all.run.observer.tell(Notice::Warning(warning));
     }
     let index = Index::new(workspace, &changed);
+    let folders = Folders::new(&workspace.root);
     let affected = members.par_iter().map(|member| match index.is_empty() {
         true => None,
-        false => index.affected(workspace, member, all),
+        false => index.affected(workspace, &folders, member, all),
     });
     let affected: Vec<Option<AffectedMember>> = affected.collect();
     let assistants: Vec<AffectedMember> = affected.into_iter().flatten().collect();
@@ -194,10 +197,11 @@ impl<'a> Index<'a> {
     fn affected(
         &self,
         workspace: &OpenWorkspace,
+        folders: &Folders<'_>,
         member: &Member,
         all: &TrainOptions,
     ) -> Option<AffectedMember> {
-        let options = member_options(&workspace.root, member, all);
+        let options = member_options(folders, member, all);
         let mut error = None;
         let mut reads = Reads::named(workspace, member);
         match guarded(|| training(&options, Want::All).looks()) {
@@ -236,7 +240,7 @@ impl<'a> Index<'a> {
             place: before.place.clone(),
             ..member.clone()
         };
-        now != *before
+        now != **before
     }
 
     /// Returns which changed files an assistant reads.

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::api::real_path;
 use crate::api::workspace::OpenWorkspace;
@@ -37,7 +38,7 @@ pub struct Changed {
     pub paths: Vec<ChangedPath>,
     /// The assistants as the workspace file told of them before, by name; none if
     /// that is not known.
-    pub members_before: Option<BTreeMap<String, Member>>,
+    pub members_before: Option<BTreeMap<String, Arc<Member>>>,
     /// What git tells nothing of; none if it was not asked.
     pub untold: Option<Untold>,
 }

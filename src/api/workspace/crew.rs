@@ -18,6 +18,7 @@ use crate::api::TrainError;
 use crate::api::TrainOptions;
 use crate::api::TrainingResult;
 use crate::api::Wants;
+use crate::api::WitnessSettings;
 use crate::api::chain;
 use crate::api::shared::Shared;
 use crate::api::train::training;
@@ -29,8 +30,11 @@ use crate::api::workspace::MemberTask;
 use crate::api::workspace::OpenWorkspace;
 use crate::api::workspace::WorkspaceReport;
 use crate::api::workspace::guard::guarded;
+use crate::api::workspace::member::Folders;
 use crate::api::workspace::member::member_options;
 use crate::api::workspace::member::shown_path;
+use crate::api::workspace::roll::Present;
+use crate::api::workspace::roll::call_roll;
 use crate::api::workspace::turns::Turns;
 use crate::data::Member;
 use crate::diagnostic::SourceMap;
@@ -64,14 +68,12 @@ const STACK_SIZE: usize = 8 << 20;
 /// a dry run tells what is stale. One that fails keeps no other from being
 /// trained.
 ///
-/// # Errors
-///
-/// If no threads for numeric work can be started. What becomes of each assistant is in the report.
+/// What becomes of each assistant is in the report.
 pub fn train_members(
     workspace: &OpenWorkspace,
-    members: &[Member],
+    members: &[Arc<Member>],
     options: &WorkspaceOptions,
-) -> Result<WorkspaceReport, TrainError> {
+) -> WorkspaceReport {
     let since = Instant::now();
     let access = match options.all.dry_run {
         true => Access::ReadOnly,
@@ -80,20 +82,30 @@ pub fn train_members(
     let turns = Arc::new(Turns::new(members.to_vec(), options.observer.clone()));
     let mut all = options.all.clone();
     let num_threads = all.nlu_additional_arguments.num_threads;
-    let shared = Arc::new(Shared::open(&all.run, access, num_threads)?);
+    let shared = Arc::new(Shared::open(&all.run, access, num_threads));
     let jobs = jobs(&all);
-    all.run.jobs = Some((jobs / members.len().max(1)).max(1));
+    let folders = Folders::new(&workspace.root);
+    let left = match roll(&folders, members, options, &shared) {
+        Some(present) => {
+            all.run.witness = asked_before(all.run.witness);
+            tell_present(members, present, options, &shared, &turns)
+        }
+        None => (0..members.len()).collect(),
+    };
+    all.run.jobs = Some((jobs / left.len().max(1)).max(1));
     all.run.shared = Some(Arc::clone(&shared));
+    let workers = jobs.min(left.len());
     let crew = Crew {
-        workspace,
+        folders: &folders,
         members,
+        left,
         all: &all,
         options,
         turns: &turns,
         next: AtomicUsize::new(0),
         has_failed: AtomicBool::new(false),
     };
-    crew.work(jobs.min(members.len()));
+    crew.work(workers);
     let reports = turns.reports();
     if reports
         .iter()
@@ -102,7 +114,77 @@ pub fn train_members(
         shared.tidy(&all.run.cache_limits, &all.run.observer);
     }
     let file = workspace.file.to_string_lossy().into_owned();
-    Ok(WorkspaceReport::new(file, reports, ms(since)))
+    WorkspaceReport::new(file, reports, ms(since))
+}
+
+/// Calls the roll, if there is a cache, and nobody wants to know of each assistant
+/// what was looked at.
+fn roll(
+    folders: &Folders<'_>,
+    members: &[Arc<Member>],
+    options: &WorkspaceOptions,
+    shared: &Shared,
+) -> Option<Vec<Present>> {
+    let store = shared.store.as_deref().filter(|_| !options.wants.looks)?;
+    call_roll(folders, members, &options.all, store)
+}
+
+/// Tells of the assistants that have nothing to do; returns the places of the others.
+fn tell_present(
+    members: &[Arc<Member>],
+    present: Vec<Present>,
+    options: &WorkspaceOptions,
+    shared: &Shared,
+    turns: &Turns,
+) -> Vec<usize> {
+    let mut is_left = vec![true; members.len()];
+    let ended = present.into_iter().map(|Present { at, heard, results }| {
+        is_left[at] = false;
+        shared.keep(results);
+        let outcome = heard.outcome;
+        let mut told = vec![Notice::AsBefore {
+            warnings: outcome.warning_count as usize,
+            tasks: outcome.task_count as usize,
+            by: heard.by,
+        }];
+        told.extend(outcome.said.into_iter().map(Notice::Warning));
+        let dry_run = options.all.dry_run;
+        let state = match dry_run {
+            true => MemberState::Fresh,
+            false => MemberState::UpToDate,
+        };
+        let model = outcome.model.to_string_lossy().into_owned();
+        let report = MemberReport {
+            model: (!dry_run).then_some(model),
+            task_count: outcome.task_count as usize,
+            ..blank(&members[at], state)
+        };
+        tell_live(&options.live, &members[at], &told, &report);
+        (at, told, report)
+    });
+    turns.over_all(ended);
+    let left = is_left.into_iter().enumerate();
+    left.filter_map(|(at, is_left)| is_left.then_some(at))
+        .collect()
+}
+
+/// Tells at once of an assistant that has nothing to do.
+fn tell_live(live: &MemberObserver, member: &Member, told: &[Notice], report: &MemberReport) {
+    if live.is_listening() {
+        live.tell(member, MemberNotice::Begun);
+        for notice in told {
+            live.tell(member, MemberNotice::Told(notice.clone()));
+        }
+        live.tell(member, MemberNotice::Over(report));
+    }
+}
+
+/// Returns how the witnesses of those are treated that they said nothing for.
+fn asked_before(settings: WitnessSettings) -> WitnessSettings {
+    match settings {
+        WitnessSettings::Ask { program } => WitnessSettings::Renew { program },
+        other => other,
+    }
 }
 
 /// How many tasks may run at the same time.
@@ -113,12 +195,14 @@ fn jobs(options: &TrainOptions) -> usize {
 
 /// Workers, and what they share.
 struct Crew<'a> {
-    workspace: &'a OpenWorkspace,
-    members: &'a [Member],
+    folders: &'a Folders<'a>,
+    members: &'a [Arc<Member>],
+    /// The places of those that are to be worked on.
+    left: Vec<usize>,
     all: &'a TrainOptions,
     options: &'a WorkspaceOptions,
     turns: &'a Arc<Turns>,
-    /// The assistant that the next free worker takes.
+    /// The one of these that the next free worker takes.
     next: AtomicUsize,
     has_failed: AtomicBool,
 }
@@ -127,6 +211,9 @@ impl Crew<'_> {
     /// Works with so many threads, or as many as the system gives; this one is
     /// left to do it all if it gives none.
     fn work(&self, workers: usize) {
+        if self.left.is_empty() {
+            return;
+        }
         thread::scope(|scope| {
             let start = |number| {
                 thread::Builder::new()
@@ -144,10 +231,11 @@ impl Crew<'_> {
     /// Takes one assistant after the other until there are none left.
     fn take_turns(&self) {
         loop {
-            let at = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(member) = self.members.get(at) else {
+            let next = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(&at) = self.left.get(next) else {
                 return;
             };
+            let member = &self.members[at];
             let is_over = self.all.run.cancel.is_set()
                 || self.options.fail_fast && self.has_failed.load(Ordering::Relaxed);
             let report = match is_over {
@@ -166,7 +254,7 @@ impl Crew<'_> {
     /// Trains an assistant, and keeps what is worth telling of it.
     fn report(&self, at: usize, member: &Member) -> MemberReport {
         let since = Instant::now();
-        let mut options = member_options(&self.workspace.root, member, self.all);
+        let mut options = member_options(self.folders, member, self.all);
         let started: Arc<Mutex<Vec<MemberTask>>> = Arc::default();
         let (turns, tasks) = (Arc::clone(self.turns), Arc::clone(&started));
         let (live, told_of) = (self.options.live.clone(), member.clone());

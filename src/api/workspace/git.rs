@@ -11,6 +11,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use crate::api::workspace::OpenWorkspace;
 use crate::api::workspace::WorkspaceError;
@@ -135,7 +136,7 @@ impl Git {
         commit: &str,
         workspace: &OpenWorkspace,
         environment: &BTreeMap<String, String>,
-    ) -> Option<BTreeMap<String, Member>> {
+    ) -> Option<BTreeMap<String, Arc<Member>>> {
         let file = fs::canonicalize(&workspace.file).ok()?;
         let top = fs::canonicalize(&self.top).ok()?;
         let mut object = OsString::from(format!("{commit}:"));

@@ -1,9 +1,12 @@
 //! An assistant of a workspace as the options of a training in its folder.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use crate::api::TrainOptions;
 use crate::data::Member;
@@ -16,19 +19,102 @@ pub const DOMAIN_FOLDER: &str = "domain";
 
 /// Returns the options that train an assistant as if it were alone in its folder;
 /// what is not about its files is taken from `all`.
-///
-/// `root` is the workspace's folder.
-pub fn member_options(root: &Path, member: &Member, all: &TrainOptions) -> TrainOptions {
-    let near = Near::new(root, &member.folder);
+pub fn member_options(folders: &Folders<'_>, member: &Member, all: &TrainOptions) -> TrainOptions {
+    let paths = MemberPaths::new(folders, member);
     let mut options = TrainOptions {
-        config: near.path(&member.config),
-        domain: near.paths(&member.domain, DOMAIN_FILE, Some(DOMAIN_FOLDER)),
-        training_files: near.paths(&member.data, "data", None),
-        output: near.path(&member.out),
+        config: paths.config,
+        domain: paths.domain,
+        training_files: paths.data,
+        output: paths.output,
         ..all.clone()
     };
-    options.run.project = near.project;
+    options.run.project = paths.project;
     options
+}
+
+/// Where an assistant lies, and its paths as they are written from its folder.
+pub struct MemberPaths {
+    /// The folder, from where the user is.
+    pub project: PathBuf,
+    /// The folder's real path.
+    pub real: PathBuf,
+    /// The configuration file.
+    pub config: PathBuf,
+    /// Domain files and folders.
+    pub domain: Vec<PathBuf>,
+    /// Data files and folders.
+    pub data: Vec<PathBuf>,
+    /// Folder or file of the archive.
+    pub output: PathBuf,
+}
+
+impl MemberPaths {
+    /// Returns the paths of an assistant.
+    pub fn new(folders: &Folders<'_>, member: &Member) -> Self {
+        let near = Near::new(folders, &member.folder);
+        Self {
+            config: near.path(&member.config),
+            domain: near.paths(&member.domain, DOMAIN_FILE, Some(DOMAIN_FOLDER)),
+            data: near.paths(&member.data, "data", None),
+            output: near.path(&member.out),
+            real: near.real(),
+            project: near.project,
+        }
+    }
+}
+
+/// The folders of a workspace. What many assistants have in common is looked up
+/// once; threads may share it.
+pub struct Folders<'a> {
+    /// The workspace's folder, from where the user is.
+    root: &'a Path,
+    real_root: Option<PathBuf>,
+    /// Which folders between the workspace's and an assistant's are plain.
+    between: Mutex<HashMap<PathBuf, bool>>,
+}
+
+impl<'a> Folders<'a> {
+    /// Returns the folders of the workspace in the folder `root`.
+    pub fn new(root: &'a Path) -> Self {
+        Self {
+            root,
+            real_root: fs::canonicalize(root).ok(),
+            between: Mutex::default(),
+        }
+    }
+
+    /// Returns the real path of the workspace's folder, or else its path.
+    pub fn real_root(&self) -> &Path {
+        self.real_root.as_deref().unwrap_or(self.root)
+    }
+
+    /// Returns whether a folder lies where its path says: no link leads there.
+    fn is_plain(&self, folder: &Path) -> bool {
+        let is_below = folder
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        let between = folder.parent().unwrap_or(Path::new(""));
+        self.real_root.is_some()
+            && is_below
+            && (folder.as_os_str().is_empty()
+                || self.is_plain_between(between) && self.is_folder(folder))
+    }
+
+    fn is_plain_between(&self, folder: &Path) -> bool {
+        let mut known = self.between.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(is_plain) = known.get(folder) {
+            return *is_plain;
+        }
+        let above = folder.ancestors().filter(|up| !up.as_os_str().is_empty());
+        let is_plain = above.into_iter().all(|up| self.is_folder(up));
+        known.insert(folder.to_owned(), is_plain);
+        is_plain
+    }
+
+    /// Returns whether there is a folder, and no link to one.
+    fn is_folder(&self, folder: &Path) -> bool {
+        fs::symlink_metadata(self.root.join(folder)).is_ok_and(|found| found.is_dir())
+    }
 }
 
 /// Returns a path of the workspace as it is shown.
@@ -41,33 +127,37 @@ pub fn shown_path(path: &Path) -> String {
 
 /// Paths of a workspace as they are written from an assistant's folder.
 struct Near<'a> {
-    root: &'a Path,
+    folders: &'a Folders<'a>,
     folder: &'a Path,
     /// The folder, from where the user is.
     project: PathBuf,
-    /// What leads from the folder to the workspace's; none if that is not to be
-    /// said by `..`, as when a link leads to the folder.
-    up: Option<PathBuf>,
+    /// Whether the workspace's folder is `..`, so many times, seen from here: not
+    /// if a link leads here.
+    is_plain: bool,
 }
 
 impl<'a> Near<'a> {
-    fn new(root: &'a Path, folder: &'a Path) -> Self {
+    fn new(folders: &'a Folders<'a>, folder: &'a Path) -> Self {
+        let root = folders.root;
         let project = match (root == Path::new("."), folder.as_os_str().is_empty()) {
             (_, true) => root.to_owned(),
             (true, false) => folder.to_owned(),
             (false, false) => root.join(folder),
         };
-        let is_below = folder
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
-        let real = |path: &Path| fs::canonicalize(path).ok();
-        let is_plain = is_below && real(&project) == real(root).map(|root| root.join(folder));
-        let up = is_plain.then(|| folder.components().map(|_| "..").collect());
         Self {
-            root,
+            folders,
             folder,
             project,
-            up,
+            is_plain: folders.is_plain(folder),
+        }
+    }
+
+    /// Returns the real path of the folder.
+    fn real(&self) -> PathBuf {
+        match self.is_plain {
+            true if self.folder.as_os_str().is_empty() => self.folders.real_root().to_owned(),
+            true => self.folders.real_root().join(self.folder),
+            false => fs::canonicalize(&self.project).unwrap_or_else(|_| self.project.clone()),
         }
     }
 
@@ -81,12 +171,12 @@ impl<'a> Near<'a> {
         {
             return below.to_owned();
         }
-        match &self.up {
-            Some(up) => up.join(path),
-            None => {
-                let root = fs::canonicalize(self.root);
-                root.unwrap_or_else(|_| self.root.to_owned()).join(path)
+        match self.is_plain {
+            true => {
+                let up = self.folder.components().map(|_| "..");
+                up.collect::<PathBuf>().join(path)
             }
+            false => self.folders.real_root().join(path),
         }
     }
 
@@ -119,7 +209,10 @@ mod tests {
     fn check(folder: &str, paths: [(&str, &str); 3]) {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join(folder)).unwrap();
-        let near = Near::new(root.path(), Path::new(folder));
+        let folders = Folders::new(root.path());
+        let near = Near::new(&folders, Path::new(folder));
+        let real = fs::canonicalize(root.path().join(folder)).unwrap();
+        assert_eq!(near.real(), real);
         for (path, want) in paths {
             assert_eq!(near.path(Path::new(path)), Path::new(want), "{path}");
         }
@@ -145,8 +238,14 @@ mod tests {
         let real = fs::canonicalize(root.path()).unwrap();
         fs::create_dir_all(root.path().join("there/deep")).unwrap();
         std::os::unix::fs::symlink("there/deep", root.path().join("bot")).unwrap();
-        let near = Near::new(root.path(), Path::new("bot"));
-        assert_eq!(near.path(Path::new("bot/data")), Path::new("data"));
-        assert_eq!(near.path(Path::new("shared")), real.join("shared"));
+        fs::create_dir(root.path().join("bot/sub")).unwrap();
+        let folders = Folders::new(root.path());
+        for (folder, there) in [("bot", "there/deep"), ("bot/sub", "there/deep/sub")] {
+            let near = Near::new(&folders, Path::new(folder));
+            let data = Path::new(folder).join("data");
+            assert_eq!(near.path(&data), Path::new("data"));
+            assert_eq!(near.path(Path::new("shared")), real.join("shared"));
+            assert_eq!(near.real(), real.join(there));
+        }
     }
 }

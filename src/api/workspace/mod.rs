@@ -2,9 +2,9 @@
 //! affects, and what training or looking at each of them gives.
 //!
 //! ```text
-//!   tabella.yml ──▶ Members ──▶ select ──▶ affected ──▶ crew ──▶ MemberReport each
-//!                                              ▲
-//!                          git, list of files ─┘
+//!   tabella.yml ──▶ Members ──▶ select ──▶ affected ──▶ roll ──▶ crew ──▶ MemberReport each
+//!                                             ▲
+//!                         git, list of files ─┘
 //! ```
 //!
 //! An assistant is trained as if it were alone in its folder, by the same
@@ -13,7 +13,8 @@
 //! common runs in the first that comes to it, and the others wait and find its
 //! result.
 //!
-//! Of the assistants only as many are in memory as run side by side.
+//! Assistants that have nothing to do are found first, all at once, by witnesses of
+//! their last runs. Of the others only as many are in memory as run side by side.
 
 mod error;
 mod open;
@@ -21,8 +22,9 @@ mod select;
 mod member;
 mod report;
 mod turns;
-mod crew;
 mod guard;
+mod roll;
+mod crew;
 mod changes;
 mod git;
 mod reads;

@@ -32,7 +32,7 @@ pub struct OpenWorkspace {
 
 impl OpenWorkspace {
     /// Returns all assistants and their variants, sorted by name.
-    pub fn members(&self) -> &[Member] {
+    pub fn members(&self) -> &[Arc<Member>] {
         &self.workspace.members
     }
 

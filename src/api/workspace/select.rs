@@ -1,5 +1,7 @@
 //! Which assistants a user's words mean.
 
+use std::sync::Arc;
+
 use crate::api::TrainError;
 use crate::api::task_name::takes;
 use crate::api::workspace::OpenWorkspace;
@@ -16,7 +18,7 @@ impl OpenWorkspace {
     /// # Errors
     ///
     /// If a word means none.
-    pub fn select(&self, words: &[String]) -> Result<Vec<Member>, TrainError> {
+    pub fn select(&self, words: &[String]) -> Result<Vec<Arc<Member>>, TrainError> {
         let members = self.members();
         if words.is_empty() {
             return Ok(members.to_vec());
@@ -46,7 +48,7 @@ impl OpenWorkspace {
             .iter()
             .zip(is_meant)
             .filter(|(_, is_meant)| *is_meant);
-        Ok(meant.map(|(member, _)| member.clone()).collect())
+        Ok(meant.map(|(member, _)| Arc::clone(member)).collect())
     }
 
     fn unknown(&self, word: &str) -> UnknownName {

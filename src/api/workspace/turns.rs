@@ -29,6 +29,8 @@ pub enum MemberNotice<'a> {
     Told(Notice),
     /// It is over.
     Over(&'a MemberReport),
+    /// All is told that is over so far; what comes next may take its time.
+    CaughtUp,
 }
 
 /// Whoever listens to all assistants; by default nobody. It is told which assistant
@@ -70,7 +72,7 @@ pub struct Turns {
 }
 
 struct Queue {
-    members: Vec<Member>,
+    members: Vec<Arc<Member>>,
     /// The assistant whose turn it is.
     current: usize,
     /// What waits to be told, of each assistant.
@@ -80,7 +82,7 @@ struct Queue {
 
 impl Turns {
     /// Returns the turns of these assistants.
-    pub fn new(members: Vec<Member>, observer: MemberObserver) -> Self {
+    pub fn new(members: Vec<Arc<Member>>, observer: MemberObserver) -> Self {
         let queue = Queue {
             current: 0,
             waiting: members.iter().map(|_| Vec::new()).collect(),
@@ -106,13 +108,27 @@ impl Turns {
 
     /// Notes that an assistant is over, and tells what waited for that.
     pub fn over(&self, at: usize, report: MemberReport) {
+        self.over_all([(at, Vec::new(), report)]);
+    }
+
+    /// Notes of several assistants what they told and that they are over, and tells
+    /// what waited for that.
+    pub fn over_all(&self, ended: impl IntoIterator<Item = (usize, Vec<Notice>, MemberReport)>) {
         let mut queue = self.queue();
-        queue.reports[at] = Some(report);
+        for (at, told, report) in ended {
+            queue.waiting[at].extend(told);
+            queue.reports[at] = Some(report);
+        }
+        let before = queue.current;
+        self.catch_up(&mut queue);
         while let Some(Some(report)) = queue.reports.get(queue.current) {
             let member = &queue.members[queue.current];
             self.observer.tell(member, MemberNotice::Over(report));
             queue.current += 1;
             self.catch_up(&mut queue);
+        }
+        if let Some(last) = queue.members[before..queue.current].last() {
+            self.observer.tell(last, MemberNotice::CaughtUp);
         }
     }
 

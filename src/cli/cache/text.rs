@@ -235,7 +235,7 @@ pub fn collected(collected: &Collected, limits: &CacheLimits, dry_run: bool) -> 
     }
     if collected.witnesses > 0 {
         let number = Count(collected.witnesses, "record");
-        parts.push(format!("{number} of projects not trained since"));
+        parts.push(format!("{number} of last runs"));
     }
     if collected.blobs > 0 {
         parts.push(Count(collected.blobs, "blob").to_string());

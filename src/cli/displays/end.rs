@@ -41,11 +41,7 @@ impl End {
     }
 
     /// Returns the end of the training of assistants.
-    pub fn of_all(exit: Exit, report: &Result<WorkspaceReport, TrainError>) -> Self {
-        let report = match report {
-            Ok(report) => report,
-            Err(error) => return Self::failed(exit, chain(error)),
-        };
+    pub fn of_all(exit: Exit, report: &WorkspaceReport) -> Self {
         let all = &report.assistants;
         let count = report.counts.get(&MemberState::Failed).copied();
         let failed = |count| format!("{count} of {} failed", Count(all.len(), "assistant"));

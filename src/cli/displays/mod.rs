@@ -230,6 +230,7 @@ impl Displays {
                     locked(profile).end_assistant(at, name);
                 }
             }
+            MemberNotice::CaughtUp => {}
         }
     }
 

@@ -180,22 +180,20 @@ impl Run<'_> {
     /// Looks at the assistants, and shows what is stale.
     fn look_at_all(&self, mut all: TrainOptions) -> Exit {
         let opened = self.open_affected(&all);
-        let result = opened.and_then(|(workspace, members)| {
-            all.run.cache = self.cache(&workspace);
-            let stage = Stage::new(self.place, false);
-            let options = WorkspaceOptions {
-                observer: stage.observer(),
-                all,
-                ..WorkspaceOptions::default()
-            };
-            let report = api::train_members(&workspace, &members, &options)?;
-            let is_cancelled = options.all.run.cancel.is_set();
-            Ok((exit(&report, is_cancelled).worse(stage.exit()), report))
-        });
-        match result {
-            Ok((exit, report)) => self.tell(&report, None, exit, false),
-            Err(error) => fail(Format::of(self.place.json), &error),
-        }
+        let (workspace, members) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return fail(Format::of(self.place.json), &error),
+        };
+        all.run.cache = self.cache(&workspace);
+        let stage = Stage::new(self.place, false);
+        let options = WorkspaceOptions {
+            observer: stage.observer(),
+            all,
+            ..WorkspaceOptions::default()
+        };
+        let report = api::train_members(&workspace, &members, &options);
+        let exit = exit(&report, options.all.run.cancel.is_set()).worse(stage.exit());
+        self.tell(&report, None, exit, false)
     }
 
     /// Shows what came of all assistants, on standard output unless that is taken.
@@ -242,7 +240,7 @@ impl Run<'_> {
     fn open_affected(
         &self,
         all: &TrainOptions,
-    ) -> Result<(OpenWorkspace, Vec<Member>), TrainError> {
+    ) -> Result<(OpenWorkspace, Vec<Arc<Member>>), TrainError> {
         let (workspace, mut members) = self.open(all)?;
         if self.members.are_filtered() {
             let changes = changes::changes(self.members, &self.place.project)?;
@@ -254,7 +252,7 @@ impl Run<'_> {
     }
 
     /// Reads the workspace file and finds the assistants that are named.
-    fn open(&self, all: &TrainOptions) -> Result<(OpenWorkspace, Vec<Member>), TrainError> {
+    fn open(&self, all: &TrainOptions) -> Result<(OpenWorkspace, Vec<Arc<Member>>), TrainError> {
         let file = self.members.workspace.as_deref();
         let project = &self.place.project;
         let opened = open_workspace(file, project, &all.run.environment, &all.run.observer);

@@ -14,7 +14,6 @@ use crate::api::MemberNotice;
 use crate::api::MemberObserver;
 use crate::api::Notice;
 use crate::api::OpenWorkspace;
-use crate::api::TrainError;
 use crate::api::TrainOptions;
 use crate::api::Wants;
 use crate::api::WorkspaceOptions;
@@ -61,7 +60,7 @@ pub struct Trainer<'a> {
 struct Team {
     workspace: OpenWorkspace,
     /// All that are meant.
-    members: Vec<Member>,
+    members: Vec<Arc<Member>>,
 }
 
 impl Trainer<'_> {
@@ -120,7 +119,7 @@ impl Trainer<'_> {
         team: &mut Team,
         watcher: &mut Arc<Watcher>,
         mut before: Look,
-    ) -> Result<(Look, Vec<Member>), Waited> {
+    ) -> Result<(Look, Vec<Arc<Member>>), Waited> {
         let patience = Patience {
             cancel: &self.all.run.cancel,
             is_unread: &|| is_unread(&self.displays),
@@ -175,7 +174,7 @@ impl Trainer<'_> {
         &self,
         number: u32,
         workspace: &OpenWorkspace,
-        members: &[Member],
+        members: &[Arc<Member>],
         watcher: Option<&Arc<Watcher>>,
     ) -> Exit {
         let mut all = self.all.clone();
@@ -196,29 +195,22 @@ impl Trainer<'_> {
                 ..self.displays.wants()
             },
         };
-        let result = api::train_members(workspace, members, &options);
-        let exit = self.exit(&result).worse(stage.exit());
-        let summary = round.end(&End::of_all(exit, &result));
-        let is_json = self.run.place.json;
-        let exit = match &result {
-            Ok(report) => self.run.tell(report, summary.as_ref(), exit, is_taken),
-            Err(error) => fail(Format::of(is_json), error),
-        };
-        if let Some(summary) = summary.filter(|_| !is_json || result.is_err()) {
+        let report = api::train_members(workspace, members, &options);
+        let exit = self.exit(&report).worse(stage.exit());
+        let summary = round.end(&End::of_all(exit, &report));
+        let exit = self.run.tell(&report, summary.as_ref(), exit, is_taken);
+        if let Some(summary) = summary.filter(|_| !self.run.place.json) {
             complain(&summary.text());
         }
         exit
     }
 
     /// Returns how the program would end.
-    fn exit(&self, result: &Result<WorkspaceReport, TrainError>) -> Exit {
-        let is_cancelled = self.all.run.cancel.is_set();
-        match result {
-            Ok(report) if report.code > 0 => {
-                Exit::Stale(report.code).worse(exit(report, is_cancelled))
-            }
-            Ok(report) => exit(report, is_cancelled),
-            Err(error) => Exit::after(error),
+    fn exit(&self, report: &WorkspaceReport) -> Exit {
+        let exit = exit(report, self.all.run.cancel.is_set());
+        match report.code {
+            0 => exit,
+            code => Exit::Stale(code).worse(exit),
         }
     }
 
@@ -238,7 +230,7 @@ impl Trainer<'_> {
 }
 
 /// Returns what is asked for, as one object.
-fn asked(all: &TrainOptions, workspace: &OpenWorkspace, members: &[Member]) -> Value {
+fn asked(all: &TrainOptions, workspace: &OpenWorkspace, members: &[Arc<Member>]) -> Value {
     let shown = |path: &Path| path.display().to_string();
     let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
     let cache: Option<&PathBuf> = match &all.run.cache {

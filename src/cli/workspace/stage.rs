@@ -34,6 +34,10 @@ struct Scene {
     is_taken: bool,
     screen: Screen,
     has_heading: bool,
+    /// Whether the screen has shown more than that all is as before.
+    is_used: bool,
+    /// Lines for standard output: many assistants can be over at once.
+    lines: String,
     exit: Exit,
 }
 
@@ -46,6 +50,8 @@ impl Stage {
             is_taken,
             screen: Screen::new(place.quiet),
             has_heading: false,
+            is_used: false,
+            lines: String::new(),
             exit: Exit::Done,
         })))
     }
@@ -57,6 +63,7 @@ impl Stage {
             MemberNotice::Begun => {}
             MemberNotice::Told(notice) => stage.scene().tell(member, &notice),
             MemberNotice::Over(report) => stage.scene().end(report),
+            MemberNotice::CaughtUp => stage.scene().write(),
         })
     }
 
@@ -75,9 +82,11 @@ impl Scene {
     /// heading therefore names.
     fn tell(&mut self, member: &Member, notice: &Notice) {
         if !self.has_heading && !self.quiet && is_shown(notice) {
+            self.write();
             complain(&format!("{} in {}:", member.name, member.folder.display()));
             self.has_heading = true;
         }
+        self.is_used |= !matches!(notice, Notice::AsBefore { .. });
         match notice {
             Notice::Task(Event::Waiting { task, holder }) if *holder == this_process() => {
                 let (task, holder) = (task.clone(), "another assistant".to_owned());
@@ -91,6 +100,7 @@ impl Scene {
     /// Shows what came of an assistant, and makes room for the next.
     fn end(&mut self, report: &MemberReport) {
         if report.state == MemberState::Failed || report.code > 0 {
+            self.write();
             self.screen.show_notes();
         }
         if let Some(error) = &report.error {
@@ -103,11 +113,26 @@ impl Scene {
         if let Some(line) = line.filter(|_| !self.json) {
             match self.is_taken {
                 true => self.screen.show(&Notice::Success(line)),
-                false => self.exit = self.exit.worse(print(&line, Exit::Done)),
+                false => {
+                    self.lines.push_str(&line);
+                    self.lines.push('\n');
+                }
             }
         }
-        self.screen = Screen::new(self.quiet);
+        match self.is_used {
+            true => self.screen = Screen::new(self.quiet),
+            false => self.screen.begin(),
+        }
+        self.is_used = false;
         self.has_heading = false;
+    }
+
+    /// Writes the lines that wait to standard output.
+    fn write(&mut self) {
+        if let Some(lines) = self.lines.strip_suffix('\n') {
+            self.exit = self.exit.worse(print(lines, Exit::Done));
+            self.lines.clear();
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::api::OpenWorkspace;
 use crate::cli::train::what_changed;
@@ -18,7 +19,11 @@ const NAMES_SHOWN: usize = 5;
 /// Returns what is watched: all that the workspace names of the assistants, its own
 /// file, and the folders that further assistants may turn up in. `own` is written
 /// while training.
-pub fn watched(workspace: &OpenWorkspace, members: &[Member], mut own: Vec<PathBuf>) -> Watched {
+pub fn watched(
+    workspace: &OpenWorkspace,
+    members: &[Arc<Member>],
+    mut own: Vec<PathBuf>,
+) -> Watched {
     let mut roots: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
     let root = |path: &Path| workspace.root.join(path);
     roots.insert(workspace.file.clone(), BTreeSet::new());
@@ -80,16 +85,18 @@ impl Due {
     }
 
     /// Adds those of which the workspace file tells something else than before.
-    pub fn add_changed(&mut self, before: &[Member], now: &[Member]) {
-        let before: BTreeMap<&str, &Member> =
-            before.iter().map(|one| (one.name.as_str(), one)).collect();
+    pub fn add_changed(&mut self, before: &[Arc<Member>], now: &[Arc<Member>]) {
+        let before: BTreeMap<&str, &Member> = before
+            .iter()
+            .map(|one| (one.name.as_str(), &**one))
+            .collect();
         for member in now {
             let is_same = before.get(member.name.as_str()).is_some_and(|before| {
                 let place = before.place.clone();
                 **before
                     == Member {
                         place,
-                        ..member.clone()
+                        ..Member::clone(member)
                     }
             });
             if !is_same {
@@ -105,13 +112,13 @@ impl Due {
     }
 
     /// Returns the assistants, in the order of the workspace.
-    pub fn of_team(&self, members: &[Member]) -> Vec<Member> {
+    pub fn of_team(&self, members: &[Arc<Member>]) -> Vec<Arc<Member>> {
         let due = members.iter().filter(|one| self.0.contains(&one.name));
         due.cloned().collect()
     }
 
     /// Tells what changed and for whom.
-    pub fn text(&self, changed: &[PathBuf], members: &[Member]) -> String {
+    pub fn text(&self, changed: &[PathBuf], members: &[Arc<Member>]) -> String {
         let shown = members
             .iter()
             .take(NAMES_SHOWN)

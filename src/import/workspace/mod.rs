@@ -155,7 +155,7 @@ impl<'r> Reader<'r> {
         let listed = self.distinct(listed);
         Ok(Workspace {
             cache,
-            members: self.variants(listed),
+            members: self.variants(listed).into_iter().map(Arc::new).collect(),
         })
     }
 

@@ -74,8 +74,9 @@ fn names(root: &Path, folder: &Path) -> io::Result<Vec<(String, bool)>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(root.join(folder))? {
         let entry = entry?;
-        if entry.path().is_dir() {
-            let is_link = entry.file_type()?.is_symlink();
+        let kind = entry.file_type()?;
+        let is_link = kind.is_symlink();
+        if kind.is_dir() || is_link && entry.path().is_dir() {
             names.extend(entry.file_name().into_string().map(|name| (name, is_link)));
         }
     }
