@@ -12,10 +12,12 @@ use crate::cli::amounts::age;
 use crate::cli::amounts::size;
 use crate::cli::cache::CacheArguments;
 use crate::cli::data::DataArguments;
+use crate::cli::depfile::DepfileFlags;
 use crate::cli::diff::DiffArguments;
 use crate::cli::explain::ExplainArguments;
 use crate::cli::explain_code::ExplainCodeArguments;
 use crate::cli::key::KeyArguments;
+use crate::cli::rules::RulesArguments;
 use crate::cli::status::StatusArguments;
 use crate::cli::test::TestNluFlags;
 use crate::cli::verify::VerifyArguments;
@@ -42,6 +44,7 @@ Exit codes:
   1-7  `train --dry-run`: 1 Core + 2 NLU + 4 responses are stale
   8    `train --dry-run --force`
   1    `diff`: the models are not the same
+  10   `test nlu`: a gate is not met
   64   the command line is wrong        65   the project's files are wrong
   66   a file or model is not there     70   a bug in Tabella
   74   reading or writing failed        69   a task needs more than --max-memory
@@ -66,6 +69,8 @@ pub enum Command {
     Key(Box<KeyArguments>),
     /// Check a model archive: sizes, digests, shapes of weights
     Verify(VerifyArguments),
+    /// Write rules that train assistants from make, ninja or just
+    Rules(RulesArguments),
     /// Look after what is kept between runs
     Cache(Box<CacheArguments>),
     /// Show how two models differ
@@ -129,6 +134,9 @@ pub struct TrainArguments {
     /// Where.
     #[command(flatten)]
     pub place: PlaceArguments,
+    /// What was read, as a rule.
+    #[command(flatten)]
+    pub depfile: DepfileFlags,
 }
 
 /// How a training goes on, and what is told of it.

@@ -26,7 +26,8 @@ pub struct Asked<'a> {
     pub output: &'a OutputFlags,
     /// Whether every task is to run.
     pub force: bool,
-    dry_run: bool,
+    /// Whether it is only to be told what is stale.
+    pub dry_run: bool,
     others: Vec<(&'static str, Value)>,
 }
 

@@ -12,6 +12,7 @@ mod bug;
 mod cache;
 mod cache_dir;
 mod data;
+mod depfile;
 mod diff;
 mod displays;
 mod environment;
@@ -19,12 +20,14 @@ mod exit;
 mod explain;
 mod explain_code;
 mod inspect;
+mod jobserver;
 mod key;
 mod output;
 mod parse;
 mod project;
 mod reader;
 mod report;
+mod rules;
 mod screen;
 mod status;
 mod test;
@@ -34,7 +37,9 @@ mod watch;
 mod workspace;
 
 use std::env;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
+use std::thread;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -43,6 +48,8 @@ use serde_json::json;
 use crate::cli::args::Arguments;
 use crate::cli::args::Command;
 use crate::cli::exit::Exit;
+use crate::cli::jobserver::Share;
+use crate::cli::output::complain;
 use crate::cli::output::print;
 
 /// Runs the program on the arguments of this process.
@@ -55,10 +62,14 @@ pub fn run() -> ExitCode {
         Err(error) => return usage(&error).into(),
     };
     let exit = bug::guarded(|| match arguments.command {
-        Command::Train(arguments) => train::run(&arguments),
+        Command::Train(mut arguments) => {
+            let _share = share(&mut arguments.place.jobs);
+            train::run(&arguments)
+        }
         Command::Parse(arguments) => parse::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Rules(arguments) => rules::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
@@ -69,6 +80,23 @@ pub fn run() -> ExitCode {
         Command::ExplainCode(arguments) => explain_code::run(&arguments),
     });
     exit.into()
+}
+
+/// Takes part in the jobserver of a make that started this program, unless the user
+/// says how many jobs there may be. What is returned is held until the end.
+fn share(jobs: &mut Option<usize>) -> Option<Share> {
+    if jobs.is_some() {
+        return None;
+    }
+    let flags = env::var("MAKEFLAGS").ok()?;
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let share = Share::of(&flags, cores);
+    if matches!(share, Share::OneJob) {
+        let text = "warning: make's jobserver cannot be reached: one job at a time; start the recipe with `+`";
+        complain(text);
+    }
+    *jobs = share.jobs();
+    Some(share)
 }
 
 /// Shows help or what is wrong with the command line; the latter as JSON too

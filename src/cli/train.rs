@@ -37,6 +37,7 @@ use crate::cli::args::TrainNluFlags;
 use crate::cli::asked::Asked;
 use crate::cli::cache_dir::cache_settings;
 use crate::cli::cache_dir::limits;
+use crate::cli::depfile::Depfile;
 use crate::cli::displays::Displays;
 use crate::cli::displays::End;
 use crate::cli::displays::Start;
@@ -79,9 +80,11 @@ pub fn run(arguments: &TrainArguments) -> Exit {
         Err(exit) => return exit,
     };
     let watcher = arguments.run.watch.then(|| Arc::new(watcher(arguments)));
+    let depfile = Depfile::default();
     let trainer = Trainer {
         arguments,
-        run: observed(arguments, &screen, &displays, watcher.as_ref()),
+        run: observed(arguments, &screen, &displays, watcher.as_ref(), &depfile),
+        depfile,
         screen,
         displays: Arc::clone(&displays),
         is_forced: Cell::new(Asked::of(arguments).force),
@@ -134,22 +137,30 @@ fn observed(
     screen: &Arc<Screen>,
     displays: &Arc<Displays>,
     watcher: Option<&Arc<Watcher>>,
+    depfile: &Depfile,
 ) -> RunSettings {
     let mut run = settings(&arguments.place, screen);
+    let wants_depfile = arguments.depfile.depfile.is_some();
+    if wants_depfile {
+        // Whoever asks has noticed a change: all is read, and what was read is told.
+        run.witness = witness(true);
+    }
     if arguments.run.keep_going {
         run.on_failure = OnFailure::KeepGoing;
     }
     run.memory = memory_limit(&arguments.run);
     let listening = Arc::clone(displays);
     let watcher = watcher.cloned();
+    let depfile = depfile.clone();
     let listen = move |notice: Notice| {
+        depfile.hear(&notice);
         if let (Some(watcher), Notice::LookedAt(looks)) = (&watcher, &notice) {
             watcher.read(PROJECT, looks);
         }
         listening.tell(&notice);
     };
     run.observer = Observer::new(listen).wanting(Wants {
-        looks: arguments.run.watch,
+        looks: arguments.run.watch || wants_depfile,
         ..displays.wants()
     });
     run
@@ -178,6 +189,7 @@ struct Trainer<'a> {
     run: RunSettings,
     screen: Arc<Screen>,
     displays: Arc<Displays>,
+    depfile: Depfile,
     /// Whether every task is still to be run once.
     is_forced: Cell<bool>,
     /// Whether the reader of standard output has left.
@@ -233,7 +245,13 @@ impl Trainer<'_> {
             round: number,
             options: &|| self.options(),
         });
-        let result = self.train();
+        let result = self.train().and_then(|result| {
+            if !Asked::of(self.arguments).dry_run {
+                let archive = result.model.as_deref();
+                self.depfile.write(&self.arguments.depfile, archive)?;
+            }
+            Ok(result)
+        });
         let exit = match result.as_ref().map(|result| result.code) {
             Ok(0) => Exit::Done,
             Ok(code) => Exit::Stale(code),

@@ -23,6 +23,7 @@ mod cache_commands;
 mod survival;
 mod model_verify;
 mod nlu_test;
+mod rules;
 mod archive_safety;
 mod schemas;
 mod project_schemas;

@@ -5,10 +5,12 @@ use std::fs;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use crate::api::TrainOptions;
+use crate::api::workspace::OpenWorkspace;
 use crate::data::Member;
 
 /// The domain of an assistant that names none.
@@ -30,6 +32,19 @@ pub fn member_options(folders: &Folders<'_>, member: &Member, all: &TrainOptions
     };
     options.run.project = paths.project;
     options
+}
+
+impl OpenWorkspace {
+    /// Returns the options that train each of `members` as if it were alone in its
+    /// folder; what is not about its files is a default.
+    pub fn options_of(&self, members: &[Arc<Member>]) -> Vec<TrainOptions> {
+        let folders = Folders::new(&self.root);
+        let all = TrainOptions::default();
+        let options = members.iter();
+        options
+            .map(|member| member_options(&folders, member, &all))
+            .collect()
+    }
 }
 
 /// Where an assistant lies, and its paths as they are written from its folder.

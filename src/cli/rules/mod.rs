@@ -1,0 +1,226 @@
+//! `tabella rules`: a fragment of a build for make, ninja or just.
+//!
+//! One rule an assistant makes its archive from what its last training read, so
+//! that the tool starts the program only when something of that has changed, and
+//! whoever reads the archive is made again only when it is another one.
+
+mod just;
+mod make;
+mod ninja;
+mod quote;
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::ValueEnum;
+
+use crate::api::Notice;
+use crate::api::Observer;
+use crate::api::TrainError;
+use crate::api::TrainOptions;
+use crate::api::in_project;
+use crate::api::open_workspace;
+use crate::cli::environment::environment;
+use crate::cli::exit::Exit;
+use crate::cli::output::Format;
+use crate::cli::output::complain;
+use crate::cli::output::fail;
+use crate::cli::output::print;
+use crate::cli::rules::quote::in_shell;
+use crate::cli::rules::quote::is_plain;
+use crate::diagnostic::Paint;
+use crate::diagnostic::render;
+
+/// `tabella rules`.
+#[derive(Debug, Args)]
+pub struct RulesArguments {
+    /// Who reads the rules
+    pub tool: Tool,
+    /// Assistants of the workspace: names, or patterns such as 'shop-*'
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// All assistants of the workspace
+    #[arg(long, conflicts_with = "names")]
+    pub all: bool,
+    /// The workspace file [default: `tabella.yml` here or in a folder above]
+    #[arg(long, value_name = "FILE")]
+    pub workspace: Option<PathBuf>,
+    /// The folder of a project that is in no workspace
+    #[arg(long, value_name = "DIR", default_value = ".", conflicts_with_all = ["names", "all", "workspace"])]
+    pub project: PathBuf,
+    /// What that project's archive is called
+    #[arg(long, value_name = "NAME", default_value = "model", conflicts_with_all = ["names", "all", "workspace"])]
+    pub fixed_model_name: String,
+    /// How the rules call this program
+    #[arg(long, value_name = "COMMAND", default_value = "tabella")]
+    pub program: String,
+}
+
+/// A tool that rules are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Tool {
+    /// GNU make: `include tabella.mk`
+    Make,
+    /// Ninja: `include tabella.ninja`
+    Ninja,
+    /// Just: `import 'tabella.just'`
+    Just,
+}
+
+/// An assistant, as rules know it; all paths start where the tool runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Target {
+    /// What its rule is called.
+    name: String,
+    /// Folder of the archive.
+    folder: String,
+    /// Name of the archive, without its ending.
+    model: String,
+    /// The flag that finds its project, as a shell reads it.
+    project: String,
+    /// The other flags that train it.
+    flags: String,
+    /// Whether it has test stories.
+    has_tests: bool,
+}
+
+/// Why there are no rules.
+enum Failure {
+    Train(TrainError),
+    Name(String),
+}
+
+impl From<TrainError> for Failure {
+    fn from(error: TrainError) -> Self {
+        Self::Train(error)
+    }
+}
+
+/// Runs the command.
+pub fn run(arguments: &RulesArguments) -> Exit {
+    let targets = match targets(arguments) {
+        Ok(targets) => targets,
+        Err(Failure::Train(error)) => return fail(Format::Text, &error),
+        Err(Failure::Name(name)) => {
+            complain(&format!(
+                "error: rules cannot name `{name}`: use letters, digits and any of `._-+@/` in names of \
+                 assistants and in the paths of their models"
+            ));
+            return Exit::Usage;
+        }
+    };
+    let program = in_shell(&arguments.program);
+    let text = match arguments.tool {
+        Tool::Make => make::rules(&targets, &program),
+        Tool::Ninja => ninja::rules(&targets, &program),
+        Tool::Just => just::rules(&targets, &program),
+    };
+    print(text.trim_end(), Exit::Done)
+}
+
+fn targets(arguments: &RulesArguments) -> Result<Vec<Target>, Failure> {
+    let is_workspace =
+        arguments.all || arguments.workspace.is_some() || !arguments.names.is_empty();
+    if !is_workspace {
+        let mut options = TrainOptions::default();
+        options.run.project = arguments.project.clone();
+        let name = &arguments.fixed_model_name;
+        let out = in_project(&arguments.project, &options.output);
+        return Ok(vec![Target::of(name, &options, &out, None)?]);
+    }
+    let observer = Observer::new(|notice: Notice| {
+        if let Notice::Diagnosed(findings) = notice {
+            let text = render(&findings.diagnostics, &findings.sources, Paint::Plain);
+            complain(text.trim_end());
+        }
+    });
+    let file = arguments.workspace.as_deref();
+    let workspace = open_workspace(file, Path::new("."), &environment(), &observer)?;
+    let members = match arguments.names.is_empty() {
+        true => workspace.members().to_vec(),
+        false => workspace.select(&arguments.names)?,
+    };
+    let cache = workspace.workspace.cache.as_ref();
+    let cache = cache.map(|cache| in_project(&workspace.root, cache));
+    let options = workspace.options_of(&members);
+    let targets = members.iter().zip(&options).map(|(member, options)| {
+        let out = in_project(&workspace.root, &member.out);
+        Target::of(&member.name, options, &out, cache.as_deref())
+    });
+    targets.collect()
+}
+
+impl Target {
+    /// Returns the target of a training; `out` is its `output` from here, `cache`
+    /// the folder of results, if it is not the user's.
+    fn of(
+        name: &str,
+        options: &TrainOptions,
+        out: &Path,
+        cache: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let file = text(Path::new(out.file_name().unwrap_or_default()));
+        let (folder, model) = match file.strip_suffix(".tar.gz") {
+            Some(model) => (out.parent().unwrap_or(Path::new("")), model.to_owned()),
+            None => (out, name.to_owned()),
+        };
+        let folder = match folder.as_os_str().is_empty() {
+            true => ".".to_owned(),
+            false => text(folder),
+        };
+        for name in [name, &folder, &model] {
+            if !is_plain(name) {
+                return Err(Failure::Name(name.to_owned()));
+            }
+        }
+        let mut flags = Vec::new();
+        for (flag, paths) in [
+            ("--config", std::slice::from_ref(&options.config)),
+            ("--domain", &options.domain[..]),
+            ("--data", &options.training_files[..]),
+            ("--out", std::slice::from_ref(&options.output)),
+        ] {
+            let paths: Vec<String> = paths.iter().map(|path| in_shell(&text(path))).collect();
+            if !paths.is_empty() {
+                flags.push(format!("{flag} {}", paths.join(" ")));
+            }
+        }
+        if !file.ends_with(".tar.gz") {
+            flags.push(format!("--fixed-model-name {}", in_shell(&model)));
+        }
+        if let Some(cache) = cache {
+            let flag = match cache.is_absolute() {
+                true => in_shell(&text(cache)),
+                // From here, not from the project's folder.
+                false => format!("\"$PWD\"/{}", in_shell(&text(cache))),
+            };
+            flags.push(format!("--cache-dir {flag}"));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            folder,
+            model,
+            project: format!("--project {}", in_shell(&text(&options.run.project))),
+            flags: flags.join(" "),
+            has_tests: options.run.project.join("tests").is_dir(),
+        })
+    }
+
+    /// Returns the path of the archive.
+    fn archive(&self) -> String {
+        match self.folder.as_str() {
+            "." => format!("{}.tar.gz", self.model),
+            folder => format!("{folder}/{}.tar.gz", self.model),
+        }
+    }
+
+    /// Returns the path of a file beside the archive, hidden.
+    fn beside(&self, ending: &str) -> String {
+        match self.folder.as_str() {
+            "." => format!(".{}.{ending}", self.model),
+            folder => format!("{folder}/.{}.{ending}", self.model),
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Assistants in make, ninja and just: the real programs, with rules that
+//! `tabella rules` wrote.
+
+use std::fs;
+use std::process::Command;
+use std::process::Output;
+use std::thread;
+use std::time::Duration;
+
+use crate::workbench::Workbench;
+
+const CONFIG: &str = "\
+recipe: default.v1
+assistant_id: test
+language: en
+pipeline:
+- name: WhitespaceTokenizer
+- name: KeywordIntentClassifier
+policies:
+- name: MemoizationPolicy
+";
+
+const DOMAIN: &str = "\
+version: \"3.1\"
+intents: [greet]
+responses:
+  utter_greet:
+  - text: Hi
+";
+
+const DATA: &str = "\
+version: \"3.1\"
+nlu:
+- intent: greet
+  examples: |
+    - hi
+    - hello
+stories:
+- story: greet
+  steps:
+  - intent: greet
+  - action: utter_greet
+";
+
+const TESTS: &str = "\
+version: \"3.1\"
+stories:
+- story: greet
+  steps:
+  - user: hi
+    intent: greet
+  - action: utter_greet
+";
+
+const WORKSPACE: &str = "\
+version: 1
+assistants:
+- path: bots/a
+- path: bots/b
+";
+
+/// Two assistants in a workspace, with a build that copies their archives.
+fn bench(tool: &str, file: &str, build: &str) -> Workbench {
+    let mut files = vec![("tabella.yml", WORKSPACE), (file, build)];
+    for (path, text) in [
+        ("bots/a/config.yml", CONFIG),
+        ("bots/a/domain.yml", DOMAIN),
+        ("bots/a/data/all.yml", DATA),
+        ("bots/a/tests/test_stories.yml", TESTS),
+        ("bots/b/config.yml", CONFIG),
+        ("bots/b/domain.yml", DOMAIN),
+        ("bots/b/data/all.yml", DATA),
+    ] {
+        files.push((path, text));
+    }
+    let bench = Workbench::new(&files);
+    let program = env!("CARGO_BIN_EXE_tabella");
+    let rules = run(
+        &bench,
+        program,
+        &["rules", tool, "--all", "--program", program],
+    );
+    assert!(rules.status.success(), "{rules:?}");
+    let name = match tool {
+        "make" => "tabella.mk",
+        "ninja" => "tabella.ninja",
+        _ => "tabella.just",
+    };
+    bench.write(name, &text(&rules.stdout));
+    bench
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn run(bench: &Workbench, program: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(bench.root())
+        .env("TABELLA_CACHE_DIR", bench.cache())
+        .env_remove("MAKEFLAGS")
+        .env_remove("MAKELEVEL");
+    command.output().unwrap()
+}
+
+/// Builds, which must succeed; returns what was printed.
+#[track_caller]
+fn build(bench: &Workbench, tool: &[&str]) -> String {
+    // Make's clock must have gone on since the last build.
+    thread::sleep(Duration::from_millis(20));
+    let output = run(bench, tool[0], &tool[1..]);
+    let told = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    told
+}
+
+/// Whether a program is there. Where tests must not be skipped, it has to be.
+fn is_there(tool: &str) -> bool {
+    let is_there = Command::new(tool).arg("--version").output().is_ok();
+    let is_ci = std::env::var_os("CI").is_some();
+    assert!(is_there || !is_ci, "{tool} is not installed");
+    if !is_there {
+        eprintln!("SKIPPED: {tool} is not installed");
+    }
+    is_there
+}
+
+/// How often the copy of an archive was made, by lines of a log.
+fn copies(bench: &Workbench, name: &str) -> usize {
+    let log = bench.root().join(format!("{name}.log"));
+    fs::read_to_string(log).unwrap_or_default().lines().count()
+}
+
+/// Builds again and again, and looks at what is made.
+fn check(bench: &Workbench, tool: &[&str]) {
+    let counts = || (copies(bench, "a"), copies(bench, "b"));
+    build(bench, tool);
+    assert_eq!(counts(), (1, 1));
+    let told = build(bench, tool);
+    assert_eq!(counts(), (1, 1), "{told}");
+    assert!(!told.contains("train"), "{told}");
+
+    // What is merely touched is the same archive.
+    bench.write("bots/a/data/all.yml", DATA);
+    build(bench, tool);
+    assert_eq!(counts(), (1, 1));
+    assert!(!build(bench, tool).contains("train"));
+
+    // A response is in one archive.
+    bench.replace("bots/b/domain.yml", "text: Hi", "text: Hello");
+    build(bench, tool);
+    assert_eq!(counts(), (1, 2));
+
+    // A file that comes, is edited and goes.
+    let more = DATA
+        .replace("greet", "greet2")
+        .replace("- hi\n", "- hi there\n");
+    bench.replace(
+        "bots/a/domain.yml",
+        "intents: [greet]",
+        "intents: [greet, greet2]",
+    );
+    bench.replace(
+        "bots/a/domain.yml",
+        "  utter_greet:\n",
+        "  utter_greet2:\n  - text: Ho\n  utter_greet:\n",
+    );
+    build(bench, tool);
+    assert_eq!(counts(), (2, 2));
+    bench.write("bots/a/data/more.yml", &more);
+    build(bench, tool);
+    assert_eq!(counts(), (3, 2));
+    bench.replace("bots/a/data/more.yml", "- hi there\n", "- ho there\n");
+    build(bench, tool);
+    assert_eq!(counts(), (4, 2));
+    fs::remove_file(bench.root().join("bots/a/data/more.yml")).unwrap();
+    build(bench, tool);
+    assert_eq!(counts(), (5, 2));
+
+    // An archive that is lost comes back from the cache.
+    fs::remove_file(bench.root().join("bots/b/models/b.tar.gz")).unwrap();
+    build(bench, tool);
+    assert!(bench.root().join("bots/b/models/b.tar.gz").exists());
+    assert!(!build(bench, tool).contains("train"));
+}
+
+const MAKEFILE: &str = "\
+all: a.copy b.copy
+include tabella.mk
+%.copy:
+	@cp $< $@ && echo made >> $*.log
+a.copy: bots/a/models/a.tar.gz
+b.copy: bots/b/models/b.tar.gz
+";
+
+#[test]
+fn make_makes_again_only_what_is_another_archive() {
+    if !is_there("make") {
+        return;
+    }
+    let bench = bench("make", "Makefile", MAKEFILE);
+    check(&bench, &["make", "-j2", "--no-print-directory"]);
+    let told = build(&bench, &["make", "tabella-test"]);
+    assert!(told.contains("1 of 1 stories are right"), "{told}");
+    let told = build(&bench, &["make", "tabella-status"]);
+    assert_eq!(told.matches("tasks are fresh").count(), 2, "{told}");
+}
+
+#[test]
+fn make_tells_what_is_wrong_and_ends_with_it() {
+    if !is_there("make") {
+        return;
+    }
+    let bench = bench("make", "Makefile", MAKEFILE);
+    build(&bench, &["make"]);
+    bench.replace("bots/a/config.yml", "pipeline:", "pipeline: [");
+    let output = run(&bench, "make", &["-k"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("config.yml:5:1") && told.contains("Error 65"),
+        "{told}"
+    );
+    bench.replace("bots/a/config.yml", "pipeline: [", "pipeline:");
+    build(&bench, &["make"]);
+    assert_eq!((copies(&bench, "a"), copies(&bench, "b")), (1, 1));
+}
+
+#[test]
+fn ninja_makes_again_only_what_is_another_archive() {
+    if !is_there("ninja") {
+        return;
+    }
+    let build_file = "\
+include tabella.ninja
+rule copy
+  command = cp $in $out && echo made >> $log
+build a.copy: copy bots/a/models/a.tar.gz
+  log = a.log
+build b.copy: copy bots/b/models/b.tar.gz
+  log = b.log
+default a.copy b.copy
+";
+    let bench = bench("ninja", "build.ninja", build_file);
+    check(&bench, &["ninja"]);
+    assert!(build(&bench, &["ninja"]).contains("no work to do"));
+    let told = build(&bench, &["ninja", "tabella-test", "tabella-status"]);
+    assert!(told.contains("1 of 1 stories are right"), "{told}");
+    assert_eq!(told.matches("tasks are fresh").count(), 2, "{told}");
+}
+
+#[test]
+fn just_trains_and_tests() {
+    if !is_there("just") {
+        return;
+    }
+    let bench = bench("just", "justfile", "import 'tabella.just'\n");
+    let told = build(&bench, &["just", "tabella", "tabella-test"]);
+    assert!(told.contains("1 of 1 stories are right"), "{told}");
+    for name in ["a", "b"] {
+        assert!(
+            bench
+                .root()
+                .join(format!("bots/{name}/models/{name}.tar.gz"))
+                .exists()
+        );
+    }
+    let told = build(&bench, &["just", "tabella-status"]);
+    assert_eq!(told.matches("tasks are fresh").count(), 2, "{told}");
+}
+
+#[test]
+fn the_cache_of_a_workspace_is_used_from_rules_too() {
+    if !is_there("make") {
+        return;
+    }
+    let bench = bench("make", "Makefile", MAKEFILE);
+    bench.append("tabella.yml", "cache: .kept here\n");
+    let program = env!("CARGO_BIN_EXE_tabella");
+    let rules = run(
+        &bench,
+        program,
+        &["rules", "make", "--all", "--program", program],
+    );
+    bench.write("tabella.mk", &text(&rules.stdout));
+    build(&bench, &["make"]);
+    assert!(bench.root().join(".kept here").is_dir());
+    assert!(!bench.cache().exists());
+}
+
+#[test]
+fn a_name_that_rules_cannot_have_is_refused() {
+    let bench = Workbench::new(&[("config.yml", CONFIG)]);
+    let program = env!("CARGO_BIN_EXE_tabella");
+    let refused = run(
+        &bench,
+        program,
+        &["rules", "make", "--fixed-model-name", "a b"],
+    );
+    assert_eq!(refused.status.code(), Some(64));
+    assert!(text(&refused.stderr).contains("rules cannot name `a b`"));
+    let alone = run(
+        &bench,
+        program,
+        &["rules", "make", "--fixed-model-name", "ab"],
+    );
+    assert!(text(&alone.stdout).contains("models/ab.tar.gz: models/.ab.stamp\n"));
+}
+
+#[test]
+fn a_depfile_names_what_was_read_and_is_not_written_without_success() {
+    let bench = bench("make", "Makefile", MAKEFILE);
+    let program = env!("CARGO_BIN_EXE_tabella");
+    let train = ["train", "--project", "bots/a", "--depfile", "a.d"];
+    assert!(
+        run(&bench, program, &[&train[..], &["--dry-run"]].concat())
+            .status
+            .code()
+            > Some(0)
+    );
+    assert!(!bench.root().join("a.d").exists());
+    assert!(run(&bench, program, &train).status.success());
+    let depfile = bench.read("a.d");
+    for name in [
+        "bots/a/config.yml",
+        "bots/a/domain.yml",
+        "bots/a/data",
+        "bots/a/data/all.yml",
+    ] {
+        assert!(depfile.contains(&format!(" \\\n  {name}")), "{depfile}");
+        assert!(depfile.contains(&format!("\n{name}:\n")), "{depfile}");
+    }
+    bench.write("bots/a/config.yml", "pipeline: [\n");
+    assert!(!run(&bench, program, &train).status.success());
+    assert_eq!(bench.read("a.d"), depfile);
+    let both = run(&bench, program, &["train", "--all", "--depfile", "a.d"]);
+    assert_eq!(both.status.code(), Some(64));
+}
