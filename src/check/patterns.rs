@@ -1,7 +1,6 @@
 //! Regular expressions that cannot be used or match nothing at all, and lookup
 //! tables without use.
 
-use std::collections::HashSet;
 use std::hash::DefaultHasher;
 use std::hash::Hash;
 use std::hash::Hasher;
@@ -11,6 +10,7 @@ use rayon::prelude::*;
 use crate::check::about;
 use crate::data::Lookup;
 use crate::data::Pattern;
+use crate::data::PhraseId;
 use crate::data::PhraseList;
 use crate::data::Project;
 use crate::diagnostic::Diagnostic;
@@ -90,32 +90,33 @@ fn table(table: &Lookup) -> Vec<Diagnostic> {
 /// Returns how many phrases of a table stand in it before, and which of them is
 /// the first by its letters.
 ///
-/// Of a million phrases few are the same: those that may be are found by their
-/// hashes, which take less time and memory to sort than what they stand for.
+/// Eight bytes a phrase tell its hash and where it stands: sorted, those that may
+/// be the same are neighbours.
 fn repeats(phrases: &PhraseList) -> Option<(usize, &str)> {
-    let mut hashes: Vec<u64> = phrases.iter().map(hash).collect();
-    hashes.sort_unstable();
-    let pairs = hashes.windows(2).filter(|pair| pair[0] == pair[1]);
-    let repeated: HashSet<u64> = pairs.map(|pair| pair[0]).collect();
-    drop(hashes);
-    if repeated.is_empty() {
-        return None;
+    let mark = |(PhraseId(id), phrase)| hash(phrase) << 32 | u64::from(id);
+    let mut marks: Vec<u64> = phrases.ids().map(mark).collect();
+    marks.sort_unstable();
+    let mut alike: Vec<&str> = Vec::new();
+    let mut found: Option<(usize, &str)> = None;
+    let runs = marks.chunk_by(|a, b| a >> 32 == b >> 32);
+    for run in runs.filter(|run| run.len() > 1) {
+        alike.clear();
+        alike.extend(run.iter().map(|mark| phrases.at(PhraseId(*mark as u32))));
+        alike.sort_unstable();
+        let again = alike.windows(2).filter(|pair| pair[0] == pair[1]);
+        for phrase in again.map(|pair| pair[0]) {
+            let (count, first) = found.unwrap_or((0, phrase));
+            found = Some((count + 1, first.min(phrase)));
+        }
     }
-    let may_repeat = phrases
-        .iter()
-        .filter(|phrase| repeated.contains(&hash(phrase)));
-    let mut seen: HashSet<&str> = HashSet::new();
-    let again = may_repeat.filter(|phrase| !seen.insert(phrase));
-    again.fold(None, |found, phrase| match found {
-        Some((count, first)) => Some((count + 1, phrase.min(first))),
-        None => Some((1, phrase)),
-    })
+    found
 }
 
+/// Returns a hash in the lower half of the bits.
 fn hash(phrase: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     phrase.hash(&mut hasher);
-    hasher.finish()
+    hasher.finish() >> 32
 }
 
 #[cfg(test)]

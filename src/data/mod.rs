@@ -40,6 +40,7 @@ pub use example::Example;
 pub use example::Lookup;
 pub use example::NluData;
 pub use example::Pattern;
+pub use phrases::PhraseId;
 pub use phrases::PhraseList;
 pub use place::Place;
 pub use place::Places;

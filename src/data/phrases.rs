@@ -10,63 +10,64 @@ use serde::Serializer;
 
 /// A list of texts that are kept in one piece of memory; a clone shares it.
 ///
-/// It costs four bytes a phrase beside the letters, where a `Vec<String>` costs
-/// some fifty.
-#[derive(Clone, Default, PartialEq, Eq)]
+/// The lines of a file cost nothing beside its letters, other phrases four bytes
+/// each, where a `Vec<String>` costs some fifty.
+#[derive(Clone, Default)]
 pub struct PhraseList(Arc<Kept>);
 
-#[derive(Clone, Default, PartialEq, Eq)]
-struct Kept {
-    /// All phrases, one after the other.
-    text: String,
-    /// The byte behind the last one of each phrase.
-    ends: Vec<u32>,
+/// Where phrases stand in a text.
+#[derive(Clone)]
+enum Kept {
+    /// Those of a file: what a line holds but for the blanks around it, if that is
+    /// anything; and how many there are.
+    Lines { text: String, count: usize },
+    /// Any: one after the other, and the byte behind the last one of each.
+    Pieces { text: String, ends: Vec<u32> },
 }
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self::Pieces {
+            text: String::new(),
+            ends: Vec::new(),
+        }
+    }
+}
+
+/// Where a phrase stands in its list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PhraseId(pub u32);
 
 impl PhraseList {
     /// Bytes that all phrases of a table may have together: 4 GiB less one.
     pub const SIZE_LIMIT: usize = u32::MAX as usize;
 
     /// Returns the lines of a file's text without the blanks around them; empty
-    /// lines are none. The text's memory is used again.
+    /// lines are none. The text is kept as it is.
     ///
     /// # Panics
     ///
     /// If the text is longer than [`PhraseList::SIZE_LIMIT`].
     pub fn of_lines(text: String) -> Self {
-        let mut ends = Vec::with_capacity(text.bytes().filter(|byte| *byte == b'\n').count() + 1);
-        let mut bytes = text.into_bytes();
-        let (mut from, mut to) = (0, 0);
-        while from < bytes.len() {
-            let rest = &bytes[from..];
-            let length = rest.iter().position(|byte| *byte == b'\n');
-            let length = length.unwrap_or(rest.len());
-            let line = std::str::from_utf8(&rest[..length]).expect("a line of a text is text");
-            let phrase = line.trim();
-            if !phrase.is_empty() {
-                let start = from + line.len() - line.trim_start().len();
-                let end = start + phrase.len();
-                bytes.copy_within(start..end, to);
-                to += end - start;
-                ends.push(u32::try_from(to).expect("tables are smaller than 4 GiB"));
-            }
-            from += length + 1;
-        }
-        bytes.truncate(to);
-        bytes.shrink_to_fit();
-        ends.shrink_to_fit();
-        let text = String::from_utf8(bytes).expect("phrases are whole pieces of a text");
-        Self(Arc::new(Kept { text, ends }))
+        assert!(
+            text.len() <= Self::SIZE_LIMIT,
+            "tables are smaller than 4 GiB"
+        );
+        let count = lines(&text).count();
+        Self(Arc::new(Kept::Lines { text, count }))
     }
 
     /// Returns how many phrases there are.
     pub fn len(&self) -> usize {
-        self.0.ends.len()
+        match &*self.0 {
+            Kept::Lines { count, .. } => *count,
+            Kept::Pieces { ends, .. } => ends.len(),
+        }
     }
 
     /// Returns whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.ends.is_empty()
+        self.len() == 0
     }
 
     /// Returns the first phrase.
@@ -76,14 +77,110 @@ impl PhraseList {
 
     /// Returns the phrases in order of writing.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
-        let mut start = 0;
-        self.0.ends.iter().map(move |end| {
-            let phrase = &self.0.text[start..*end as usize];
-            start = *end as usize;
-            phrase
-        })
+        self.ids().map(|(_, phrase)| phrase)
+    }
+
+    /// Returns the phrases in order of writing, and where each stands.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = (PhraseId, &str)> {
+        Phrases {
+            rest: match &*self.0 {
+                Kept::Lines { text, .. } => Rest::Lines { text, at: 0 },
+                Kept::Pieces { text, ends } => Rest::Pieces { text, ends, at: 0 },
+            },
+            left: self.len(),
+        }
+    }
+
+    /// Returns the phrase that stands there.
+    ///
+    /// # Panics
+    ///
+    /// If none of this list does.
+    pub fn at(&self, PhraseId(id): PhraseId) -> &str {
+        let id = id as usize;
+        match &*self.0 {
+            Kept::Lines { text, .. } => line(&text[id..]).0.trim(),
+            Kept::Pieces { text, ends } => piece(text, ends, id),
+        }
     }
 }
+
+/// Returns the line that a text starts with, and the bytes that it takes.
+fn line(text: &str) -> (&str, usize) {
+    match text.bytes().position(|byte| byte == b'\n') {
+        Some(end) => (&text[..end], end + 1),
+        None => (text, text.len()),
+    }
+}
+
+/// Returns the lines of a text that hold something.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.split('\n').map(str::trim);
+    lines.filter(|line| !line.is_empty())
+}
+
+/// Returns the piece of this number.
+fn piece<'t>(text: &'t str, ends: &[u32], number: usize) -> &'t str {
+    let start = number.checked_sub(1).map_or(0, |before| ends[before]);
+    &text[start as usize..ends[number] as usize]
+}
+
+/// The phrases that come next, and how many they are.
+struct Phrases<'p> {
+    rest: Rest<'p>,
+    left: usize,
+}
+
+/// Where the next phrase is looked for.
+enum Rest<'p> {
+    Lines {
+        text: &'p str,
+        at: usize,
+    },
+    Pieces {
+        text: &'p str,
+        ends: &'p [u32],
+        at: usize,
+    },
+}
+
+impl<'p> Iterator for Phrases<'p> {
+    type Item = (PhraseId, &'p str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let id = |at: usize| PhraseId(u32::try_from(at).expect("tables are smaller than 4 GiB"));
+        match &mut self.rest {
+            Rest::Lines { text, at } => loop {
+                let start = *at;
+                let (line, length) = line(&text[start..]);
+                *at += length;
+                let phrase = line.trim();
+                if !phrase.is_empty() || length == 0 {
+                    return Some((id(start), phrase));
+                }
+            },
+            Rest::Pieces { text, ends, at } => {
+                *at += 1;
+                Some((id(*at - 1), piece(text, ends, *at - 1)))
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Phrases<'_> {}
+
+impl PartialEq for PhraseList {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for PhraseList {}
 
 impl<T: AsRef<str>> Extend<T> for PhraseList {
     /// Adds phrases at the end.
@@ -92,11 +189,17 @@ impl<T: AsRef<str>> Extend<T> for PhraseList {
     ///
     /// If all of them together are longer than [`PhraseList::SIZE_LIMIT`].
     fn extend<I: IntoIterator<Item = T>>(&mut self, phrases: I) {
-        let kept = Arc::make_mut(&mut self.0);
+        if let Kept::Lines { .. } = &*self.0 {
+            let pieces: Self = self.iter().collect();
+            *self = pieces;
+        }
+        let Kept::Pieces { text, ends } = Arc::make_mut(&mut self.0) else {
+            return;
+        };
         for phrase in phrases {
-            kept.text.push_str(phrase.as_ref());
-            let end = u32::try_from(kept.text.len());
-            kept.ends.push(end.expect("tables are smaller than 4 GiB"));
+            text.push_str(phrase.as_ref());
+            let end = u32::try_from(text.len());
+            ends.push(end.expect("tables are smaller than 4 GiB"));
         }
     }
 }
@@ -144,6 +247,7 @@ mod tests {
         assert_eq!(phrases.iter().collect::<Vec<_>>(), ["a", "b c", "dé"]);
         assert_eq!(phrases.len(), 3);
         assert!(PhraseList::of_lines(" \n\n".to_owned()).is_empty());
+        assert_eq!(phrases, PhraseList::from(vec!["a", "b c", "dé"]));
     }
 
     #[test]
@@ -152,6 +256,22 @@ mod tests {
         let json = serde_json::to_string(&phrases).unwrap();
         assert_eq!(json, r#"["x","","y"]"#);
         assert_eq!(serde_json::from_str::<PhraseList>(&json).unwrap(), phrases);
+    }
+
+    #[test]
+    fn a_phrase_is_found_again_where_it_stands() {
+        let lines = PhraseList::of_lines("\n a\n\nb c\r\nd".to_owned());
+        for list in [&lines, &lines.iter().collect()] {
+            assert!(list.ids().all(|(id, phrase)| list.at(id) == phrase));
+            assert_eq!(list.ids().len(), 3);
+        }
+    }
+
+    #[test]
+    fn phrases_are_added_to_those_of_a_file() {
+        let mut phrases = PhraseList::of_lines("a\n\n b\n".to_owned());
+        phrases.extend([" c\n"]);
+        assert_eq!(phrases.iter().collect::<Vec<_>>(), ["a", "b", " c\n"]);
     }
 
     #[test]
