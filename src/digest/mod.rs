@@ -61,9 +61,13 @@ impl Digest {
     ///
     /// As [`Digest::of_value`].
     pub fn of_value_in<T: Serialize + ?Sized>(context: &str, value: &T) -> Self {
-        let mut hasher = blake3::Hasher::new_derive_key(context);
-        encode(value, &mut hasher).expect("values that are hashed have a canonical encoding");
-        Self(*hasher.finalize().as_bytes())
+        let mut gathered = Gathered {
+            hasher: blake3::Hasher::new_derive_key(context),
+            waiting: Vec::new(),
+        };
+        encode(value, &mut gathered).expect("values that are hashed have a canonical encoding");
+        gathered.hasher.update(&gathered.waiting);
+        Self(*gathered.hasher.finalize().as_bytes())
     }
 
     /// Returns the digest that these 32 bytes are.
@@ -74,6 +78,29 @@ impl Digest {
     /// Returns the 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// Bytes that are hashed at once: so many that BLAKE3 hashes several pieces of
+/// them side by side.
+const GATHERED: usize = 16 << 10;
+
+/// Hands the small pieces of an encoding to a hasher in large ones.
+struct Gathered {
+    hasher: blake3::Hasher,
+    waiting: Vec<u8>,
+}
+
+impl ByteSink for Gathered {
+    fn bytes(&mut self, bytes: &[u8]) {
+        if self.waiting.len() + bytes.len() > GATHERED {
+            self.hasher.update(&self.waiting);
+            self.waiting.clear();
+        }
+        match bytes.len() > GATHERED {
+            true => drop(self.hasher.update(bytes)),
+            false => self.waiting.extend_from_slice(bytes),
+        }
     }
 }
 
