@@ -243,9 +243,19 @@ fn retrieval_responses(project: &Arc<Project>, responses: BTreeMap<String, Vec<R
 /// The domain with names of responses only: texts are a slice of their own.
 fn without_texts(domain: &Domain) -> Domain {
     let names = domain.responses.keys();
+    // The rest one by one: a clone of the whole would be one of all texts.
     Domain {
         responses: names.map(|name| (name.clone(), Vec::new())).collect(),
-        ..domain.clone()
+        intents: domain.intents.clone(),
+        entities: domain.entities.clone(),
+        slots: domain.slots.clone(),
+        actions: domain.actions.clone(),
+        forms: domain.forms.clone(),
+        e2e_actions: domain.e2e_actions.clone(),
+        session: domain.session.clone(),
+        store_entities_as_slots: domain.store_entities_as_slots,
+        response_places: domain.response_places.clone(),
+        action_places: domain.action_places.clone(),
     }
 }
 
@@ -320,7 +330,9 @@ fn stories(project: &Arc<Project>) -> Leaf {
 fn responses_leaf(project: &Arc<Project>, responses: BTreeMap<String, Vec<Response>>) -> Leaf {
     let responses = Arc::new(responses);
     let project = Arc::clone(project);
-    Leaf::of_value(Arc::clone(&responses))
+    // All of them as one map would be held back until its last key is known.
+    let digests = responses.iter().map(|pair| Digest::of_value(&pair));
+    of_digests(digests, Arc::clone(&responses))
         .with_items(move || pieces::responses(&responses, &pieces::response_places(&project)))
 }
 
