@@ -26,7 +26,7 @@ impl<'a> Environment<'a> {
     ///
     /// # Errors
     ///
-    /// The words that still start with `$` and did so before.
+    /// The variables that words still start with and did so before.
     pub fn expand(&mut self, text: &str) -> Option<Result<String, String>> {
         let open = text.find("${")?;
         if text.contains('\n') || !text[open..].contains('}') {
@@ -36,6 +36,7 @@ impl<'a> Environment<'a> {
         let left: Vec<&str> = expanded
             .split_whitespace()
             .filter(|word| word.starts_with('$') && text.contains(word))
+            .map(variable)
             .collect();
         Some(match left.is_empty() {
             true => Ok(expanded),
@@ -76,6 +77,17 @@ impl<'a> Environment<'a> {
     }
 }
 
+/// Returns the variable that a word starts with, without what follows it.
+fn variable(word: &str) -> &str {
+    let braces = word.starts_with("${").then(|| word.find('}')).flatten();
+    let is_end = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    match (braces, word[1..].find(is_end)) {
+        (Some(end), _) => &word[..=end],
+        (None, Some(length)) if length > 0 => &word[..=length],
+        _ => word,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +104,10 @@ mod tests {
         assert_eq!(
             environment.expand("${HOST} ${GONE}"),
             Some(Err("${GONE}".to_owned()))
+        );
+        assert_eq!(
+            environment.expand("see ${HOST}. Or $A-b, ${GONE}."),
+            Some(Err("$A, ${GONE}".to_owned()))
         );
         assert_eq!(environment.expand("${HOST"), None);
         assert_eq!(environment.used["GONE"], None);
