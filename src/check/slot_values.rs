@@ -72,11 +72,11 @@ pub fn check_stories(domain: &Domain, stories: &StoryGraph, said: &mut Vec<Diagn
                 continue;
             };
             let place = step.event_places.get(index).unwrap_or(&step.place);
-            if name == "requested_slot" {
+            if &**name == "requested_slot" {
                 if !open_ended {
                     said.extend(requested(value, &required, &mut near, place));
                 }
-            } else if let Some(slot) = slots.get_mut(name.as_str()) {
+            } else if let Some(slot) = slots.get_mut(&**name) {
                 said.extend(misfit(slot, value).map(|misfit| misfit.at(place, name)));
             }
         }

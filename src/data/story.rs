@@ -1,6 +1,7 @@
 //! Stories and rules as steps between checkpoints.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -52,20 +53,21 @@ pub struct Checkpoint {
     pub conditions: BTreeMap<String, Value>,
 }
 
-/// Something that happens in a story.
+/// Something that happens in a story. Much of it happens in many stories: names,
+/// and messages that are an intent alone, share their memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// The user says something.
-    User(Utterance),
+    User(Arc<Utterance>),
     /// The bot runs the action of this name.
-    Action(String),
+    Action(Arc<str>),
     /// The bot says this text (end-to-end).
     BotText(String),
     /// A slot gets a value.
     Slot {
         /// The slot's name.
-        name: String,
+        name: Arc<str>,
         /// The value; null empties the slot.
         value: Value,
     },

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
-use std::collections::HashSet;
 
 use rayon::prelude::*;
 
@@ -40,20 +39,24 @@ pub struct Way {
 /// Stories that a way names at most.
 const NAMED: usize = 3;
 
-/// A turn that can be compared with others.
+/// A turn that can be compared with others. There are many: of digests it has as
+/// many bits as keep different things apart.
+#[derive(Clone, Copy)]
 struct Moment {
     /// What a policy sees before the action.
-    seen: Digest,
-    /// What follows: the digest of the action's label.
-    action: Digest,
+    seen: u128,
+    /// What follows: the action's label.
+    action: u64,
+    /// Index of the story.
+    story: u32,
     /// Index of the action within its story.
-    turn: usize,
+    turn: u32,
 }
 
 /// Returns all conflicts between the stories of `trackers`, rules apart;
 /// `max_history` is how many turns a policy looks back, all if `None`.
 ///
-/// The time is linear in the number of turns.
+/// The time is linear in the number of turns, but for a sort of theirs.
 ///
 /// # Source
 ///
@@ -66,39 +69,31 @@ pub fn conflicts(
     max_history: Option<usize>,
 ) -> Vec<Conflict> {
     let stories: Vec<&Tracker> = trackers.stories().collect();
-    let moments: Vec<Vec<Moment>> = stories
-        .par_iter()
-        .map(|story| moments(story, universe, max_history))
+    let numbered = stories.par_iter().enumerate();
+    let moments: Vec<Box<[Moment]>> = numbered
+        .map(|(index, story)| moments(index, story, universe, max_history).into())
         .collect();
-    let disputed = disputed(&moments);
-    if disputed.is_empty() {
-        return Vec::new();
-    }
-    let mut found: HashMap<Digest, Conflict> = HashMap::new();
-    let mut order: Vec<Digest> = Vec::new();
-    for (story, moments) in stories.iter().zip(&moments) {
-        if moments
-            .iter()
-            .all(|moment| !disputed.contains(&moment.seen))
-        {
-            continue;
-        }
+    let moments = moments.concat();
+    let mut found: HashMap<u128, Conflict> = HashMap::new();
+    let mut order: Vec<u128> = Vec::new();
+    for moments in disputed(moments).chunk_by(|a, b| a.story == b.story) {
+        let story = stories[moments[0].story as usize];
         let turns = story.turns(universe, SlotsShown::All);
-        for moment in moments.iter().filter(|m| disputed.contains(&m.seen)) {
+        for moment in moments {
+            let turn = moment.turn as usize;
             let conflict = found.entry(moment.seen).or_insert_with(|| {
                 order.push(moment.seen);
                 Conflict {
-                    after: after(&turns.states[moment.turn]),
+                    after: after(&turns.states[turn]),
                     ways: BTreeMap::new(),
                 }
             });
-            let executed = turns.action(moment.turn);
-            let action = executed.label().to_owned();
+            let action = turns.action(turn).label().to_owned();
             let way = conflict.ways.entry(action).or_default();
             way.count += 1;
             if way.stories.len() < NAMED {
-                way.stories
-                    .push((story.name.clone(), executed.place.clone()));
+                let place = turns.places[turn].clone();
+                way.stories.push((story.name.clone(), place));
             }
         }
     }
@@ -110,7 +105,12 @@ pub fn conflicts(
 
 /// The turns of a story that follow something: what a conversation begins with
 /// is no policy's choice.
-fn moments(story: &Tracker, universe: &Universe, max_history: Option<usize>) -> Vec<Moment> {
+fn moments(
+    index: usize,
+    story: &Tracker,
+    universe: &Universe,
+    max_history: Option<usize>,
+) -> Vec<Moment> {
     let turns = story.turns(universe, SlotsShown::All);
     let states: Vec<Digest> = turns.states.iter().map(|state| state.digest()).collect();
     let mut whole = Digest::of(b"");
@@ -129,7 +129,12 @@ fn moments(story: &Tracker, universe: &Universe, max_history: Option<usize>) -> 
             Some(count) => joined(&states[(turn + 1).saturating_sub(count)..=turn]),
         };
         let action = Digest::of(executed.label().as_bytes());
-        moments.push(Moment { seen, action, turn });
+        moments.push(Moment {
+            seen: bits(seen),
+            action: bits(action) as u64,
+            story: index as u32,
+            turn: turn as u32,
+        });
     }
     moments
 }
@@ -142,15 +147,19 @@ fn joined(digests: &[Digest]) -> Digest {
     Digest::of(&bytes)
 }
 
-/// What is seen where more than one action follows.
-fn disputed(moments: &[Vec<Moment>]) -> HashSet<Digest> {
-    let mut first: HashMap<Digest, Digest> = HashMap::new();
-    let mut disputed = HashSet::new();
-    for moment in moments.iter().flatten() {
-        if *first.entry(moment.seen).or_insert(moment.action) != moment.action {
-            disputed.insert(moment.seen);
-        }
-    }
+fn bits(digest: Digest) -> u128 {
+    let (half, _) = digest.as_bytes().split_at(16);
+    u128::from_le_bytes(half.try_into().expect("half of 32 bytes"))
+}
+
+/// Returns the turns before which the same is seen as before another one that goes
+/// on otherwise, in the order of stories.
+fn disputed(mut moments: Vec<Moment>) -> Vec<Moment> {
+    moments.sort_unstable_by_key(|moment| moment.seen);
+    let alike = moments.chunk_by(|a, b| a.seen == b.seen);
+    let disputed = alike.filter(|alike| alike.iter().any(|one| one.action != alike[0].action));
+    let mut disputed: Vec<Moment> = disputed.flatten().copied().collect();
+    disputed.sort_unstable_by_key(|moment| (moment.story, moment.turn));
     disputed
 }
 
@@ -186,11 +195,14 @@ mod tests {
     /// `utter_`.
     fn story(name: &str, words: &str) -> Step {
         let event = |word: &str| match word.starts_with("utter_") {
-            true => Event::Action(word.to_owned()),
-            false => Event::User(Utterance {
-                intent: Some(word.to_owned()),
-                ..Utterance::default()
-            }),
+            true => Event::Action(word.into()),
+            false => {
+                let utterance = Utterance {
+                    intent: Some(word.to_owned()),
+                    ..Utterance::default()
+                };
+                Event::User(utterance.into())
+            }
         };
         Step {
             block_name: name.to_owned(),

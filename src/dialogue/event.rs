@@ -5,7 +5,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::data::Annotation;
-use crate::data::Place;
 use crate::data::Utterance;
 
 /// The value by which a rule says that a slot or loop is not set.
@@ -152,9 +151,6 @@ pub struct Executed {
     /// How sure that policy was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
-    /// Where a story or rule has it; for messages only.
-    #[serde(skip)]
-    pub place: Place,
 }
 
 fn is_false(flag: &bool) -> bool {

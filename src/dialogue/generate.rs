@@ -11,6 +11,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::data::Checkpoint;
+use crate::data::Place;
 use crate::data::STORY_START;
 use crate::data::StoryGraph;
 use crate::dialogue::Event;
@@ -18,6 +19,7 @@ use crate::dialogue::SlotsShown;
 use crate::dialogue::Tracker;
 use crate::dialogue::Trackers;
 use crate::dialogue::Universe;
+use crate::dialogue::shared_events::KnownEvents;
 use crate::dialogue::story_order::Joint;
 use crate::dialogue::story_order::OrderedSteps;
 use crate::dialogue::story_order::ordered_steps;
@@ -57,6 +59,9 @@ pub fn training_trackers(graph: &StoryGraph, universe: &Universe, augmentation: 
     all
 }
 
+/// An event of a step, and where it is written.
+type Placed = (Arc<Event>, Place);
+
 /// A conversation under way.
 #[derive(Clone)]
 struct Growing {
@@ -73,11 +78,11 @@ impl Growing {
         }
     }
 
-    fn push(&mut self, event: &Arc<Event>, universe: &Universe) {
+    fn push(&mut self, (event, place): &Placed, universe: &Universe) {
         if event.as_action().is_some() {
             self.past = self.states_digest(universe);
         }
-        self.tracker.push_shared(Arc::clone(event));
+        self.tracker.push_placed(Arc::clone(event), place.clone());
     }
 
     /// Digest of all states, the present one included.
@@ -97,8 +102,13 @@ impl Growing {
         tracker.is_augmented = true;
         let mut copy = Self::new(tracker);
         let events = self.tracker.events();
-        for event in &events[..events.len().saturating_sub(1)] {
-            copy.push(event, universe);
+        for (index, event) in events
+            .iter()
+            .enumerate()
+            .take(events.len().saturating_sub(1))
+        {
+            let placed = (Arc::clone(event), self.tracker.place(index));
+            copy.push(&placed, universe);
         }
         copy
     }
@@ -194,13 +204,16 @@ impl<'a> Generator<'a> {
         self.finish(finished, unreached)
     }
 
-    fn events_of(&self, ordered: &OrderedSteps<'_>) -> Vec<Vec<Arc<Event>>> {
+    /// Returns what happens in each step. Most of it happens in many.
+    fn events_of(&self, ordered: &OrderedSteps<'_>) -> Vec<Box<[Placed]>> {
+        let mut known = KnownEvents::default();
+        let mut share = |(event, place)| (known.share(event), place);
         ordered
             .steps
             .iter()
             .map(|joint| {
                 let events = explicit_events(joint, self.universe);
-                events.into_iter().map(Arc::new).collect()
+                events.into_iter().map(&mut share).collect()
             })
             .collect()
     }
@@ -209,7 +222,7 @@ impl<'a> Generator<'a> {
     fn phase(
         &mut self,
         ordered: &OrderedSteps<'_>,
-        events: &[Vec<Arc<Event>>],
+        events: &[Box<[Placed]>],
         is_augmenting: bool,
         active: &mut Active,
         met: &mut Met,
@@ -268,12 +281,7 @@ impl<'a> Generator<'a> {
         incoming
     }
 
-    fn pass(
-        &self,
-        joint: &Joint<'_>,
-        events: &[Arc<Event>],
-        incoming: Vec<Growing>,
-    ) -> Vec<Growing> {
+    fn pass(&self, joint: &Joint<'_>, events: &[Placed], incoming: Vec<Growing>) -> Vec<Growing> {
         let pass_one = |mut growing: Growing| {
             growing.tracker.name = joined(&growing.tracker.name, &joint.step.block_name);
             for event in events {

@@ -19,6 +19,7 @@ mod tracker;
 mod trackers;
 mod story_order;
 mod story_steps;
+mod shared_events;
 mod generate;
 mod featurizer;
 mod options;

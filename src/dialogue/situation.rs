@@ -43,13 +43,35 @@ pub struct ActiveLoop {
 /// What a tracker knows after its events.
 #[derive(Clone, Debug)]
 pub struct Situation {
-    set_slots: Arc<BTreeMap<String, Value>>,
+    set_slots: Arc<SetSlots>,
     latest_message: Option<Arc<Event>>,
     use_text: Option<bool>,
     latest_action: Option<ActionState>,
     active_loop: Option<ActiveLoop>,
     followup: Option<String>,
     is_paused: bool,
+}
+
+/// Slots that events set, sorted by name: few of many, in every conversation.
+#[derive(Clone, Debug, Default)]
+struct SetSlots(Vec<(String, Value)>);
+
+impl SetSlots {
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.0
+            .binary_search_by(|(known, _)| known.as_str().cmp(name))
+    }
+
+    fn value(&self, name: &str) -> Option<&Value> {
+        self.find(name).ok().map(|at| &self.0[at].1)
+    }
+
+    fn set(&mut self, name: &str, value: &Value) {
+        match self.find(name) {
+            Ok(at) => self.0[at].1.clone_from(value),
+            Err(at) => self.0.insert(at, (name.to_owned(), value.clone())),
+        }
+    }
 }
 
 impl Default for Situation {
@@ -70,7 +92,7 @@ impl Situation {
     /// Returns the slot's value, its initial one if no event set it.
     pub fn slot<'a>(&'a self, universe: &'a Universe, name: &str) -> &'a Value {
         let initial = || universe.slot(name).map(|slot| &slot.initial_value);
-        let value = self.set_slots.get(name).or_else(initial);
+        let value = self.set_slots.value(name).or_else(initial);
         value.unwrap_or(&Value::Null)
     }
 
@@ -140,7 +162,7 @@ impl Situation {
                 }
             }
             Event::Slot { name, value } => {
-                Arc::make_mut(&mut self.set_slots).insert(name.clone(), value.clone());
+                Arc::make_mut(&mut self.set_slots).set(name, value);
             }
             Event::ActiveLoop { name } => {
                 self.active_loop = name.as_ref().map(|name| ActiveLoop {
@@ -188,7 +210,7 @@ impl Situation {
     fn slot_states(&self, universe: &Universe, shown: SlotsShown) -> BTreeMap<String, SlotState> {
         let mut states = BTreeMap::new();
         for slot in universe.slots() {
-            let set = self.set_slots.get(&slot.name);
+            let set = self.set_slots.value(&slot.name);
             if slot_features::count(slot) == 0 || (shown == SlotsShown::Set && set.is_none()) {
                 continue;
             }

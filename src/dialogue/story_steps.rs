@@ -17,8 +17,9 @@ use crate::dialogue::Universe;
 use crate::dialogue::UserMessage;
 use crate::dialogue::story_order::Joint;
 
-/// Returns the events of a step: listening before each user message, slots
-/// filled by its entities after it, and a final listening where a story ends.
+/// Returns the events of a step and where each is written: listening before each
+/// user message, slots filled by its entities after it, and a final listening
+/// where a story ends.
 ///
 /// In a step that starts a conversation the first action before any user
 /// message is marked unpredictable. In a rule an emptied slot or loop becomes
@@ -28,8 +29,8 @@ use crate::dialogue::story_order::Joint;
 /// # Source
 ///
 /// Rasa 3.6 `StoryStep.explicit_events` and `TrainingDataGenerator`.
-pub fn explicit_events(joint: &Joint<'_>, universe: &Universe) -> Vec<Event> {
-    let mut events: Vec<Event> = Vec::new();
+pub fn explicit_events(joint: &Joint<'_>, universe: &Universe) -> Vec<(Event, Place)> {
+    let mut events: Vec<(Event, Place)> = Vec::new();
     let starts_conversation = joint.starts.iter().any(|start| start.name == STORY_START);
     let mut is_first = starts_conversation;
     let mut place = &joint.step.place;
@@ -42,14 +43,12 @@ pub fn explicit_events(joint: &Joint<'_>, universe: &Universe) -> Vec<Event> {
             }
             if let Event::Action(executed) = &mut event {
                 executed.is_unpredictable = is_first;
-                executed.place = place.clone();
                 is_first = false;
             }
-            events.push(if joint.step.is_rule {
-                marked(event)
-            } else {
-                event
-            });
+            if joint.step.is_rule {
+                event = marked(event);
+            }
+            events.push((event, place.clone()));
         }
     }
     if joint.ends.is_empty() {
@@ -67,17 +66,13 @@ fn is_user_message(event: &StoryEvent) -> bool {
 }
 
 /// Listening is not written: it stands where what comes after it does.
-fn listening(place: &Place) -> Event {
-    Event::Action(Executed {
-        place: place.clone(),
-        ..Executed::name(ACTION_LISTEN)
-    })
+fn listening(place: &Place) -> (Event, Place) {
+    (Event::action(ACTION_LISTEN), place.clone())
 }
 
-fn ends_listening(events: &[Event]) -> bool {
-    events
-        .last()
-        .is_some_and(|event| event.is_action(ACTION_LISTEN))
+fn ends_listening(events: &[(Event, Place)]) -> bool {
+    let last = events.last();
+    last.is_some_and(|(event, _)| event.is_action(ACTION_LISTEN))
 }
 
 /// Returns what one event of a story makes happen: for a user message also the
@@ -97,7 +92,7 @@ pub fn story_events(event: &StoryEvent, universe: &Universe) -> Vec<Event> {
         StoryEvent::Action(name) => vec![Event::action(name)],
         StoryEvent::BotText(text) => vec![Event::Action(Executed::text(text))],
         StoryEvent::Slot { name, value } => vec![Event::Slot {
-            name: name.clone(),
+            name: name.as_ref().to_owned(),
             value: value.clone(),
         }],
         StoryEvent::ActiveLoop(name) => vec![Event::ActiveLoop { name: name.clone() }],

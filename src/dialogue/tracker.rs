@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::data::Place;
 use crate::dialogue::ACTION_LISTEN;
 use crate::dialogue::Event;
 use crate::dialogue::Executed;
@@ -25,6 +26,9 @@ pub struct Tracker {
     /// Whether it was made by gluing stories at random.
     pub is_augmented: bool,
     events: Vec<Arc<Event>>,
+    /// Where each event is written, for messages only; those behind the last one
+    /// are unknown.
+    places: Vec<Place>,
     situation: Situation,
 }
 
@@ -47,6 +51,9 @@ pub struct Turns {
     pub states: Vec<Arc<State>>,
     /// The actions in order.
     pub actions: Vec<Arc<Event>>,
+    /// Where each of `actions` is written, as far as that is known; for messages
+    /// only.
+    pub places: Vec<Place>,
 }
 
 impl Turns {
@@ -92,6 +99,18 @@ impl Tracker {
         }
     }
 
+    /// Adds an event that is written at a place.
+    pub fn push_placed(&mut self, event: Arc<Event>, place: Place) {
+        self.places.resize(self.events.len(), Place::default());
+        self.places.push(place);
+        self.push_shared(event);
+    }
+
+    /// Returns where an event is written, which may be unknown.
+    pub fn place(&self, index: usize) -> Place {
+        self.places.get(index).cloned().unwrap_or_default()
+    }
+
     /// Returns all events, in order.
     pub fn events(&self) -> &[Arc<Event>] {
         &self.events
@@ -109,10 +128,16 @@ impl Tracker {
     ///
     /// Rasa 3.6 `DialogueStateTracker.applied_events`.
     pub fn applied_events(&self) -> Vec<Arc<Event>> {
+        let applied = self.applied().into_iter();
+        applied.map(|(_, event)| Arc::clone(event)).collect()
+    }
+
+    /// Returns the same with the index of each.
+    pub fn applied(&self) -> Vec<Applied<'_>> {
         let loops = self.loop_names();
-        let mut applied: Vec<Arc<Event>> = Vec::with_capacity(self.events.len());
-        for event in &self.events {
-            match event.as_ref() {
+        let mut applied: Vec<Applied<'_>> = Vec::with_capacity(self.events.len());
+        for event in self.events.iter().enumerate() {
+            match event.1.as_ref() {
                 Event::Restart | Event::SessionStarted => applied.clear(),
                 Event::Undo => undo_to(&mut applied, |event| event.as_action().is_some()),
                 Event::Rewind => {
@@ -125,9 +150,9 @@ impl Tracker {
                     {
                         undo_to_loop(&mut applied, name);
                     }
-                    _ => applied.push(Arc::clone(event)),
+                    _ => applied.push(event),
                 },
-                _ => applied.push(Arc::clone(event)),
+                _ => applied.push(event),
             }
         }
         applied
@@ -151,14 +176,15 @@ impl Tracker {
     pub fn turns(&self, universe: &Universe, shown: SlotsShown) -> Turns {
         let mut turns = Turns::default();
         let mut situation = Situation::default();
-        for event in self.applied_events() {
+        for (index, event) in self.applied() {
             if event.as_action().is_some() {
                 turns
                     .states
                     .push(Arc::new(situation.state(universe, shown)));
-                turns.actions.push(Arc::clone(&event));
+                turns.actions.push(Arc::clone(event));
+                turns.places.push(self.place(index));
             }
-            situation.update(&event);
+            situation.update(event);
         }
         turns
             .states
@@ -235,10 +261,13 @@ impl HidingWalk {
     }
 }
 
+/// An event that counts, and its index among all.
+pub type Applied<'t> = (usize, &'t Arc<Event>);
+
 /// Drops events from the end up to and including the last one that `is_target`.
-fn undo_to(applied: &mut Vec<Arc<Event>>, is_target: impl Fn(&Event) -> bool) {
-    while let Some(event) = applied.pop() {
-        if is_target(&event) {
+fn undo_to(applied: &mut Vec<Applied<'_>>, is_target: impl Fn(&Event) -> bool) {
+    while let Some((_, event)) = applied.pop() {
+        if is_target(event) {
             break;
         }
     }
@@ -246,9 +275,9 @@ fn undo_to(applied: &mut Vec<Arc<Event>>, is_target: impl Fn(&Event) -> bool) {
 
 /// Returns whether the form runs again because the user answered it: not for
 /// the first time, and no other action came between.
-fn is_happy_path(name: &str, applied: &[Arc<Event>]) -> bool {
+fn is_happy_path(name: &str, applied: &[Applied<'_>]) -> bool {
     let mut next_action: Option<&str> = None;
-    for event in applied.iter().rev() {
+    for (_, event) in applied.iter().rev() {
         match event.as_ref() {
             Event::ActiveLoop { name: None } => return false,
             Event::ActionRejected { name: rejected } if rejected == name => return false,
@@ -262,15 +291,15 @@ fn is_happy_path(name: &str, applied: &[Arc<Event>]) -> bool {
 }
 
 /// Drops turns since the form last ran; other events, such as slots, stay.
-fn undo_to_loop(applied: &mut Vec<Arc<Event>>, name: &str) {
+fn undo_to_loop(applied: &mut Vec<Applied<'_>>, name: &str) {
     let start = applied
         .iter()
-        .rposition(|event| event.is_action(name))
+        .rposition(|(_, event)| event.is_action(name))
         .map_or(0, |position| position + 1);
     let tail = applied.split_off(start);
-    applied.extend(tail.into_iter().filter(|event| {
+    applied.extend(tail.into_iter().filter(|(_, event)| {
         !matches!(
-            **event,
+            ***event,
             Event::Action(_) | Event::User(_) | Event::UserFeaturization { .. }
         )
     }));

@@ -104,8 +104,8 @@ mod tests {
             },
             end_checkpoints: checkpoint(meeting + 1),
             events: vec![Event::Action(match differ {
-                true => format!("action_{number}"),
-                false => "action".to_owned(),
+                true => format!("action_{number}").into(),
+                false => "action".into(),
             })],
             ..Step::default()
         };

@@ -45,7 +45,10 @@ enum Mark<'t> {
 /// `]` in it, then one of the three marks. The map ends at its first `}`. What
 /// does not fit the pattern is text.
 pub fn read(written: &str) -> Annotated {
-    let mut read = Annotated::default();
+    let mut read = Annotated {
+        text: String::with_capacity(written.len()),
+        ..Annotated::default()
+    };
     let mut count = 0;
     let mut rest = 0;
     let mut copy = |to: usize, rest: &mut usize, read: &mut Annotated| {
@@ -90,6 +93,8 @@ pub fn read(written: &str) -> Annotated {
         from = end;
     }
     copy(written.len(), &mut rest, &mut read);
+    read.text.shrink_to_fit();
+    read.entities.shrink_to_fit();
     read
 }
 

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
+use std::io;
 use std::ops::Range;
 
 use crate::data::Checkpoint;
@@ -29,26 +30,38 @@ const GENERATED: &str = "GENR_OR_";
 /// for a number of events that is the square of its size.
 const COPY_LIMIT: usize = 1 << 20;
 
-/// Returns the steps of all blocks, blocks sorted by content, and what is said
-/// about blocks that become too much.
+/// A block as steps.
+#[derive(Debug)]
+pub struct Cut {
+    steps: Vec<Step>,
+    /// What is said if they become too much.
+    said: Option<Diagnostic>,
+}
+
+/// Cuts a block into steps.
 ///
 /// Test stories have their `or` as one event: `Item::Or` of utterances in
 /// blocks that were read for a test.
-pub fn graph(blocks: Vec<Block>, or: Or) -> (StoryGraph, Vec<Diagnostic>) {
+pub fn cut(block: Block, or: Or) -> Cut {
+    let (mut steps, said) = match or {
+        Or::Copies => expand(block),
+        Or::OneEvent => (vec![one_step(block)], None),
+    };
+    named_by_content(&mut steps);
+    steps.shrink_to_fit();
+    Cut { steps, said }
+}
+
+/// Returns the steps of all blocks, blocks sorted by content, and what is said
+/// about them.
+pub fn graph(cuts: Vec<Cut>) -> (StoryGraph, Vec<Diagnostic>) {
     let mut said = Vec::new();
-    let mut expanded: Vec<(String, Vec<Step>)> = blocks
-        .into_iter()
-        .map(|block| match or {
-            Or::Copies => {
-                let (steps, diagnostic) = expand(block);
-                said.extend(diagnostic);
-                named_by_content(steps)
-            }
-            Or::OneEvent => with_content(vec![one_step(block)]),
-        })
-        .collect();
-    expanded.sort_by(|a, b| a.0.cmp(&b.0));
-    let steps = expanded.into_iter().flat_map(|(_, steps)| steps).collect();
+    let mut blocks = Vec::with_capacity(cuts.len());
+    for cut in cuts {
+        said.extend(cut.said);
+        blocks.push(cut.steps);
+    }
+    let steps = sorted(blocks).into_iter().flatten().collect();
     (StoryGraph { steps }, said)
 }
 
@@ -266,19 +279,20 @@ fn one_step(block: Block) -> Step {
         step.events.push(event);
         step.event_places.push(place);
     }
+    step.events.shrink_to_fit();
+    step.event_places.shrink_to_fit();
     step
 }
 
-/// Gives generated checkpoints their names, and returns the content beside.
-fn named_by_content(mut steps: Vec<Step>) -> (String, Vec<Step>) {
+/// Gives generated checkpoints their names.
+fn named_by_content(steps: &mut [Step]) {
     let is_generated = |checkpoint: &Checkpoint| checkpoint.name.starts_with(GENERATED);
     if steps
         .iter()
         .any(|step| step.end_checkpoints.iter().any(is_generated))
     {
-        let (content, _) = with_content(steps.clone());
-        let digest = Digest::of(content.as_bytes()).to_string();
-        for step in &mut steps {
+        let digest = Digest::of(&content(steps)).to_string();
+        for step in steps {
             let starts = step.start_checkpoints.iter_mut();
             for checkpoint in starts.chain(&mut step.end_checkpoints) {
                 if let Some(number) = checkpoint.name.strip_prefix(GENERATED) {
@@ -287,12 +301,51 @@ fn named_by_content(mut steps: Vec<Step>) -> (String, Vec<Step>) {
             }
         }
     }
-    with_content(steps)
 }
 
-fn with_content(steps: Vec<Step>) -> (String, Vec<Step>) {
-    let content = serde_json::to_string(&steps).expect("steps are plain values");
-    (content, steps)
+/// Returns what the blocks are sorted by: their steps as JSON.
+fn content(steps: &[Step]) -> Vec<u8> {
+    serde_json::to_vec(steps).expect("steps are plain values")
+}
+
+/// Bytes at the start of a block's content by which most blocks differ: its first
+/// message and action are there.
+const START: usize = 256;
+
+/// Returns blocks sorted by content, without having that of all at once: those
+/// whose contents start alike are sorted once more.
+fn sorted(blocks: Vec<Vec<Step>>) -> Vec<Vec<Step>> {
+    let with_start = |steps: Vec<Step>| (start_of_content(&steps), steps);
+    let mut blocks: Vec<(Box<[u8]>, Vec<Step>)> = blocks.into_iter().map(with_start).collect();
+    blocks.sort_by(|a, b| a.0.cmp(&b.0));
+    for alike in blocks.chunk_by_mut(|a, b| a.0 == b.0) {
+        if alike.len() > 1 {
+            alike.sort_by_cached_key(|(_, steps)| content(steps));
+        }
+    }
+    blocks.into_iter().map(|(_, steps)| steps).collect()
+}
+
+fn start_of_content(steps: &[Step]) -> Box<[u8]> {
+    let mut start = Start(Vec::with_capacity(START));
+    // What comes after it is not taken, and so not written.
+    let _ = serde_json::to_writer(&mut start, steps);
+    start.0.into()
+}
+
+/// Takes the first bytes of what is written.
+struct Start(Vec<u8>);
+
+impl io::Write for Start {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(START - self.0.len());
+        self.0.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -313,8 +366,36 @@ mod tests {
             starts: Vec::new(),
             items,
         };
-        let steps = graph(vec![block], Or::Copies).0.steps;
+        let steps = graph(vec![cut(block, Or::Copies)]).0.steps;
         assert_eq!(steps.len(), 13);
         assert_eq!(steps[12].start_checkpoints.len(), 12);
+    }
+
+    #[test]
+    fn blocks_that_start_alike_are_sorted_by_all_of_their_content() {
+        let block = |number: usize, actions: usize| {
+            let action = |n| Event::Action(format!("action_{n}").into());
+            let events = (0..actions).map(action).chain([action(number)]);
+            let items = events.map(|event| Item::Event(event, Place::default()));
+            let block = Block {
+                name: "story".to_owned(),
+                place: Place::default(),
+                is_rule: false,
+                starts: Vec::new(),
+                items: items.collect(),
+            };
+            cut(block, Or::Copies)
+        };
+        let lengths = [0, 30, 2, 30, 29, 1];
+        let blocks = (0..60)
+            .rev()
+            .map(|number| block(number, lengths[number % 6]));
+        let steps = graph(blocks.collect()).0.steps;
+        let contents: Vec<String> = steps
+            .iter()
+            .map(|step| serde_json::to_string(&[step]).unwrap())
+            .collect();
+        assert_eq!(contents.len(), 60);
+        assert!(contents.is_sorted());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::HashSet;
 
 use crate::data::Annotation;
 use crate::data::Domain;
@@ -17,6 +17,7 @@ use crate::data::StoryGraph;
 use crate::data::UsedEntities;
 use crate::data::Utterance;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::SourceMap;
 use crate::diagnostic::Suggestions;
 use crate::diagnostic::shortened;
 use crate::import::extent::Extent;
@@ -45,7 +46,7 @@ pub fn check(
     stories: &StoryGraph,
     has_domain: HasDomain,
     extents: Extents,
-    text: &TextOf<'_>,
+    texts: &SourceMap,
 ) -> Vec<Diagnostic> {
     let mut check = Check {
         has_all_names: extents.have_all_names(),
@@ -56,7 +57,7 @@ pub fn check(
     }
     if has_domain == HasDomain::Yes {
         check.domain();
-        check.nlu(nlu, text);
+        check.nlu(nlu, texts);
         check.stories(stories);
     }
     check.said
@@ -71,19 +72,16 @@ pub fn actions(domain: &Domain) -> BTreeSet<&str> {
     named.chain(DEFAULT_ACTIONS.iter().copied()).collect()
 }
 
-/// Returns the text of a file.
-pub type TextOf<'t> = dyn Fn(&str) -> Option<Arc<str>> + 't;
-
 /// Entities whose type is sought in its line: each takes a walk through a file.
 const SOUGHT: usize = 100;
 
 /// Moves a diagnostic from the start of an example to the type of an annotation,
 /// where its line shows it.
-fn at_type(mut about: Diagnostic, entity: &str, text: &TextOf<'_>) -> Diagnostic {
+fn at_type(mut about: Diagnostic, entity: &str, texts: &SourceMap) -> Diagnostic {
     let length = std::mem::replace(&mut about.length, 1);
-    let text = text(&about.place.file);
+    let text = texts.text(&about.place.file);
     let line = (about.place.line as usize).checked_sub(1);
-    let line = text.as_deref().zip(line);
+    let line = text.zip(line);
     let Some(line) = line.and_then(|(text, line)| text.split('\n').nth(line)) else {
         return about;
     };
@@ -127,7 +125,7 @@ struct Check<'d> {
 /// Names of a kind that the domain has, and what unknown ones may have meant.
 struct Known<'d> {
     kind: &'static str,
-    names: BTreeSet<&'d str>,
+    names: HashSet<&'d str>,
     near: Suggestions<'d>,
 }
 
@@ -136,7 +134,7 @@ impl<'d> Known<'d> {
         Self {
             kind,
             near: Suggestions::new(names.iter().copied()),
-            names,
+            names: names.into_iter().collect(),
         }
     }
 
@@ -231,7 +229,7 @@ impl<'d> Check<'d> {
     }
 
     /// Checks the intents and entities of examples; each name once.
-    fn nlu(&mut self, nlu: &NluPart, text: &TextOf<'_>) {
+    fn nlu(&mut self, nlu: &NluPart, texts: &SourceMap) {
         let mut first: BTreeMap<&str, &Example> = BTreeMap::new();
         let mut first_of_entity: BTreeMap<&str, &Example> = BTreeMap::new();
         for example in &nlu.data.examples {
@@ -259,7 +257,7 @@ impl<'d> Check<'d> {
             let about = self.entities.unknown("W310", &example.place, entity);
             sought += usize::from(about.is_some());
             self.said.extend(about.map(|about| match sought {
-                0..=SOUGHT => at_type(about, entity, text),
+                0..=SOUGHT => at_type(about, entity, texts),
                 _ => about.length(1),
             }));
         }

@@ -87,6 +87,7 @@ fn entries<'n>(root: &'n Node, section: &str) -> &'n [crate::import::yaml::Entry
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use super::*;
     use crate::import::yaml::Environment;
@@ -95,7 +96,7 @@ mod tests {
     #[track_caller]
     fn check(domain: &str, want: Dialect) {
         let values = BTreeMap::new();
-        let root = parse(&domain.into(), &mut Environment::new(&values)).unwrap();
+        let root = parse(&Arc::new(domain.to_owned()), &mut Environment::new(&values)).unwrap();
         assert_eq!(Signs::of_domain(&root).dialect(), want, "{domain}");
     }
 

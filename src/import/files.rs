@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::data::Place;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::SourceMap;
 use crate::import::FileKind;
 use crate::import::ImportError;
 use crate::import::InputFile;
@@ -261,13 +262,21 @@ pub fn shown(root: &Path, path: &Path) -> Arc<str> {
     parts.join("/").replacen("//", "/", 1).into()
 }
 
+/// Bytes of a text up to which it may be kept when all was read that is of use.
+const SHORT: usize = 64 << 10;
+
+/// Bytes of texts that are kept of all files together: those of most projects.
+pub const KEPT: usize = 1 << 20;
+
 /// A file that was read and, if it is of use, is or will be parsed.
 #[derive(Debug)]
 pub struct ReadFile {
     /// What it is.
     pub input: InputFile,
-    /// Its text; empty if it was not parsed.
-    pub text: Arc<str>,
+    /// Its text while it is read; empty if it was not parsed.
+    pub text: Arc<String>,
+    /// Whether it has a text, which diagnostics can point into.
+    pub has_text: bool,
     /// Whether it was parsed and nothing could be read.
     pub is_lost: bool,
     /// YAML of use that was not parsed yet.
@@ -329,7 +338,8 @@ pub fn read(found: Found, shelf: Shelf<'_>) -> Result<ReadFile, ImportError> {
             shown: found.shown.clone(),
             kinds,
         },
-        text: "".into(),
+        text: Arc::default(),
+        has_text: false,
         is_lost: false,
         unparsed: None,
         root: None,
@@ -379,7 +389,7 @@ fn unread(found: &Found, bytes: &[u8], reading: &Reading) -> Option<Diagnostic> 
 /// Takes over a file that is not YAML, with a note if its format is an old one.
 fn take(other: Other, read: &mut ReadFile, reading: &mut Reading, found: &Found) {
     read.format = other.format;
-    read.text = other.text;
+    read.keep_text(other.text);
     read.root = other.root;
     read.input.kinds = other_kinds(other.format, found);
     let is_read = !read.input.kinds.is_empty();
@@ -454,6 +464,53 @@ impl ReadFile {
         self.is_lost = self.root.is_none();
         self.diagnostics.append(&mut reading.diagnostics);
     }
+
+    fn keep_text(&mut self, text: Arc<String>) {
+        self.has_text = !text.is_empty();
+        self.text = text;
+    }
+
+    /// Drops the tree and a long text: all was read that is of use.
+    pub fn close(&mut self) {
+        self.root = None;
+        self.examples = None;
+        if self.text.len() > SHORT {
+            self.text = Arc::default();
+        }
+    }
+
+    /// Moves the text of a file to those that diagnostics point into, if there is
+    /// `room` for it. Another one that is on the disk is read again when somebody
+    /// wants to see it, if it is still there as it was.
+    pub fn move_source(&mut self, shelf: Shelf<'_>, room: &mut usize, sources: &mut SourceMap) {
+        let text = std::mem::take(&mut self.text);
+        let InputFile {
+            path,
+            shown,
+            digest,
+            ..
+        } = &self.input;
+        let format = self.format;
+        match shelf {
+            _ if !self.has_text => {}
+            _ if !text.is_empty() && text.len() <= *room => {
+                *room -= text.len();
+                sources.insert(shown.clone(), text.as_str().into());
+            }
+            Shelf::Memory(files) => {
+                let bytes = files.get(path).copied().unwrap_or_default();
+                let text = format::text_of(bytes.to_vec(), format);
+                sources.insert(shown.clone(), text.into());
+            }
+            Shelf::Disk(_) => {
+                let (path, digest) = (path.clone(), *digest);
+                sources.insert_fetched(shown.clone(), move || {
+                    let bytes = shelf::bytes_again(&path, digest)?;
+                    Some(format::text_of(bytes, format))
+                });
+            }
+        }
+    }
 }
 
 /// Runs a reader over files, in parallel, and returns what it gives in the order
@@ -496,11 +553,11 @@ fn parse(
     let mut environment = Environment::new(environment);
     let parsed = match yaml::text::decode_owned(bytes) {
         Ok(text) => {
-            read.text = text.into();
+            read.keep_text(Arc::new(text));
             yaml::parse(&read.text, &mut environment)
         }
         Err(Undecoded { mistake, shown }) => {
-            read.text = shown.into();
+            read.keep_text(Arc::new(shown));
             Err(vec![mistake])
         }
     };

@@ -51,7 +51,7 @@ pub struct Other {
     /// Its format.
     pub format: Format,
     /// Its text.
-    pub text: Arc<str>,
+    pub text: Arc<String>,
     /// Its tree, if it is JSON.
     pub root: Option<Node>,
 }
@@ -69,7 +69,7 @@ pub fn recognise(path: &Path, bytes: &[u8], reading: &mut Reading) -> Option<Oth
         return None;
     }
     let text = match text::decode_plainly(bytes) {
-        Ok(text) => text,
+        Ok(text) => Arc::new(text),
         Err(mistake) => {
             let text = String::from_utf8_lossy(bytes);
             let is_meant = json::is_meant(path, &text) || markdown::recognise(&text).is_some();
@@ -79,16 +79,16 @@ pub fn recognise(path: &Path, bytes: &[u8], reading: &mut Reading) -> Option<Oth
             reading.say_mistake(mistake);
             return Some(Other {
                 format: Format::Broken,
-                text: text::with_line_ends(&text).into(),
+                text: Arc::new(text::with_line_ends(&text)),
                 root: None,
             });
         }
     };
     match looks_like_json {
-        true => recognise_json(path, &text, is_yaml, reading),
+        true => recognise_json(path, text, is_yaml, reading),
         false => Some(Other {
             format: Format::Markdown(markdown::recognise(&text)?),
-            text: text.into(),
+            text,
             root: None,
         }),
     }
@@ -99,11 +99,29 @@ fn starts_like_json(bytes: &[u8]) -> bool {
     matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
-fn recognise_json(path: &Path, text: &str, is_yaml: bool, reading: &mut Reading) -> Option<Other> {
-    if !json::may_be(path, text) {
+/// Returns the text of a file of this format, or what can be shown of it: what
+/// diagnostics about it point into.
+pub fn text_of(bytes: Vec<u8>, format: Format) -> String {
+    match format {
+        Format::Yaml => match text::decode_owned(bytes) {
+            Ok(text) => text,
+            Err(undecoded) => undecoded.shown,
+        },
+        _ => text::decode_plainly(&bytes)
+            .unwrap_or_else(|_| text::with_line_ends(&String::from_utf8_lossy(&bytes))),
+    }
+}
+
+fn recognise_json(
+    path: &Path,
+    text: Arc<String>,
+    is_yaml: bool,
+    reading: &mut Reading,
+) -> Option<Other> {
+    if !json::may_be(path, &text) {
         return None;
     }
-    let (format, root) = match json::parse(text) {
+    let (format, root) = match json::parse(&text) {
         Ok(parsed) => {
             let kind = json::recognise(path, &parsed.root)?;
             if is_yaml && !matches!(kind, json::Kind::Rasa | json::Kind::Luis | json::Kind::Wit) {
@@ -114,17 +132,13 @@ fn recognise_json(path: &Path, text: &str, is_yaml: bool, reading: &mut Reading)
             }
             (Format::Json(kind), Some(parsed.root))
         }
-        Err(_) if is_yaml || !json::is_meant(path, text) => return None,
+        Err(_) if is_yaml || !json::is_meant(path, &text) => return None,
         Err(mistake) => {
             reading.say_mistake(mistake);
             (Format::Broken, None)
         }
     };
-    Some(Other {
-        format,
-        text: text.into(),
-        root,
-    })
+    Some(Other { format, text, root })
 }
 
 #[cfg(test)]

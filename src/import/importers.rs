@@ -181,7 +181,7 @@ impl Walk<'_, '_> {
             return Ok(None);
         }
         let text = yaml::text::decode(&bytes).map_err(|mistake| vec![mistake])?;
-        let text: Arc<str> = text.into();
+        let text = Arc::new(text);
         let mut environment = Environment::new(self.environment);
         let parsed = yaml::parse(&text, &mut environment);
         self.added.environment.extend(environment.used);

@@ -62,6 +62,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::SourceMap;
 use crate::diagnostic::arrange;
 use crate::digest::Digest;
+use crate::import::blocks::Cut;
 use crate::import::dialect::Signs;
 use crate::import::files::Candidate;
 use crate::import::files::ReadFile;
@@ -311,7 +312,7 @@ pub fn import_test_stories(
     let mut reader = Reader::open(candidates, Shelf::Disk(&eyes), &environment)?;
     let names = stories::Names::new(domain, check::HasDomain::Yes);
     let (_, blocks) = reader.data(Want::Core, &names, Purpose::Test);
-    let stories = reader.stories(blocks, Purpose::Test);
+    let stories = reader.stories(blocks);
     // Names come from the model alone, whatever of the tests was lost.
     let extents = Extents {
         stories: reader.extents().stories,
@@ -324,7 +325,7 @@ pub fn import_test_stories(
         &stories,
         check::HasDomain::Yes,
         extents,
-        &|_| None,
+        &SourceMap::default(),
     );
     said.retain(|diagnostic| !diagnostic.place.file.is_empty());
     reader.say(said);
@@ -344,6 +345,8 @@ struct Reader<'s> {
     /// Files that components name.
     named: Vec<InputFile>,
     diagnostics: Vec<Diagnostic>,
+    /// The texts of all files that were parsed.
+    sources: SourceMap,
     /// What could not be read at all.
     extents: Extents,
 }
@@ -377,6 +380,7 @@ impl<'s> Reader<'s> {
             lookups: Vec::new(),
             named: Vec::new(),
             diagnostics,
+            sources: SourceMap::default(),
             extents,
         })
     }
@@ -407,15 +411,11 @@ impl<'s> Reader<'s> {
             if self.extents.have_all_names() {
                 self.say(retrieval::unanswered(&domain, &nlu));
             }
-            stories = self.stories(blocks, Purpose::Training);
+            stories = self.stories(blocks);
             retrieval::add_bot_texts(&mut domain, &stories);
             let extents = self.extents();
-            let files = &self.files;
-            let text = |name: &str| {
-                let file = files.iter().find(|file| &*file.input.shown == name);
-                file.map(|file| file.text.clone())
-            };
-            let said = check::check(&domain, &nlu, &stories, has_domain, extents, &text);
+            let texts = &self.sources;
+            let said = check::check(&domain, &nlu, &stories, has_domain, extents, texts);
             self.say(said);
         } else {
             retrieval::take_responses(&domain, &mut nlu);
@@ -485,7 +485,7 @@ impl<'s> Reader<'s> {
         want: Want,
         names: &stories::Names<'_>,
         purpose: Purpose,
-    ) -> (Vec<nlu::NluPart>, Vec<stories::Block>) {
+    ) -> (Vec<nlu::NluPart>, Vec<Cut>) {
         let environment = self.environment;
         let parts = files::each(self.files.iter_mut().collect(), |file| {
             if file.is_unparsed() {
@@ -495,15 +495,18 @@ impl<'s> Reader<'s> {
             let mut reading = Reading::new(file.input.shown.clone());
             let part = sections::nlu_part(file, &mut reading);
             let blocks = match want {
-                Want::Nlu => None,
+                Want::Nlu => Vec::new(),
                 Want::All | Want::Core => sections::blocks_of(file, &mut reading, names, purpose),
             };
-            file.root = None;
-            file.examples = None;
+            file.close();
             file.diagnostics.append(&mut reading.diagnostics);
-            (part, blocks.unwrap_or_default())
+            (part, blocks)
         });
         self.extents.lose(&self.files);
+        let mut room = files::KEPT;
+        for file in &mut self.files {
+            file.move_source(self.shelf, &mut room, &mut self.sources);
+        }
         let mut nlu = Vec::with_capacity(parts.len());
         let mut stories = Vec::new();
         for (part, blocks) in parts {
@@ -572,27 +575,19 @@ impl<'s> Reader<'s> {
         Ok(())
     }
 
-    fn stories(&mut self, blocks: Vec<stories::Block>, purpose: Purpose) -> StoryGraph {
-        let or = match purpose {
-            Purpose::Training => blocks::Or::Copies,
-            Purpose::Test => blocks::Or::OneEvent,
-        };
-        let (graph, diagnostics) = blocks::graph(blocks, or);
+    fn stories(&mut self, blocks: Vec<Cut>) -> StoryGraph {
+        let (graph, diagnostics) = blocks::graph(blocks);
         self.diagnostics.extend(diagnostics);
         graph
     }
 
     fn finish(self, project: Project) -> Imported {
         let extents = self.extents();
-        let mut sources = SourceMap::default();
         let mut environment = BTreeMap::new();
         let mut diagnostics = self.diagnostics;
         let mut files = self.lookups;
         files.extend(self.named);
         for file in self.files {
-            if !file.text.is_empty() {
-                sources.insert(file.input.shown.clone(), file.text);
-            }
             environment.extend(file.environment);
             diagnostics.extend(file.diagnostics);
             files.push(file.input);
@@ -603,7 +598,7 @@ impl<'s> Reader<'s> {
             project,
             files,
             diagnostics,
-            sources,
+            sources: self.sources,
             environment,
             looks: Looks::default(),
             dialect: Dialect::default(),

@@ -69,12 +69,12 @@ const KINDS: &[(&str, &[&str])] = &[
     ("lookup", &["lookup", "examples"]),
 ];
 
-/// Reads the NLU sections of a file.
-pub fn read(root: &Node, reading: &mut Reading) -> NluPart {
+/// Reads the NLU sections of a file, and takes `nlu` out of its tree.
+pub fn read(root: &mut Node, reading: &mut Reading) -> NluPart {
     let mut part = NluPart::default();
-    if let Some(node) = root.get("nlu") {
-        for item in reading.list(node, "`nlu`") {
-            read_item(item, &mut part, reading);
+    if let Some(node) = root.take("nlu") {
+        for item in reading.items(node, "`nlu`") {
+            read_item(&item, &mut part, reading);
         }
     }
     if let Some(node) = root.get("responses") {

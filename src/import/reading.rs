@@ -112,6 +112,16 @@ impl Reading {
         }
     }
 
+    /// Returns the items of a list as [`list`](Self::list) does. Each can be dropped
+    /// when it was read: a tree takes more memory than what is read out of it.
+    pub fn items(&mut self, node: Node, what: &str) -> Vec<Node> {
+        self.list(&node, what);
+        match node.yaml {
+            Yaml::List(items) => items,
+            _ => Vec::new(),
+        }
+    }
+
     /// Says so if a node is neither a map nor null.
     pub fn expect_map(&mut self, node: &Node, what: &str) {
         if !matches!(node.yaml, Yaml::Map(_)) && !node.is_null() {

@@ -3,6 +3,9 @@
 use crate::data::Config;
 use crate::import::FileKind;
 use crate::import::Want;
+use crate::import::blocks;
+use crate::import::blocks::Cut;
+use crate::import::blocks::Or;
 use crate::import::config;
 use crate::import::dialect::Signs;
 use crate::import::domain;
@@ -15,7 +18,6 @@ use crate::import::nlu;
 use crate::import::nlu::NluPart;
 use crate::import::reading::Reading;
 use crate::import::stories;
-use crate::import::stories::Block;
 use crate::import::stories::Known;
 use crate::import::stories::Names;
 use crate::import::stories::Purpose;
@@ -59,7 +61,7 @@ pub fn head(file: &mut ReadFile) -> Head {
     file.diagnostics.append(&mut reading.diagnostics);
     let others = [FileKind::Nlu, FileKind::Stories, FileKind::TestStories];
     if !others.into_iter().any(|kind| file.is(kind)) {
-        file.root = None;
+        file.close();
     }
     head
 }
@@ -77,12 +79,12 @@ pub fn look_for_traps(file: &mut ReadFile, want: Want) {
 }
 
 /// Returns the NLU data of a file, if it has some.
-pub fn nlu_part(file: &ReadFile, reading: &mut Reading) -> Option<NluPart> {
+pub fn nlu_part(file: &mut ReadFile, reading: &mut Reading) -> Option<NluPart> {
     if !file.is(FileKind::Nlu) {
         return None;
     }
     match file.format {
-        Format::Yaml => Some(nlu::read(file.root.as_ref()?, reading)),
+        Format::Yaml => Some(nlu::read(file.root.as_mut()?, reading)),
         Format::Json(kind) => {
             let root = file.root.as_ref()?;
             Some(json::read(kind, root, file.examples.as_ref(), reading))
@@ -95,23 +97,30 @@ pub fn nlu_part(file: &ReadFile, reading: &mut Reading) -> Option<NluPart> {
     }
 }
 
-/// Returns the stories and rules of a file, if it has some.
+/// Returns the stories and rules of a file, each cut when it was read.
 pub fn blocks_of(
-    file: &ReadFile,
+    file: &mut ReadFile,
     reading: &mut Reading,
     names: &Names<'_>,
     purpose: Purpose,
-) -> Option<Vec<Block>> {
+) -> Vec<Cut> {
+    let mut cuts = Vec::new();
     if !file.is(FileKind::Stories) && !file.is(FileKind::TestStories) {
-        return None;
+        return cuts;
     }
+    let or = match purpose {
+        Purpose::Training => Or::Copies,
+        Purpose::Test => Or::OneEvent,
+    };
     let known = &Known::new(names);
-    match file.format {
-        Format::Yaml => Some(stories::read(file.root.as_ref()?, reading, known, purpose)),
-        Format::Markdown(markdown::Kind::Stories) => {
-            let text = &file.text;
-            Some(markdown::read_stories(text, reading, known, purpose))
+    let mut take = |block| cuts.push(blocks::cut(block, or));
+    match (file.format, &mut file.root) {
+        (Format::Yaml, Some(root)) => stories::read(root, reading, known, purpose, take),
+        (Format::Markdown(markdown::Kind::Stories), _) => {
+            let blocks = markdown::read_stories(&file.text, reading, known, purpose);
+            blocks.into_iter().for_each(&mut take);
         }
-        _ => None,
+        _ => {}
     }
+    cuts
 }

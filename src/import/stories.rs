@@ -7,6 +7,9 @@ mod user;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -15,6 +18,7 @@ use crate::data::Domain;
 use crate::data::Event;
 use crate::data::Place;
 use crate::data::SlotKind;
+use crate::data::Utterance;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Suggestions;
 use crate::diagnostic::shortened;
@@ -87,6 +91,10 @@ impl<'d> Names<'d> {
 #[derive(Debug)]
 pub struct Known<'n> {
     names: &'n Names<'n>,
+    /// Names that events of the file share.
+    shared_names: RefCell<HashSet<Arc<str>>>,
+    /// Messages that are an intent alone, by its name.
+    shared_messages: RefCell<HashMap<String, Arc<Utterance>>>,
     near_slots: RefCell<Option<Suggestions<'n>>>,
     near_entities: RefCell<Option<Suggestions<'n>>>,
 }
@@ -96,9 +104,42 @@ impl<'n> Known<'n> {
     pub fn new(names: &'n Names<'n>) -> Self {
         Self {
             names,
+            shared_names: RefCell::default(),
+            shared_messages: RefCell::default(),
             near_slots: RefCell::default(),
             near_entities: RefCell::default(),
         }
+    }
+
+    /// Returns a name in the memory that it shares with others of the file.
+    pub fn name(&self, name: &str) -> Arc<str> {
+        let mut names = self.shared_names.borrow_mut();
+        if let Some(known) = names.get(name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = name.into();
+        names.insert(Arc::clone(&name));
+        name
+    }
+
+    /// Returns a message; one that is an intent alone shares its memory with others
+    /// of the file.
+    pub fn utterance(&self, utterance: Utterance) -> Arc<Utterance> {
+        let Some(intent) = utterance.intent.as_ref().filter(|_| {
+            utterance.entities.is_empty()
+                && utterance.text.is_none()
+                && utterance.intent_response_key.is_none()
+        }) else {
+            return Arc::new(utterance);
+        };
+        let mut messages = self.shared_messages.borrow_mut();
+        if let Some(known) = messages.get(intent) {
+            return Arc::clone(known);
+        }
+        let intent = intent.clone();
+        let message = Arc::new(utterance);
+        messages.insert(intent, Arc::clone(&message));
+        message
     }
 
     /// Returns a diagnostic about an entity that the domain does not have.
@@ -140,24 +181,31 @@ impl<'n> Known<'n> {
     }
 }
 
-/// Reads the stories and then the rules of a file.
-pub fn read(root: &Node, reading: &mut Reading, known: &Known<'_>, purpose: Purpose) -> Vec<Block> {
-    let mut blocks = Vec::new();
+/// Reads the stories and then the rules of a file, takes them out of its tree, and
+/// hands over each when it was read.
+pub fn read(
+    root: &mut Node,
+    reading: &mut Reading,
+    known: &Known<'_>,
+    purpose: Purpose,
+    mut take: impl FnMut(Block),
+) {
     for (section, key) in [("stories", "story"), ("rules", "rule")] {
-        let Some(node) = root.get(section) else {
+        let Some(node) = root.take(section) else {
             continue;
         };
-        for item in reading.list(node, &format!("`{section}`")) {
+        for item in reading.items(node, &format!("`{section}`")) {
             let mut reader = BlockReader {
                 reading,
                 known,
                 purpose,
                 is_rule: key == "rule",
             };
-            blocks.extend(reader.block(item, key));
+            if let Some(block) = reader.block(&item, key) {
+                take(block);
+            }
         }
     }
-    blocks
 }
 
 /// Keys that say what a step is, in the order in which they are looked for.
@@ -322,7 +370,8 @@ impl BlockReader<'_, '_> {
                     self.not_in_rules(step, "a `user` step without intent");
                 } else if let Some(utterance) = self.utterance(step) {
                     let place = self.step_place(step, &["intent", "user"]);
-                    block.items.push(Item::Event(Event::User(utterance), place));
+                    let event = Event::User(self.known.utterance(utterance));
+                    block.items.push(Item::Event(event, place));
                 }
             }
             Some(&"or") => self.or(step, block),
@@ -394,7 +443,7 @@ impl BlockReader<'_, '_> {
             name => name,
         };
         let place = self.reading.place(node);
-        let event = Event::Action(name.to_owned());
+        let event = Event::Action(self.known.name(name));
         block.items.push(Item::Event(event, place));
     }
 
@@ -478,7 +527,8 @@ impl BlockReader<'_, '_> {
             if item.get("intent").is_some() {
                 self.check_step_keys(item, "intent");
                 let place = self.step_place(item, &["intent"]);
-                let utterance = self.utterance(item).map(Event::User);
+                let utterance = self.utterance(item);
+                let utterance = utterance.map(|one| Event::User(self.known.utterance(one)));
                 events.extend(utterance.map(|event| (event, place)));
             } else if item.get("slot_was_set").is_some() {
                 self.check_step_keys(item, "slot_was_set");
@@ -519,7 +569,7 @@ impl BlockReader<'_, '_> {
 
 /// Returns the marker of a rule that applies anywhere in a conversation.
 fn snippet(place: Place) -> Item {
-    Item::Event(Event::Action("...".to_owned()), place)
+    Item::Event(Event::Action("...".into()), place)
 }
 
 /// Returns a diagnostic about a name in a story.

@@ -291,7 +291,7 @@ fn step_parts(step: &Step, item: &mut Item) {
     }
     for (index, event) in step.events.iter().enumerate() {
         // The marker before a rule is not written by the user.
-        if step.is_rule && *event == Event::Action("...".to_owned()) {
+        if step.is_rule && *event == Event::Action("...".into()) {
             continue;
         }
         let place = step.event_places.get(index).unwrap_or(&step.place);

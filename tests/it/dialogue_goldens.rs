@@ -705,10 +705,10 @@ fn follow(open: &mut [Step], joint: Checkpoint) -> Step {
 
 fn read_events(step: &Value) -> Vec<StoryEvent> {
     if step.get("intent").is_some() || step.get("user").is_some() {
-        return vec![StoryEvent::User(read_utterance(step))];
+        return vec![StoryEvent::User(read_utterance(step).into())];
     }
     if let Some(action) = step["action"].as_str() {
-        return vec![StoryEvent::Action(action.to_owned())];
+        return vec![StoryEvent::Action(action.into())];
     }
     if let Some(name) = step.get("active_loop") {
         return vec![StoryEvent::ActiveLoop(text(name))];
@@ -717,7 +717,10 @@ fn read_events(step: &Value) -> Vec<StoryEvent> {
         .iter()
         .map(|slot| {
             let (name, value) = named(slot);
-            StoryEvent::Slot { name, value }
+            StoryEvent::Slot {
+                name: name.into(),
+                value,
+            }
         })
         .collect()
 }

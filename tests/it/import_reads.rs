@@ -1071,7 +1071,7 @@ fn steps_of(stories: &str) -> String {
             .iter()
             .map(|event| match event {
                 Event::User(u) => u.intent.as_deref().unwrap_or("~").to_owned(),
-                Event::Action(name) => name.clone(),
+                Event::Action(name) => name.to_string(),
                 Event::BotText(text) => format!("'{text}'"),
                 Event::Slot { name, value } => format!("{name}={value}"),
                 Event::ActiveLoop(name) => format!("loop {}", name.as_deref().unwrap_or("~")),
@@ -1240,7 +1240,7 @@ stories:
     };
     assert_eq!(one.text.as_deref(), Some("yes"));
     assert_eq!(other.intent.as_deref(), Some("book_table"));
-    assert_eq!(name, "vip");
+    assert_eq!(&**name, "vip");
 }
 
 // --- What cannot be seen in the result ---------------------------------------

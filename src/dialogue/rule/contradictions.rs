@@ -177,20 +177,21 @@ fn replay(
     let mut past: Vec<Arc<State>> = Vec::new();
     let mut now = Situation::default();
     let mut is_unpredictable = true;
-    for event in tracker.applied_events() {
+    for (index, event) in tracker.applied() {
         if let Some(executed) = event.as_action() {
             if executed.is_name(RULE_SNIPPET) {
                 is_unpredictable = true;
             } else if is_unpredictable || executed.is_unpredictable {
                 is_unpredictable = false;
             } else {
-                let compared = predict(policy, &mut past, &mut now, universe, tracker, executed);
+                let at = (tracker, index);
+                let compared = predict(policy, &mut past, &mut now, universe, at, executed);
                 compare(policy, compared);
             }
             let state = Arc::new(now.state(universe, SlotsShown::All));
             past.push(without_text(&state));
         }
-        now.update(&event);
+        now.update(event);
     }
 }
 
@@ -201,7 +202,7 @@ fn predict(
     past: &mut Vec<Arc<State>>,
     now: &mut Situation,
     universe: &Universe,
-    tracker: &Tracker,
+    at: (&Tracker, usize),
     executed: &Executed,
 ) -> Compared {
     let gold = executed.label();
@@ -227,7 +228,7 @@ fn predict(
         now,
         universe,
     };
-    compared(policy, &decision, moment, tracker, executed)
+    compared(policy, &decision, moment, at, executed)
 }
 
 /// A rule must always predict something; a story may meet no rule.
@@ -235,7 +236,7 @@ fn compared(
     policy: &RulePolicy,
     decision: &Decision,
     moment: &mut Moment<'_>,
-    tracker: &Tracker,
+    (tracker, index): (&Tracker, usize),
     executed: &Executed,
 ) -> Compared {
     let fallback = policy.options.fallback().unwrap_or(ACTION_LISTEN);
@@ -251,7 +252,7 @@ fn compared(
     };
     Compared {
         gold: executed.label().to_owned(),
-        place: executed.place.clone(),
+        place: tracker.place(index),
         predicted,
         source,
         is_own_source: matches!(decision.source, Source::DefaultIntent(_) | Source::Loop(_)),

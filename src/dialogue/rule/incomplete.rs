@@ -47,7 +47,7 @@ pub fn flaws(rules: &[&Tracker], universe: &Universe) -> Vec<RuleFlaw> {
             let Some(effects) = effects.get(action) else {
                 continue;
             };
-            let before = k.checked_sub(1).map(|k| turns.action(k).place.clone());
+            let before = k.checked_sub(1).map(|k| turns.places[k].clone());
             let missing = [
                 missing_slots(action, rule, effects, state),
                 missing_loop(action, rule, effects, state),

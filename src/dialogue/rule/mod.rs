@@ -203,10 +203,11 @@ mod tests {
     }
 
     fn user(intent: &str) -> Event {
-        Event::User(Utterance {
+        let utterance = Utterance {
             intent: Some(intent.into()),
             ..Utterance::default()
-        })
+        };
+        Event::User(utterance.into())
     }
 
     fn action(name: &str) -> Event {

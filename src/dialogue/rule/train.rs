@@ -131,9 +131,9 @@ fn check_messages(rules: &[&Tracker]) -> Result<(), RuleError> {
 fn second_message(rule: &Tracker) -> Option<Place> {
     let mut messages = 0;
     let mut place = Place::default();
-    for event in rule.events() {
+    for (index, event) in rule.events().iter().enumerate() {
         match event.as_ref() {
-            Event::Action(executed) => place = executed.place.clone(),
+            Event::Action(_) => place = rule.place(index),
             Event::User(_) => messages += 1,
             _ => {}
         }

@@ -79,10 +79,11 @@ fn domain() -> Domain {
 }
 
 fn user(intent: &str) -> Event {
-    Event::User(Utterance {
+    let utterance = Utterance {
         intent: Some(intent.into()),
         ..Utterance::default()
-    })
+    };
+    Event::User(utterance.into())
 }
 
 fn order(dish: &str) -> [Event; 2] {
@@ -96,7 +97,7 @@ fn order(dish: &str) -> [Event; 2] {
         ..Utterance::default()
     };
     [
-        Event::User(utterance),
+        Event::User(utterance.into()),
         Event::Slot {
             name: "dish".into(),
             value: dish.into(),
@@ -412,10 +413,11 @@ fn without_examples_everything_is_zero() {
 #[test]
 fn texts_in_stories_are_refused() {
     let universe = Universe::new(&domain());
-    let said = Event::User(Utterance {
+    let said = Utterance {
         text: Some("good day".into()),
         ..Utterance::default()
-    });
+    };
+    let said = Event::User(said.into());
     let graph = StoryGraph {
         steps: vec![story(vec![said, action("say_hello")])],
     };

@@ -339,7 +339,10 @@ impl Reader<'_, '_> {
 
     fn action(&mut self, action: &str, part: Part<'_>) {
         let place = part.place(self.reading);
-        self.push(part, Item::Event(Event::Action(action.to_owned()), place));
+        self.push(
+            part,
+            Item::Event(Event::Action(self.known.name(action)), place),
+        );
     }
 
     fn slots(&mut self, name: Part<'_>, map: Option<Part<'_>>) {
@@ -356,7 +359,7 @@ impl Reader<'_, '_> {
             let about = self.known.unknown_slot("W424", &entry.key, &place, length);
             self.reading.diagnostics.extend(about);
             let event = Event::Slot {
-                name: entry.key.to_string(),
+                name: self.known.name(&entry.key),
                 value: entry.value.to_json(),
             };
             self.push(name, Item::Event(event, place));
@@ -396,7 +399,8 @@ impl Reader<'_, '_> {
             from += text.len() + " OR ".len();
             let alternative = alternative.after(0);
             let place = alternative.place(self.reading);
-            let utterance = self.utterance(alternative).map(Event::User);
+            let utterance = self.utterance(alternative);
+            let utterance = utterance.map(|one| Event::User(self.known.utterance(one)));
             events.extend(utterance.map(|event| (event, place)));
         }
         if events.len() > 1 {

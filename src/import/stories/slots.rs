@@ -30,13 +30,13 @@ impl BlockReader<'_, '_> {
                     let place = self.reading.place(&entry.at);
                     self.check_slot("W424", &entry.key, &entry.at);
                     let value = entry.value.to_json();
-                    let name = entry.key.to_string();
+                    let name = self.known.name(&entry.key);
                     events.push((Event::Slot { name, value }, place));
                 }
             } else if let Some(name) = self.reading.text(item, "a slot's name") {
                 let value = self.default_value(name, item);
                 let place = self.reading.place(item);
-                let name = name.to_owned();
+                let name = self.known.name(name);
                 events.push((Event::Slot { name, value }, place));
             }
         }

@@ -71,7 +71,9 @@ impl BlockReader<'_, '_> {
             self.reading.diagnostics.push(about);
             return;
         }
-        for item in self.reading.list(node, "`entities`") {
+        let items = self.reading.list(node, "`entities`");
+        utterance.entities.reserve_exact(items.len());
+        for item in items {
             utterance.entities.extend(self.entity(item));
         }
     }

@@ -78,10 +78,11 @@ pub fn import_workspace_text(
         reading.say_mistake(mistake);
         String::new()
     });
-    let text = Arc::from(text);
+    let text = Arc::new(text);
     if reading.diagnostics.is_empty() {
         let parsed = yaml::parse(&text, &mut environment);
-        imported.sources.insert(reading.file.clone(), text);
+        let kept = text.as_str().into();
+        imported.sources.insert(reading.file.clone(), kept);
         match parsed {
             Ok(root) => {
                 let root_folder = path.parent().unwrap_or(Path::new(""));

@@ -93,6 +93,7 @@ pub fn hint(complaint: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use crate::import::yaml::Environment;
     use crate::import::yaml::parse;
@@ -100,7 +101,8 @@ mod tests {
     #[track_caller]
     fn check(text: &str, want: &str) {
         let values = BTreeMap::new();
-        let mistakes = parse(&text.into(), &mut Environment::new(&values)).unwrap_err();
+        let mistakes =
+            parse(&Arc::new(text.to_owned()), &mut Environment::new(&values)).unwrap_err();
         let help = mistakes[0].help.as_deref().unwrap_or_default();
         assert!(help.contains(want), "{}: {help}", mistakes[0].message);
     }

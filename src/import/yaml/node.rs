@@ -102,6 +102,28 @@ impl Node {
             .map(|entry| &entry.value)
     }
 
+    /// Takes the value of a key out of a map that has it, and leaves an empty list
+    /// there.
+    pub fn take(&mut self, key: &str) -> Option<Node> {
+        let Yaml::Map(entries) = &mut self.yaml else {
+            return None;
+        };
+        let entry = entries.iter_mut().find(|entry| entry.key == *key)?;
+        let Node {
+            line,
+            column,
+            length,
+            ..
+        } = entry.value;
+        let empty = Node {
+            line,
+            column,
+            length,
+            yaml: Yaml::List(Vec::new()),
+        };
+        Some(std::mem::replace(&mut entry.value, empty))
+    }
+
     /// Returns the entries of a map; none of anything else.
     pub fn entries(&self) -> &[Entry] {
         match &self.yaml {
@@ -124,9 +146,7 @@ impl Node {
     /// Returns whether this is null.
     pub fn is_null(&self) -> bool {
         match &self.yaml {
-            Yaml::Scalar(scalar) => {
-                scalar.style == Style::Plain && scalar::plain_value(&scalar.text).is_null()
-            }
+            Yaml::Scalar(scalar) => scalar.style == Style::Plain && scalar::is_null(&scalar.text),
             _ => false,
         }
     }
@@ -151,6 +171,7 @@ impl Node {
         match &self.yaml {
             Yaml::List(_) => "a list",
             Yaml::Map(_) => "a map",
+            Yaml::Scalar(_) if self.text().is_some() => "text",
             Yaml::Scalar(_) => match self.to_json() {
                 Value::Null => "empty",
                 Value::Bool(_) => "true or false",

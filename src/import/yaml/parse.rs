@@ -16,7 +16,7 @@ use crate::import::yaml::quick;
 ///
 /// The first thing that is not YAML, or every duplicate key, unknown tag and
 /// unset variable if it is YAML.
-pub fn parse(text: &Arc<str>, environment: &mut Environment<'_>) -> Result<Node, Vec<Mistake>> {
+pub fn parse(text: &Arc<String>, environment: &mut Environment<'_>) -> Result<Node, Vec<Mistake>> {
     if let Some(parsed) = quick::parse(text, environment) {
         return parsed;
     }
@@ -46,7 +46,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Node, Vec<Mistake>> {
         let values = BTreeMap::new();
-        parse(&text.into(), &mut Environment::new(&values))
+        parse(&Arc::new(text.to_owned()), &mut Environment::new(&values))
     }
 
     #[track_caller]

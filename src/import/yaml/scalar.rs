@@ -10,11 +10,16 @@ use serde_json::Value;
 /// infinity and no NaN: `.inf` and `.nan` stay text.
 pub fn plain_value(text: &str) -> Value {
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        _ if is_null(text) => Value::Null,
         "true" | "True" | "TRUE" => Value::Bool(true),
         "false" | "False" | "FALSE" => Value::Bool(false),
         _ => number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number),
     }
+}
+
+/// Returns whether a plain scalar is null.
+pub fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
 /// Returns whether a plain scalar is text (not null, boolean or number).
@@ -72,6 +77,7 @@ mod tests {
     fn check(text: &str, want: Value) {
         assert_eq!(plain_value(text), want, "{text}");
         assert_eq!(is_text(text), want.is_string(), "{text}");
+        assert_eq!(is_null(text), want.is_null(), "{text}");
     }
 
     #[test]

@@ -6,10 +6,11 @@ use std::ops::Deref;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Text that is part of a longer one, or all of it; a clone copies no letter.
+/// Text that is part of a longer one, or all of it; a clone copies no letter. The
+/// longer one stays where it is: an `Arc<str>` would be a copy of the file.
 #[derive(Clone, Default)]
 pub struct Slice {
-    whole: Arc<str>,
+    whole: Arc<String>,
     start: u32,
     end: u32,
 }
@@ -20,7 +21,7 @@ impl Slice {
     /// # Panics
     ///
     /// If the text has 4 GiB or more: files of that size are not read.
-    pub fn of(whole: &Arc<str>, range: Range<usize>) -> Self {
+    pub fn of(whole: &Arc<String>, range: Range<usize>) -> Self {
         let bound = |at: usize| u32::try_from(at).expect("files are smaller than 4 GiB");
         Self {
             whole: whole.clone(),
@@ -35,9 +36,17 @@ impl Slice {
     }
 }
 
+impl From<String> for Slice {
+    fn from(mut text: String) -> Self {
+        text.shrink_to_fit();
+        let length = text.len();
+        Self::of(&Arc::new(text), 0..length)
+    }
+}
+
 impl From<&str> for Slice {
     fn from(text: &str) -> Self {
-        Self::of(&Arc::from(text), 0..text.len())
+        Self::from(text.to_owned())
     }
 }
 

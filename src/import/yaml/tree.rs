@@ -206,7 +206,7 @@ impl<'e, 'v> Tree<'e, 'v> {
             match self.environment.expand(&scalar.text) {
                 Some(Ok(text)) => {
                     scalar = Scalar {
-                        text: Slice::from(text.as_str()),
+                        text: Slice::from(text),
                         style: Style::Quoted,
                     };
                 }

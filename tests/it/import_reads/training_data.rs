@@ -95,7 +95,7 @@ stories:
     let values: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
-            Event::Slot { name, value } => Some((name.as_str(), value.clone())),
+            Event::Slot { name, value } => Some((&**name, value.clone())),
             _ => None,
         })
         .collect();

@@ -54,7 +54,7 @@ pub fn read(cursor: &mut Cursor<'_>, parent: isize) -> Result<Word, GiveUp> {
         false => Style::Folded,
     };
     Ok(Word {
-        text: Slice::from(text.as_str()),
+        text: Slice::from(text),
         style,
         at,
         is_one_line: false,

@@ -9,7 +9,7 @@ use crate::import::yaml::tree::At;
 /// Where the parser is.
 pub struct Cursor<'t> {
     /// The whole text.
-    pub text: &'t Arc<str>,
+    pub text: &'t Arc<String>,
     /// The byte that is looked at.
     pub at: usize,
     /// Its line, counted from 1.
@@ -23,7 +23,7 @@ pub struct Cursor<'t> {
 
 impl<'t> Cursor<'t> {
     /// Starts at the first byte.
-    pub fn new(text: &'t Arc<str>) -> Self {
+    pub fn new(text: &'t Arc<String>) -> Self {
         Self {
             text,
             at: 0,

@@ -28,6 +28,7 @@ use crate::import::yaml::quick::cursor::Cursor;
 use crate::import::yaml::quick::scalars::Stop;
 use crate::import::yaml::quick::scalars::Within;
 use crate::import::yaml::quick::scalars::Word;
+use crate::import::yaml::tree::At;
 use crate::import::yaml::tree::Shape;
 use crate::import::yaml::tree::Tree;
 
@@ -52,7 +53,7 @@ type Step = Result<(), GiveUp>;
 /// The inner result has mistakes that do not keep a file from being parsed:
 /// duplicate keys and unset variables.
 pub fn parse(
-    text: &Arc<str>,
+    text: &Arc<String>,
     environment: &mut Environment<'_>,
 ) -> Option<Result<Node, Vec<Mistake>>> {
     if text.contains('\0') || text.contains('\r') || text.contains('\u{feff}') {
@@ -131,6 +132,12 @@ impl Parser<'_, '_, '_> {
         }
     }
 
+    /// Adds a value that is not written.
+    fn nothing(&mut self, at: At) -> Step {
+        let text = Slice::of(self.cursor.text, 0..0);
+        Ok(self.tree.scalar(text, Style::Plain, 0, at)?)
+    }
+
     /// Adds a scalar, which is never a whole file.
     fn scalar(&mut self, word: Word, parent: isize) -> Step {
         match parent {
@@ -163,8 +170,7 @@ impl Parser<'_, '_, '_> {
             if !is_empty || (cursor.skip_to_content()? && cursor.indent() > indent) {
                 self.value(indent as isize, Where::OwnLine)?;
             } else {
-                self.tree
-                    .scalar(Slice::default(), Style::Plain, 0, behind)?;
+                self.nothing(behind)?;
             }
             let cursor = &mut self.cursor;
             if !cursor.skip_to_content()? || cursor.indent() < indent {
@@ -242,7 +248,7 @@ impl Parser<'_, '_, '_> {
         } else if is_more && cursor.indent() == indent && cursor.is_at_dash() {
             self.list(indent, Indented::No)
         } else {
-            Ok(self.tree.scalar(Slice::default(), Style::Plain, 0, colon)?)
+            self.nothing(colon)
         }
     }
 }
@@ -279,7 +285,7 @@ mod tests {
 
     fn quick(text: &str) -> Option<Result<Node, Vec<Mistake>>> {
         let values = BTreeMap::new();
-        parse(&text.into(), &mut Environment::new(&values))
+        parse(&Arc::new(text.to_owned()), &mut Environment::new(&values))
     }
 
     fn full(text: &str) -> Result<Node, Vec<Mistake>> {

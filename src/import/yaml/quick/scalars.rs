@@ -126,7 +126,7 @@ pub fn go_on(cursor: &mut Cursor<'_>, word: &mut Word, parent: isize) -> Result<
         }
     }
     if let Some(text) = own {
-        word.text = Slice::from(text.as_str());
+        word.text = Slice::from(text);
         word.at.length = 1;
         word.is_one_line = false;
     }
@@ -165,7 +165,7 @@ pub fn quoted(cursor: &mut Cursor<'_>) -> Result<Word, GiveUp> {
     let mut at = cursor.place(start, start + 1);
     let text = match quoted_as_is(cursor) {
         Some(text) => text,
-        None => Slice::from(unquote(cursor)?.as_str()),
+        None => Slice::from(unquote(cursor)?),
     };
     let is_one_line = cursor.line == line;
     if is_one_line {
