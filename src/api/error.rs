@@ -75,10 +75,11 @@ pub enum TrainError {
     /// A task needs more memory than there may be, by estimate.
     #[error(
         "`{task}` is estimated to need {}, beside {} that the program has already: more than the \
-         {} allowed; nothing was run",
+         {} allowed; {} run",
         mebibytes(estimate),
         mebibytes(in_use),
-        mebibytes(max_bytes)
+        mebibytes(max_bytes),
+        if *has_begun { "it was not" } else { "nothing was" }
     )]
     Memory {
         /// The task that needs most.
@@ -89,6 +90,8 @@ pub enum TrainError {
         in_use: u64,
         /// How much it may have.
         max_bytes: u64,
+        /// Whether others ran: it was not known that this one would have to.
+        has_begun: bool,
     },
     /// No task is called so.
     #[error("there is no task `{word}`; {}", instead(meant, tasks))]

@@ -17,6 +17,7 @@ mod error;
 mod result;
 mod situation;
 mod checks;
+mod memory;
 mod run_tasks;
 mod training;
 mod witness;

@@ -11,6 +11,7 @@ use crate::api::Phase;
 use crate::api::RunSettings;
 use crate::api::SkippedTask;
 use crate::api::TrainError;
+use crate::api::memory::OwnMemory;
 use crate::engine::Event;
 use crate::engine::Memory;
 use crate::engine::OnFailure;
@@ -20,11 +21,10 @@ use crate::engine::Results;
 use crate::engine::Settings;
 use crate::engine::execute;
 use crate::recipe::Recipe;
-use crate::recipe::memory_estimate;
 use crate::store::Store;
 
-/// Executes `plan`, which must be of this recipe and store, within `limit` bytes of
-/// memory; then uses the results.
+/// Executes `plan`, which must be of this recipe and store, within `memory`; then
+/// uses the results.
 ///
 /// # Errors
 ///
@@ -34,7 +34,7 @@ pub fn run_tasks<T>(
     recipe: &Recipe,
     plan: &Plan,
     store: &Store,
-    limit: Option<u64>,
+    memory: Option<&OwnMemory>,
     then: impl FnOnce(&Results<'_>) -> Result<T, TrainError>,
 ) -> Result<T, TrainError> {
     let observer = &run.observer;
@@ -49,9 +49,10 @@ pub fn run_tasks<T>(
     };
     let settings = Settings {
         jobs: jobs(run),
-        memory: limit.map(|limit| Memory {
-            limit,
-            estimate: &memory_estimate,
+        memory: memory.map(|memory| Memory {
+            budget: &memory.budget,
+            largest: memory.left(),
+            estimate: &*memory.estimate,
         }),
         on_failure: run.on_failure,
         cancel: stop.clone(),
@@ -66,7 +67,7 @@ pub fn run_tasks<T>(
     if run.cancel.is_set() {
         return Err(TrainError::Interrupted);
     }
-    match failure(run.on_failure, recipe, &results) {
+    match failure(run.on_failure, recipe, &results, memory) {
         Some(error) => Err(error),
         None => then(&results),
     }
@@ -80,13 +81,28 @@ pub fn jobs(run: &RunSettings) -> NonZeroUsize {
 
 /// Returns what failed, if something did: the first task alone where it ended
 /// the run, else all of them with what did not run for it.
-fn failure(on_failure: OnFailure, recipe: &Recipe, results: &Results<'_>) -> Option<TrainError> {
+fn failure(
+    on_failure: OnFailure,
+    recipe: &Recipe,
+    results: &Results<'_>,
+    memory: Option<&OwnMemory>,
+) -> Option<TrainError> {
     let name = |id| recipe.graph.task(id).name.clone();
     let mut failed = Vec::new();
     for (id, message) in results.failures() {
         failed.push(FailedTask::new(name(id), message));
     }
     let first = failed.first()?;
+    let mut too_large = recipe
+        .graph
+        .ids()
+        .filter_map(|id| match results.outcome(id) {
+            Outcome::TooLarge { estimate } => Some((id, estimate)),
+            _ => None,
+        });
+    if let (Some((id, estimate)), Some(memory)) = (too_large.next(), memory) {
+        return Some(memory.refusal(name(id), estimate, true));
+    }
     if on_failure == OnFailure::Stop {
         return Some(TrainError::from(first.clone()));
     }

@@ -12,12 +12,14 @@ use rayon::ThreadPool;
 use rayon::ThreadPoolBuilder;
 
 use crate::api::CacheSettings;
+use crate::api::MemoryLimit;
 use crate::api::Notice;
 use crate::api::Observer;
 use crate::api::RunSettings;
 use crate::api::TrainError;
 use crate::api::in_project;
 use crate::digest::Digest;
+use crate::engine::Budget;
 use crate::store::Access;
 use crate::store::CacheLimits;
 use crate::store::Store;
@@ -34,8 +36,30 @@ pub struct Shared {
     num_threads: Option<usize>,
     /// These threads, once somebody needs them.
     pool: Mutex<Option<Arc<ThreadPool>>>,
+    /// What tasks of all trainings take memory from, if there is a limit.
+    pub memory: Option<SharedMemory>,
     /// Keys of results that a training used or made.
     needed: Mutex<Vec<Digest>>,
+}
+
+/// Memory that the tasks of several trainings take from.
+#[derive(Clone)]
+pub struct SharedMemory {
+    /// What they take from.
+    pub budget: Arc<Budget>,
+    /// What the process had before any of them began, in bytes.
+    pub in_use: u64,
+}
+
+impl SharedMemory {
+    fn new(limit: MemoryLimit) -> Self {
+        let in_use = (limit.in_use)();
+        let left = limit.max_bytes.saturating_sub(in_use);
+        Self {
+            budget: Arc::new(Budget::new(left)),
+            in_use,
+        }
+    }
 }
 
 impl fmt::Debug for Shared {
@@ -56,6 +80,7 @@ impl Shared {
             store,
             num_threads: num_threads.or(run.jobs),
             pool: Mutex::default(),
+            memory: run.memory.map(SharedMemory::new),
             needed: Mutex::default(),
         }
     }

@@ -15,6 +15,7 @@ use crate::api::TrainError;
 use crate::api::TrainingResult;
 use crate::api::Validation;
 use crate::api::checks;
+use crate::api::memory::OwnMemory;
 use crate::api::notice::planned_tasks;
 use crate::api::run_tasks::packaged;
 use crate::api::run_tasks::run_tasks;
@@ -60,7 +61,6 @@ use crate::recipe::RECORD;
 use crate::recipe::Recipe;
 use crate::recipe::Report;
 use crate::recipe::fingerprint_parts;
-use crate::recipe::memory_estimate;
 use crate::recipe::recipe;
 use crate::recipe::report;
 use crate::store::Access;
@@ -445,8 +445,8 @@ impl Training<'_> {
             store,
             ..
         } = prepared;
-        let limit = self.memory_left(prepared)?;
-        run_tasks(self.run, recipe, plan, store, limit, |results| {
+        let memory = self.memory(prepared)?;
+        run_tasks(self.run, recipe, plan, store, memory.as_ref(), |results| {
             self.finish(prepared, results)
         })
     }
@@ -486,8 +486,8 @@ impl Training<'_> {
 
     /// Returns how much memory there is for tasks; refuses a plan with a task that
     /// is estimated to need more.
-    fn memory_left(&self, prepared: &Prepared) -> Result<Option<u64>, TrainError> {
-        let Some(memory) = self.run.memory else {
+    fn memory(&self, prepared: &Prepared) -> Result<Option<OwnMemory>, TrainError> {
+        let Some(limit) = self.run.memory else {
             return Ok(None);
         };
         let Prepared {
@@ -496,18 +496,17 @@ impl Training<'_> {
             store,
             ..
         } = prepared;
-        let in_use = (memory.in_use)();
-        let left = memory.max_bytes.saturating_sub(in_use);
-        let estimates = memory_estimates(&recipe.graph, plan, store, &memory_estimate);
+        let shared = self.run.shared.as_ref();
+        let shared = shared.and_then(|shared| shared.memory.clone());
+        let memory = OwnMemory::new(limit, shared, prepared);
+        let estimates = memory_estimates(&recipe.graph, plan, store, &*memory.estimate);
         let largest = estimates.into_iter().max_by_key(|(_, estimate)| *estimate);
         match largest {
-            Some((id, estimate)) if estimate > left => Err(TrainError::Memory {
-                task: recipe.graph.task(id).name.clone(),
-                estimate,
-                in_use,
-                max_bytes: memory.max_bytes,
-            }),
-            _ => Ok(Some(left)),
+            Some((id, estimate)) if estimate > memory.left() => {
+                let task = recipe.graph.task(id).name.clone();
+                Err(memory.refusal(task, estimate, false))
+            }
+            _ => Ok(Some(memory)),
         }
     }
 

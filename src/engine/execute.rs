@@ -29,9 +29,11 @@ use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::engine::Budget;
 use crate::engine::Event;
 use crate::engine::Graph;
 use crate::engine::Memory;
@@ -39,6 +41,7 @@ use crate::engine::Plan;
 use crate::engine::Sizes;
 use crate::engine::TaskId;
 use crate::engine::Turn;
+use crate::engine::memory::Taken;
 use crate::engine::memory::last_outputs;
 use crate::engine::memory::sum;
 use crate::engine::results::Results;
@@ -140,6 +143,11 @@ pub enum Outcome {
         /// The error and its causes.
         message: String,
     },
+    /// It did not run: it is estimated to need more memory than there is.
+    TooLarge {
+        /// How much, in bytes.
+        estimate: u64,
+    },
     /// It did not run: a task it reads failed, or the run was stopped.
     Skipped {
         /// The failed task.
@@ -148,6 +156,20 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Returns why it failed, if it did.
+    pub(crate) fn message(&self) -> Option<String> {
+        match self {
+            Self::Failed { message } => Some(message.clone()),
+            Self::TooLarge { estimate } => {
+                let mib = estimate.div_ceil(1 << 20);
+                Some(format!(
+                    "it is estimated to need {mib} MiB, more than it may"
+                ))
+            }
+            _ => None,
+        }
+    }
+
     /// Returns whether the task has outputs.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Reused | Self::Spared | Self::Ran { .. })
@@ -156,6 +178,9 @@ impl Outcome {
 
 /// Stack of a worker, in bytes: as much as the main thread of a process has.
 const STACK_SIZE: usize = 8 << 20;
+
+/// How long a worker waits before it asks again for memory that others have.
+const MEMORY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Executes exactly `plan`, which must be of this graph and store.
 ///
@@ -179,14 +204,15 @@ pub fn execute<'a>(
         (Some(memory), Some(last)) => {
             let sizes = Sizes {
                 inputs: results.input_size(id),
+                is_partial: false,
                 outputs: last[id.index()].as_ref().map(sum),
             };
             (memory.estimate)(graph.task(id), sizes)
         }
         _ => 0,
     };
-    let limit = settings.memory.map_or(u64::MAX, |memory| memory.limit);
-    let schedule = Schedule::new(graph, plan, limit, &need);
+    let budget = settings.memory.map(|memory| memory.budget);
+    let schedule = Schedule::new(graph, plan, budget, &need);
     if !schedule.is_empty() {
         let workers = settings.jobs.get().min(schedule.waiting_count());
         thread::scope(|scope| {
@@ -199,6 +225,7 @@ pub fn execute<'a>(
             }
         });
     }
+    drop(schedule);
     results.close(plan, settings.started_ms);
     results
 }
@@ -206,8 +233,10 @@ pub fn execute<'a>(
 /// Takes one ready task after the other until there are none left.
 fn work(schedule: &Schedule<'_>, results: &Results<'_>, plan: &Plan, settings: &Settings<'_>) {
     let _guard = StopOnPanic(schedule);
-    while let Some(id) = schedule.next(&settings.cancel) {
-        let is_success = results.settle(plan.task(id), plan.is_forced);
+    while let Some((id, need)) = schedule.next(&settings.cancel) {
+        let largest = settings.memory.map_or(u64::MAX, |memory| memory.largest);
+        let too_large = (need > largest).then_some(need);
+        let is_success = results.settle(plan.task(id), plan.is_forced, too_large);
         let stops = !is_success && settings.on_failure == OnFailure::Stop;
         schedule.settled(id, is_success, stops);
     }
@@ -215,9 +244,9 @@ fn work(schedule: &Schedule<'_>, results: &Results<'_>, plan: &Plan, settings: &
 
 /// Stops the other workers when this one panics, which only a caller's function
 /// can make it do; else they would wait for ever.
-struct StopOnPanic<'a>(&'a Schedule<'a>);
+struct StopOnPanic<'a, 's>(&'a Schedule<'s>);
 
-impl Drop for StopOnPanic<'_> {
+impl Drop for StopOnPanic<'_, '_> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.queue().is_stopped = true;
@@ -231,21 +260,21 @@ struct Schedule<'a> {
     graph: &'a Graph,
     /// The tasks that wait for the same work to be done under another name.
     twins: BTreeMap<TaskId, Vec<TaskId>>,
-    /// How much memory may be in use at once, and how much a task whose inputs are
-    /// settled is estimated to need.
-    limit: u64,
+    /// What tasks take memory from, and how much one whose inputs are settled is
+    /// estimated to need.
+    budget: Option<&'a Budget>,
     need: &'a (dyn Fn(TaskId) -> u64 + Sync),
-    queue: Mutex<Queue>,
+    queue: Mutex<Queue<'a>>,
     changed: Condvar,
 }
 
-struct Queue {
+struct Queue<'a> {
     /// How many settled inputs each task still waits for; none for fresh ones.
     waits: Vec<Option<usize>>,
     ready: BTreeSet<(Turn, TaskId)>,
-    /// What the tasks that are ready or running need, and what is in use.
+    /// What the tasks that are ready need, and what those have that run.
     needs: BTreeMap<TaskId, u64>,
-    used: u64,
+    taken: BTreeMap<TaskId, Taken<'a>>,
     /// How many checks have not settled.
     check_count: usize,
     running_count: usize,
@@ -256,7 +285,7 @@ impl<'a> Schedule<'a> {
     fn new(
         graph: &'a Graph,
         plan: &Plan,
-        limit: u64,
+        budget: Option<&'a Budget>,
         need: &'a (dyn Fn(TaskId) -> u64 + Sync),
     ) -> Self {
         let mut twins: BTreeMap<TaskId, Vec<TaskId>> = BTreeMap::new();
@@ -285,7 +314,7 @@ impl<'a> Schedule<'a> {
         let queue = Queue {
             waits,
             needs: ready.iter().map(|&(_, id)| (id, need(id))).collect(),
-            used: 0,
+            taken: BTreeMap::new(),
             ready,
             check_count,
             running_count: 0,
@@ -294,14 +323,14 @@ impl<'a> Schedule<'a> {
         Self {
             graph,
             twins,
-            limit,
+            budget,
             need,
             queue: Mutex::new(queue),
             changed: Condvar::new(),
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, Queue<'a>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -314,24 +343,36 @@ impl<'a> Schedule<'a> {
     }
 
     /// Waits for a task whose turn it is and takes the first in the graph's
-    /// order; none when there will be no more.
-    fn next(&self, cancel: &CancelFlag) -> Option<TaskId> {
+    /// order, with what it needs; none when there will be no more.
+    fn next(&self, cancel: &CancelFlag) -> Option<(TaskId, u64)> {
         let mut queue = self.queue();
         loop {
             if queue.is_stopped || cancel.is_set() {
                 return None;
             }
-            if let Some(id) = queue.take_first(self.limit) {
+            if let Some(taken) = queue.take_first(self.budget) {
                 queue.running_count += 1;
-                return Some(id);
+                return Some(taken);
             }
-            if queue.running_count == 0 {
+            if queue.running_count == 0 && queue.ready.is_empty() {
                 return None;
             }
-            queue = self
-                .changed
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
+            queue = self.wait(queue);
+        }
+    }
+
+    /// Waits until a task of this run has settled, or, where memory is missing that
+    /// other runs may have, for a moment.
+    fn wait<'q>(&self, queue: MutexGuard<'q, Queue<'a>>) -> MutexGuard<'q, Queue<'a>> {
+        match self.budget.is_some() && !queue.ready.is_empty() {
+            true => {
+                let waited = self.changed.wait_timeout(queue, MEMORY_PAUSE);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+            false => {
+                let waited = self.changed.wait(queue);
+                waited.unwrap_or_else(PoisonError::into_inner)
+            }
         }
     }
 
@@ -339,8 +380,7 @@ impl<'a> Schedule<'a> {
     fn settled(&self, id: TaskId, is_success: bool, stops: bool) {
         let mut queue = self.queue();
         queue.running_count -= 1;
-        let need = queue.needs.remove(&id).unwrap_or(0);
-        queue.used -= need;
+        queue.taken.remove(&id);
         queue.check_count -= usize::from(self.graph.task(id).turn == Turn::Check);
         queue.is_stopped |= stops;
         if is_success {
@@ -361,20 +401,21 @@ impl<'a> Schedule<'a> {
     }
 }
 
-impl Queue {
+impl<'a> Queue<'a> {
     /// Takes the first task whose turn it is and that fits into memory. When
     /// nothing else can happen, long tasks start without the checks – what those
     /// wait for failed, or is long –, and one that never fits starts alone.
-    fn take_first(&mut self, limit: u64) -> Option<TaskId> {
+    fn take_first(&mut self, budget: Option<&'a Budget>) -> Option<(TaskId, u64)> {
         let is_alone = self.running_count == 0;
-        let can_start = |&&(turn, id): &&(Turn, TaskId)| {
-            let is_held = turn == Turn::Long && self.check_count > 0;
-            let fits = self.needs[&id] <= limit.saturating_sub(self.used);
-            is_alone || (!is_held && fits)
-        };
-        let first = *self.ready.iter().find(can_start)?;
+        let is_held = |turn| turn == Turn::Long && self.check_count > 0 && !is_alone;
+        let candidates = self.ready.iter().filter(|(turn, _)| !is_held(*turn));
+        let (first, taken) = candidates.copied().find_map(|first| match budget {
+            Some(budget) => Some((first, Some(budget.take(self.needs[&first.1])?))),
+            None => Some((first, None)),
+        })?;
         self.ready.remove(&first);
-        self.used += self.needs[&first.1];
-        Some(first.1)
+        let need = self.needs.remove(&first.1).unwrap_or(0);
+        self.taken.extend(taken.map(|taken| (first.1, taken)));
+        Some((first.1, need))
     }
 }

@@ -74,6 +74,8 @@ pub use key::Manifest;
 pub use key::ManifestInput;
 pub use key::Part;
 pub use key::key_of;
+pub use memory::Budget;
+pub use memory::Held;
 pub use memory::Memory;
 pub use memory::Sizes;
 pub use memory::memory_estimates;

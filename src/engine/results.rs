@@ -105,6 +105,7 @@ pub enum OutputError {
 enum Failure {
     Cancelled,
     Error(String),
+    TooLarge { estimate: u64 },
 }
 
 /// An output's digest and bytes.
@@ -172,10 +173,7 @@ impl<'a> Results<'a> {
 
     /// Returns the tasks that failed, with the error and its causes.
     pub fn failures(&self) -> Vec<(TaskId, String)> {
-        let failure = |id| match self.outcome(id) {
-            Outcome::Failed { message } => Some((id, message)),
-            _ => None,
-        };
+        let failure = |id| Some((id, self.outcome(id).message()?));
         self.graph.ids().filter_map(failure).collect()
     }
 
@@ -216,12 +214,19 @@ impl<'a> Results<'a> {
     }
 
     /// Settles a task whose inputs are settled; returns whether it has outputs.
-    pub(crate) fn settle(&self, planned: &Planned, is_forced: bool) -> bool {
+    /// One that is `too_large`, by that estimate, fails unless its result is found.
+    pub(crate) fn settle(
+        &self,
+        planned: &Planned,
+        is_forced: bool,
+        too_large: Option<u64>,
+    ) -> bool {
         let id = planned.id;
-        let outcome = match self.find_or_run(planned, is_forced) {
+        let outcome = match self.find_or_run(planned, is_forced, too_large) {
             Ok(outcome) => outcome,
             Err(Failure::Cancelled) => Outcome::Skipped { because: None },
             Err(Failure::Error(message)) => Outcome::Failed { message },
+            Err(Failure::TooLarge { estimate }) => Outcome::TooLarge { estimate },
         };
         match &outcome {
             Outcome::Spared => self.emit(Event::Spared {
@@ -231,9 +236,9 @@ impl<'a> Results<'a> {
                 task: self.task_ref(id),
                 ms: *ms,
             }),
-            Outcome::Failed { message } => self.emit(Event::Failed {
+            Outcome::Failed { .. } | Outcome::TooLarge { .. } => self.emit(Event::Failed {
                 task: self.task_ref(id),
-                message: message.clone(),
+                message: outcome.message().unwrap_or_default(),
             }),
             Outcome::Skipped { .. } => self.emit(Event::Skipped {
                 task: self.task_ref(id),
@@ -251,7 +256,12 @@ impl<'a> Results<'a> {
         is_success
     }
 
-    fn find_or_run(&self, planned: &Planned, is_forced: bool) -> Result<Outcome, Failure> {
+    fn find_or_run(
+        &self,
+        planned: &Planned,
+        is_forced: bool,
+        too_large: Option<u64>,
+    ) -> Result<Outcome, Failure> {
         let id = planned.id;
         loop {
             let inputs = self.key_inputs(id)?;
@@ -271,6 +281,9 @@ impl<'a> Results<'a> {
             }
             if (!is_forced || has_waited) && self.take_found(id, key) {
                 return Ok(Outcome::Spared);
+            }
+            if let Some(estimate) = too_large {
+                return Err(Failure::TooLarge { estimate });
             }
             let (given, digests) = self.load(id)?;
             let is_same = |input: &KeyInput<'_>| digests[input.role] == input.digest;
@@ -668,7 +681,7 @@ impl Slot {
             Some(Outcome::Reused) => "reused",
             Some(Outcome::Spared) => "spared",
             Some(Outcome::Ran { .. }) => "ran",
-            Some(Outcome::Failed { .. }) => "failed",
+            Some(Outcome::Failed { .. } | Outcome::TooLarge { .. }) => "failed",
             Some(Outcome::Skipped { .. }) | None => "skipped",
         }
     }
@@ -679,6 +692,12 @@ impl std::fmt::Display for Failure {
         match self {
             Self::Cancelled => f.write_str("cancelled"),
             Self::Error(message) => f.write_str(message),
+            Self::TooLarge { estimate } => {
+                let outcome = Outcome::TooLarge {
+                    estimate: *estimate,
+                };
+                f.write_str(&outcome.message().unwrap_or_default())
+            }
         }
     }
 }

@@ -46,7 +46,7 @@ pub use builder::Packaged;
 pub use contents::ContentError;
 pub use contents::LABELS;
 pub use contents::contents;
-pub use memory::memory_estimate;
+pub use memory::DataSize;
 pub use networks::is_untrained;
 pub use package::ARCHIVE;
 pub use package::PackageParts;

@@ -543,29 +543,80 @@ fn a_log_says_how_much_is_reused_and_has_no_bars() {
     assert_eq!(err(&run(&bench, &["train"], 0)), "");
 }
 
+/// What a refusal says that a task needs, and what the program has beside it, in
+/// MiB.
+pub fn needed(text: &str) -> (f64, f64) {
+    let number = |after: &str| {
+        let (_, rest) = text.split_once(after).unwrap_or_else(|| panic!("{text}"));
+        rest.split(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    (number("is estimated to need "), number(" MiB, beside "))
+}
+
 #[test]
 fn what_is_estimated_above_the_memory_is_refused_before_anything_runs() {
     let bench = bench();
     let flags = ["train", "--json-events", "events.jsonl", "--max-memory"];
-    let refused = [&flags[..], &["20MB"]].concat();
+    let refused = [&flags[..], &["1MB"]].concat();
     let text = err(&run(&bench, &refused, 69));
     assert!(
-        text.contains("`nlu.2.DIETClassifier` is estimated to need 60.0 MiB"),
+        text.contains("`nlu.2.DIETClassifier` is estimated"),
         "{text}"
     );
-    assert!(text.contains("more than the 19.1 MiB allowed"), "{text}");
+    assert!(
+        text.contains("more than the 1.0 MiB allowed; nothing was run"),
+        "{text}"
+    );
     assert_eq!(count(&events_in(&bench, "events.jsonl"), "started"), 0);
     let from_environment = command(&bench, &["train"])
-        .env("TABELLA_MAX_MEMORY", "20MB")
+        .env("TABELLA_MAX_MEMORY", "1MB")
         .output();
     assert_eq!(from_environment.unwrap().status.code(), Some(69));
     run(&bench, &[&flags[..], &["200MB"]].concat(), 0);
-    // This network is a small one, as its last run showed.
-    let again = [&flags[..], &["60MB", "--force"]].concat();
-    run(&bench, &again, 0);
     // Nothing to do needs nothing.
     run(&bench, &refused, 0);
     run(&bench, &["train", "--max-memory", "7"], 64);
+}
+
+#[test]
+fn networks_are_estimated_by_their_options_before_they_ever_ran() {
+    let bench = bench();
+    let estimate = |options: &str| {
+        let small = "epochs: 1\n  transformer_size: 16\n";
+        bench.write("config.yml", &CONFIG.replace(small, options));
+        needed(&err(&run(&bench, &["train", "--max-memory", "1MB"], 69))).0
+    };
+    let usual = estimate("epochs: 1\n");
+    let small = estimate("epochs: 1\n  transformer_size: 16\n");
+    let wide = estimate("epochs: 1\n  transformer_size: 1024\n");
+    let deep = estimate("epochs: 1\n  number_of_transformer_layers: 8\n");
+    let hidden = estimate("epochs: 1\n  hidden_layers_sizes: {text: [4096, 1024]}\n");
+    assert!(
+        small < usual && usual < deep && deep < wide,
+        "{small} {usual} {deep} {wide}"
+    );
+    assert!(usual + 30.0 < hidden, "{usual} {hidden}");
+}
+
+#[test]
+fn what_may_be_spared_is_refused_only_when_it_must_run() {
+    let bench = bench();
+    run(&bench, &["train"], 0);
+    let tight = |code| {
+        let enough = needed(&err(&run(
+            &bench,
+            &["train", "--force", "--max-memory", "1MB"],
+            69,
+        )));
+        let limit = format!("{}MiB", (enough.1 + 10.0).round());
+        err(&run(&bench, &["train", "--max-memory", &limit], code))
+    };
+    bench.replace(
+        "config.yml",
+        "WhitespaceTokenizer",
+        "WhitespaceTokenizer\n  intent_split_symbol: '+'",
+    );
+    tight(0);
 }
 
 #[test]

@@ -7,8 +7,10 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::displays::events;
+use crate::displays::needed;
 use crate::json_schema::Schema;
 use crate::workspace_commands::Place;
+use crate::workspace_commands::SMALL;
 use crate::workspace_commands::WORKSPACE;
 
 /// The events of a run that writes them to a file.
@@ -218,4 +220,39 @@ fn one_profile_tells_of_all_and_of_each() {
         .says("; nothing changed in 1 of 2 assistants, which were not read\n")
         .says(" in a chain of plum: ")
         .says("\n  by name   ");
+}
+
+#[test]
+fn memory_is_limited_for_all_assistants_together() {
+    let place = Place::new(
+        "\
+version: 1
+domain: shared/domain.yml
+data: shared/nlu.yml
+assistants:
+- path: bots/lemon
+  config: ../../shared/small.yml
+- path: bots/plum
+  config: ../../shared/other.yml
+",
+    );
+    let long = SMALL.replace("epochs: 1", "epochs: 20");
+    place.write("shared/small.yml", &long);
+    // Another network, so that both train.
+    place.write("shared/other.yml", &long.replace("size: 16", "size: 20"));
+    let flags = ["train", "--all", "--jobs", "2", "--max-memory"];
+    let refused = place.run(&[&flags[..], &["1MB"]].concat()).ends(69);
+    assert!(refused.err.contains("nothing was run"), "{refused:?}");
+    let (estimate, in_use) = needed(&refused.err);
+    // Enough for one and not for two.
+    let limit = format!("{}MiB", (in_use + 1.6 * estimate).round());
+    let told = told(&place, &[&flags[..], &[limit.as_str()]].concat(), 0);
+    let networks = told.iter().filter(|event| {
+        event["task"]["name"] == "nlu.2.DIETClassifier"
+            && (event["event"] == "started" || event["event"] == "finished")
+    });
+    let order: Vec<&str> = networks
+        .map(|event| event["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(order, ["started", "finished", "started", "finished"]);
 }

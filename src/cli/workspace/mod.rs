@@ -112,10 +112,6 @@ pub fn train(arguments: &TrainArguments) -> Exit {
         all.run.on_failure = OnFailure::KeepGoing;
     }
     all.run.memory = memory_limit(&arguments.run);
-    if all.run.memory.is_some() {
-        let text = "`--max-memory` holds for each assistant, not for several at once";
-        screen.show(&Notice::Warning(text.to_owned()));
-    }
     let run = Run {
         place,
         members: &arguments.members,
