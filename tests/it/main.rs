@@ -32,6 +32,7 @@ mod workspace;
 mod workspace_commands;
 mod workspace_displays;
 mod workspace_watch;
+mod workspace_validate;
 mod affected;
 mod convert;
 mod data_split;

@@ -29,6 +29,7 @@ mod changes;
 mod git;
 mod reads;
 mod affected;
+mod validate;
 
 pub use affected::AFFECTED_REPORT_VERSION;
 pub use affected::AffectedMember;
@@ -49,3 +50,8 @@ pub use report::WORKSPACE_REPORT_VERSION;
 pub use report::WorkspaceReport;
 pub use turns::MemberNotice;
 pub use turns::MemberObserver;
+pub use validate::MemberValidation;
+pub use validate::SharedFinding;
+pub use validate::ValidatedMember;
+pub use validate::ValidatedMembers;
+pub use validate::validate_members;

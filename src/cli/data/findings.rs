@@ -49,8 +49,8 @@ impl Count {
         }
     }
 
-    /// Returns the last line of the output.
-    fn sentence(&self) -> String {
+    /// Returns how many there are, for a person.
+    pub fn words(&self) -> String {
         let counts = [
             (self.errors, "error"),
             (self.warnings, "warning"),
@@ -66,10 +66,16 @@ impl Count {
             .collect();
         match parts.is_empty() {
             true => "nothing to complain about".to_owned(),
-            false => format!(
-                "{}; `tabella explain-code CODE` says more",
-                parts.join(", ")
-            ),
+            false => parts.join(", "),
+        }
+    }
+
+    /// Returns the last line of the output.
+    fn sentence(&self) -> String {
+        let words = self.words();
+        match self.errors + self.warnings + self.notes {
+            0 => words,
+            _ => format!("{words}; `tabella explain-code CODE` says more"),
         }
     }
 }

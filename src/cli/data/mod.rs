@@ -5,6 +5,7 @@
 mod convert;
 mod split;
 mod validate;
+mod members;
 mod findings;
 mod sarif;
 mod write;

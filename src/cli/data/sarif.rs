@@ -19,13 +19,37 @@ use crate::diagnostic::title;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
+/// A diagnostic, and the assistants of a workspace that it is about.
+pub struct Found<'a> {
+    /// What is wrong.
+    pub diagnostic: &'a Diagnostic,
+    /// Names; none outside a workspace.
+    pub assistants: Vec<&'a str>,
+}
+
 /// Returns the log. `project` is the project's folder as it was typed.
 pub fn log(diagnostics: &[Diagnostic], project: &Path) -> String {
-    let codes: BTreeSet<&str> = diagnostics.iter().map(|one| one.code).collect();
+    let found = diagnostics.iter().map(|diagnostic| Found {
+        diagnostic,
+        assistants: Vec::new(),
+    });
+    log_of(&found.collect::<Vec<_>>(), project)
+}
+
+/// Returns the log of what was found in several assistants; files are named from
+/// `folder`.
+pub fn log_of(found: &[Found<'_>], folder: &Path) -> String {
+    let codes: BTreeSet<&str> = found.iter().map(|one| one.diagnostic.code).collect();
     let codes: Vec<&str> = codes.into_iter().collect();
-    let results: Vec<Value> = diagnostics
+    let results: Vec<Value> = found
         .iter()
-        .map(|one| result(one, &codes, project))
+        .map(|one| {
+            let mut result = result(one.diagnostic, &codes, folder);
+            if !one.assistants.is_empty() {
+                result["properties"] = json!({ "assistants": one.assistants });
+            }
+            result
+        })
         .collect();
     let log = json!({
         "$schema": SCHEMA,

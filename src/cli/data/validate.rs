@@ -6,6 +6,7 @@ use clap::Args;
 use clap::Subcommand;
 
 use crate::api;
+use crate::api::MemberValidation;
 use crate::api::Subject;
 use crate::api::ValidateOptions;
 use crate::api::Validated;
@@ -13,6 +14,8 @@ use crate::cli::args::at_least_one;
 use crate::cli::data::findings::Count;
 use crate::cli::data::findings::as_json;
 use crate::cli::data::findings::as_text;
+use crate::cli::data::members;
+use crate::cli::data::members::MemberNames;
 use crate::cli::data::sarif;
 use crate::cli::environment::environment;
 use crate::cli::exit::Exit;
@@ -28,6 +31,9 @@ pub struct ValidateArguments {
     /// What to look at, if not everything
     #[command(subcommand)]
     part: Option<ValidatePart>,
+    /// Which assistants of a workspace.
+    #[command(flatten)]
+    pub members: MemberNames,
     /// Files and folders with NLU data, stories and rules
     #[arg(long, value_name = "PATH", num_args = 1.., default_value = "data", global = true)]
     data: Vec<PathBuf>,
@@ -45,22 +51,22 @@ pub struct ValidateArguments {
     domain: Vec<PathBuf>,
     /// End with 65 when there are warnings, too
     #[arg(long, global = true)]
-    fail_on_warnings: bool,
+    pub fail_on_warnings: bool,
     /// Turns over which stories are compared with each other [default: all]
     #[arg(long, value_name = "N", value_parser = at_least_one, global = true)]
     max_history: Option<usize>,
     /// The project's folder; relative paths start here
     #[arg(long, value_name = "DIR", default_value = ".", global = true)]
-    project: PathBuf,
+    pub project: PathBuf,
     /// Write one JSON object to standard output
     #[arg(long, global = true)]
-    json: bool,
+    pub json: bool,
     /// Write SARIF 2.1.0 to standard output, for editors and code hosts
     #[arg(long, conflicts_with = "json", global = true)]
-    sarif: bool,
+    pub sarif: bool,
     /// Show errors only
     #[arg(long, short, global = true)]
-    quiet: bool,
+    pub quiet: bool,
 }
 
 /// Parts of a project that can be checked alone.
@@ -72,15 +78,24 @@ pub enum ValidatePart {
 
 /// Runs the command.
 pub fn run(arguments: &ValidateArguments) -> Exit {
+    let subject = match arguments.part {
+        Some(ValidatePart::Stories) => Subject::Stories,
+        None => Subject::Project,
+    };
+    if arguments.members.are_given() {
+        let how = MemberValidation {
+            subject,
+            max_history: arguments.max_history,
+            environment: environment(),
+        };
+        return members::run(arguments, how);
+    }
     let options = ValidateOptions {
         project: arguments.project.clone(),
         domain: arguments.domain.clone(),
         config: arguments.config.clone(),
         data: arguments.data.clone(),
-        subject: match arguments.part {
-            Some(ValidatePart::Stories) => Subject::Stories,
-            None => Subject::Project,
-        },
+        subject,
         max_history: arguments.max_history,
         environment: environment(),
     };
