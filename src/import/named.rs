@@ -33,6 +33,7 @@ use crate::import::shelf::Shelf;
 const NAMED: &[(&str, &[&str])] = &[
     ("WordVectorsFeaturizer", &["vectors"]),
     ("SpacyNLP", &["vectors"]),
+    ("JiebaTokenizer", &["dictionary_path"]),
 ];
 
 /// How much of the beginning of a file is kept, to tell what it is.

@@ -122,7 +122,7 @@ pub const COMPONENTS: &[Known] = &[
         &[Kind::IntentClassifier],
         &[&[Kind::IntentClassifier]],
     )),
-    known("JiebaTokenizer", &[Kind::Tokenizer], &[]),
+    built(known("JiebaTokenizer", &[Kind::Tokenizer], &[])),
     built(trainable(known(
         "KeywordIntentClassifier",
         &[Kind::IntentClassifier],

@@ -29,14 +29,16 @@ use crate::nlu::diet::ModelError;
 use crate::nlu::selector;
 use crate::tokenize::Attribute;
 use crate::tokenize::Document;
+use crate::tokenize::JiebaOptions;
 use crate::tokenize::OptionError;
 use crate::tokenize::Tokenizer;
+use crate::tokenize::UserWords;
 use crate::tokenize::read_options;
 
 /// What a component learnt: contents by file name.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
-/// The file in which featurizers, `RegexEntityExtractor`, `EntitySynonymMapper`,
+/// The file in which featurizers, `JiebaTokenizer`, `RegexEntityExtractor`, `EntitySynonymMapper`,
 /// `KeywordIntentClassifier` and `CRFEntityExtractor` keep what they learnt: JSON
 /// of their types.
 pub const FITTED: &str = "fitted.json";
@@ -95,7 +97,7 @@ pub enum LoadError {
 /// A component that is ready to work on messages.
 #[derive(Clone, Debug)]
 pub enum LoadedComponent {
-    /// `WhitespaceTokenizer`.
+    /// `WhitespaceTokenizer` or `JiebaTokenizer`.
     Tokenizer(Tokenizer),
     /// `RegexFeaturizer` with its alias.
     Regex(String, regex::Fitted),
@@ -151,6 +153,12 @@ impl LoadedComponent {
         Ok(match name {
             "WhitespaceTokenizer" => {
                 Self::Tokenizer(Tokenizer::new(&component.options).map_err(wrong)?)
+            }
+            "JiebaTokenizer" => {
+                let options: JiebaOptions = read_options(&component.options).map_err(wrong)?;
+                let words: UserWords = fitted(name, files)?;
+                let loaded = Tokenizer::jieba(options.tokenizer, words);
+                Self::Tokenizer(loaded.map_err(wrong)?)
             }
             "RegexFeaturizer" => Self::Regex(alias, fitted(name, files)?),
             "LexicalSyntacticFeaturizer" => Self::LexicalSyntactic(alias, fitted(name, files)?),

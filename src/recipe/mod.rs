@@ -23,6 +23,7 @@ mod memory;
 mod networks;
 mod linear;
 mod vectors;
+mod jieba;
 mod nlu;
 mod core;
 mod package;

@@ -56,6 +56,7 @@ use crate::recipe::Slices;
 use crate::recipe::Stage;
 use crate::recipe::builder::places_of;
 use crate::recipe::instead::instead;
+use crate::recipe::jieba;
 use crate::recipe::linear;
 use crate::recipe::networks;
 use crate::recipe::options::Written;
@@ -210,6 +211,7 @@ impl Line<'_> {
     ) -> Option<ComponentEntry> {
         match component.name.as_str() {
             "WhitespaceTokenizer" => self.tokenizer(place, component),
+            "JiebaTokenizer" => jieba::tokenizer(self, place, component),
             "RegexFeaturizer" => self.regex_featurizer(place, component),
             "LexicalSyntacticFeaturizer" => self.lexical_featurizer(place, component),
             "CountVectorsFeaturizer" => self.count_vectors(place, component),
@@ -494,7 +496,7 @@ impl Line<'_> {
 struct NoOptions {}
 
 /// Splits every example.
-fn tokenize(tokenizer: &Tokenizer, messages: &Messages) -> Result<Outputs, TaskError> {
+pub fn tokenize(tokenizer: &Tokenizer, messages: &Messages) -> Result<Outputs, TaskError> {
     let documents = tokenizer.examples(messages.examples());
     let texts: Vec<Document> = documents.iter().map(text_only).collect();
     Ok(Outputs::from([

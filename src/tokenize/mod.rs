@@ -17,12 +17,16 @@ mod python_syntax;
 mod token;
 mod tokenizer;
 mod whitespace;
+mod jieba;
 
 pub use characters::Characters;
 pub use characters::is_space;
 pub use characters::is_word;
 pub use document::Attribute;
 pub use document::Document;
+pub use jieba::JiebaOptions;
+pub use jieba::UserWord;
+pub use jieba::UserWords;
 pub use options::OptionError;
 pub use options::read_options;
 pub use options::unknown_options;

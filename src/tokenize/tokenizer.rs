@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use super::document::Attribute;
 use super::document::Document;
+use super::jieba::UserWords;
+use super::jieba::Words;
 use super::options::OptionError;
 use super::options::read_options;
 use super::python_regex::CaseSensitivity;
@@ -43,22 +45,48 @@ impl Default for TokenizerOptions {
     }
 }
 
-/// The `WhitespaceTokenizer`, ready for use.
+/// A tokenizer, ready for use.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     options: TokenizerOptions,
     pattern: Option<PythonRegex>,
+    split: Split,
+}
+
+/// How texts are split.
+#[derive(Clone, Debug)]
+enum Split {
+    /// `WhitespaceTokenizer`.
+    Whitespace,
+    /// `JiebaTokenizer`.
+    Jieba(Words),
 }
 
 impl Tokenizer {
-    /// Returns the tokenizer that these options describe.
+    /// Returns the `WhitespaceTokenizer` that these options describe.
     ///
     /// # Errors
     ///
     /// An option of the wrong type, an empty split symbol, or a
     /// `token_pattern` that is no expression or has more than one group.
     pub fn new(written: &Options) -> Result<Self, OptionError> {
-        let options: TokenizerOptions = read_options(written)?;
+        Self::with(read_options(written)?)
+    }
+
+    /// Returns the `JiebaTokenizer` that these options describe, with the words of
+    /// its dictionaries. They are added when the first text is split.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tokenizer::new`].
+    pub fn jieba(options: TokenizerOptions, words: UserWords) -> Result<Self, OptionError> {
+        Ok(Self {
+            split: Split::Jieba(Words::with(words)),
+            ..Self::with(options)?
+        })
+    }
+
+    fn with(options: TokenizerOptions) -> Result<Self, OptionError> {
         if options.intent_split_symbol.is_empty() {
             return Err(OptionError::new("intent_split_symbol", "it is empty"));
         }
@@ -66,12 +94,19 @@ impl Tokenizer {
             Some(pattern) => Some(token_pattern(pattern)?),
             None => None,
         };
-        Ok(Self { options, pattern })
+        Ok(Self {
+            options,
+            pattern,
+            split: Split::Whitespace,
+        })
     }
 
     /// Splits a text that a user or bot says.
     pub fn text(&self, text: &str) -> Vec<Token> {
-        let tokens = whitespace(text);
+        let tokens = match &self.split {
+            Split::Whitespace => whitespace(text),
+            Split::Jieba(words) => words.split(text),
+        };
         match &self.pattern {
             Some(pattern) => tokens
                 .iter()

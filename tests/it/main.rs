@@ -42,6 +42,7 @@ mod explain;
 mod equivalence;
 mod duckling;
 mod word_vectors;
+mod jieba;
 mod edit_series;
 mod situations;
 mod seed_dry_run;
