@@ -76,6 +76,14 @@ impl Assistant {
         })
     }
 
+    /// Allows the programs to be run that components `command` of the model name, in
+    /// the project's folder. Who does not trust a model must not.
+    pub fn allow_commands(&mut self, folder: &Path) {
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.allow_commands(folder);
+        }
+    }
+
     /// Asks Duckling at `url`, wherever the configuration says it is: what Rasa
     /// takes from the environment variable `RASA_DUCKLING_HTTP_URL`, and so does
     /// `tabella parse`.

@@ -216,7 +216,11 @@ impl Work<'_> {
         let examples = self.project.nlu.examples.iter().zip(&self.folds);
         let tested = examples.filter(|(_, own)| **own == Some(fold));
         let tested: Vec<&Example> = tested.map(|(example, _)| example).collect();
-        let assistant = self.trained(Arc::new(learned), fold, workers)?;
+        let mut assistant = self.trained(Arc::new(learned), fold, workers)?;
+        // Its programs are the project's own, and were run to train it.
+        if let Some(component) = self.project.config.pipeline.first() {
+            assistant.allow_commands(&component.folder);
+        }
         let pipeline = assistant.pipeline()?;
         let answers = self.pool.install(|| answers(pipeline, &tested));
         let extractors = pipeline.extractors().into_iter().map(str::to_owned);

@@ -32,6 +32,7 @@ use crate::import::import_test_stories;
 use crate::nlu::Entity;
 use crate::nlu::Parse;
 use crate::nlu::Pipeline;
+use crate::nlu::command::UNASKED;
 use crate::nlu::score;
 
 /// Which messages a model is tested with, and what counts.
@@ -115,6 +116,9 @@ pub fn test_nlu(
         return Err(TrainError::NoNluData);
     }
     let pipeline = assistant.pipeline()?;
+    if pipeline.has_unasked_commands() {
+        observer.tell(Notice::Warning(UNASKED.to_owned()));
+    }
     let answers = answers(pipeline, &examples);
     let extractors = pipeline.extractors().into_iter().map(str::to_owned);
     Ok(NluTested {

@@ -309,6 +309,9 @@ pub struct ParseArguments {
     /// The project's folder; a relative model path starts here
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub project: PathBuf,
+    /// Run the programs that components `command` of the model name
+    #[arg(long)]
+    pub run_commands: bool,
 }
 
 /// `tabella test`.
@@ -351,6 +354,9 @@ pub struct ScoredModel {
     /// Write the scores as one JSON object
     #[arg(long)]
     pub json: bool,
+    /// Run the programs that components `command` of the model name
+    #[arg(long)]
+    pub run_commands: bool,
 }
 
 /// `tabella inspect`.

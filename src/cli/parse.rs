@@ -59,6 +59,9 @@ impl From<io::Error> for Failure {
 /// is.
 fn assistant(arguments: &ParseArguments) -> Result<Assistant, TrainError> {
     let mut assistant = Assistant::load(&in_project(&arguments.project, &arguments.model))?;
+    if arguments.run_commands {
+        assistant.allow_commands(&arguments.project);
+    }
     if let Some(url) = environment().get("RASA_DUCKLING_HTTP_URL")
         && !url.is_empty()
     {

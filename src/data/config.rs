@@ -53,6 +53,9 @@ pub struct Component {
     /// The files that its options name, as far as they are there.
     #[serde(skip)]
     pub files: Vec<ComponentFile>,
+    /// The project's folder.
+    #[serde(skip)]
+    pub folder: PathBuf,
 }
 
 /// A file that a component's options name, as it was when the project was read.

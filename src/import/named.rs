@@ -34,6 +34,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("WordVectorsFeaturizer", &["vectors"]),
     ("SpacyNLP", &["vectors"]),
     ("JiebaTokenizer", &["dictionary_path"]),
+    ("command", &["run", "reads"]),
 ];
 
 /// How much of the beginning of a file is kept, to tell what it is.
@@ -51,9 +52,14 @@ pub fn find(
 ) -> Result<Vec<InputFile>, ImportError> {
     let mut opened = Vec::new();
     for component in pipeline {
+        component.folder = root.to_owned();
         let options = NAMED.iter().find(|(name, _)| *name == component.name);
         for option in options.map_or(&[][..], |(_, options)| options) {
             for written in paths(component.options.get(*option)) {
+                // An argument may be a folder without being read.
+                if *option == "run" && !shelf.has_file(&root.join(&written)) {
+                    continue;
+                }
                 for (name, path) in files_at(&written, root, shelf)? {
                     let (digest, head) = hashed(&path, shelf)?;
                     opened.push(InputFile {

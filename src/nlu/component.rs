@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::data::Component;
+use crate::nlu::command::COMMAND;
 
 /// What a component does. Some do several things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -190,6 +191,15 @@ pub const COMPONENTS: &[Known] = &[
         &[Kind::DenseFeaturizer],
         TOKENS,
     )),
+    built(trainable(known(
+        COMMAND,
+        &[
+            Kind::DenseFeaturizer,
+            Kind::IntentClassifier,
+            Kind::EntityExtractor,
+        ],
+        &[],
+    ))),
 ];
 
 /// A pipeline that cannot be.
@@ -268,6 +278,31 @@ pub fn alias(place: usize, component: &Component) -> String {
     )
 }
 
+/// Returns what a component does, and what must come before it: of a program its
+/// options say both.
+fn roles(known: &Known, component: &Component) -> (Vec<Kind>, &'static [&'static [Kind]]) {
+    if known.name != COMMAND {
+        return (known.kinds.to_vec(), known.requires);
+    }
+    let does = component
+        .options
+        .get("does")
+        .and_then(|does| does.as_array());
+    let does =
+        |what: &str, unless: bool| does.map_or(unless, |does| does.iter().any(|one| one == what));
+    let mut kinds = Vec::new();
+    if does("predict", true) {
+        kinds.extend([Kind::IntentClassifier, Kind::EntityExtractor]);
+    }
+    match does("transform", false) {
+        true => {
+            kinds.push(Kind::DenseFeaturizer);
+            (kinds, TOKENS)
+        }
+        false => (kinds, &[]),
+    }
+}
+
 /// Returns everything that is wrong with a pipeline, with the place in it.
 pub fn check(pipeline: &[Component]) -> Vec<(usize, PipelineError)> {
     let mut errors = Vec::new();
@@ -289,23 +324,24 @@ pub fn check(pipeline: &[Component]) -> Vec<(usize, PipelineError)> {
             let name = name.clone();
             errors.push((place, PipelineError::NoVectors { name }));
         }
-        for needed in known.requires {
+        let (kinds, requires) = roles(known, component);
+        for needed in requires {
             if !needed.iter().any(|kind| before.contains(kind)) {
                 let (name, needed) = (name.clone(), needed.to_vec());
                 errors.push((place, PipelineError::Misses { name, needed }));
             }
         }
-        if known.kinds.contains(&Kind::Tokenizer) && before.contains(&Kind::Tokenizer) {
+        if kinds.contains(&Kind::Tokenizer) && before.contains(&Kind::Tokenizer) {
             errors.push((place, PipelineError::SecondTokenizer { name }));
         }
         let is_featurizer = |kind| matches!(kind, &Kind::SparseFeaturizer | &Kind::DenseFeaturizer);
-        if known.kinds.iter().any(is_featurizer) {
+        if kinds.iter().any(is_featurizer) {
             let alias = alias(place, component);
             if !aliases.insert(alias.clone()) {
                 errors.push((place, PipelineError::SameAlias { alias }));
             }
         }
-        before.extend(known.kinds);
+        before.extend(kinds);
     }
     errors
 }

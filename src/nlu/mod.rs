@@ -17,6 +17,7 @@ mod synonyms;
 mod keyword;
 mod fallback;
 pub mod duckling;
+pub mod command;
 mod slash;
 pub mod diet;
 pub mod logistic;

@@ -1,9 +1,12 @@
 //! A trained pipeline, loaded: text in, parse out.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
+use super::command::COMMAND;
+use super::command::CommandComponent;
 use super::component;
 use super::crf::CrfExtractor;
 use super::duckling::DucklingExtractor;
@@ -123,6 +126,8 @@ pub enum LoadedComponent {
     Crf(Box<CrfExtractor>),
     /// `DucklingEntityExtractor`.
     Duckling(Box<DucklingExtractor>),
+    /// `command`.
+    Command(Box<CommandComponent>),
     /// `FallbackClassifier`.
     Fallback(FallbackClassifier),
     /// `DIETClassifier`.
@@ -189,6 +194,14 @@ impl LoadedComponent {
                 let options = read_options(&component.options).map_err(wrong)?;
                 Self::Duckling(Box::new(DucklingExtractor::new(options).map_err(wrong)?))
             }
+            COMMAND => {
+                let options = read_options(&component.options).map_err(wrong)?;
+                let learnt = match files.is_empty() {
+                    true => serde_json::Value::Null,
+                    false => fitted(name, files)?,
+                };
+                Self::Command(Box::new(CommandComponent::new(alias, options, learnt)))
+            }
             "CRFEntityExtractor" => Self::Crf(Box::new(fitted(name, files)?)),
             "LogisticRegressionClassifier" => {
                 let options = read_options(&component.options).map_err(wrong)?;
@@ -240,6 +253,7 @@ impl LoadedComponent {
             Self::Synonyms(synonyms) => synonyms.process(message),
             Self::Keyword(keyword) => keyword.process(message),
             Self::Duckling(duckling) => duckling.process(message),
+            Self::Command(command) => command.process(message),
             Self::Fallback(fallback) => fallback.process(message),
             Self::Logistic(classifier) => classifier.process(message),
             Self::Svm(classifier) => classifier.process(message),
@@ -346,6 +360,24 @@ impl Pipeline {
             component.process(&mut message);
         }
         message.into_parse()
+    }
+
+    /// Returns whether it names programs that were not allowed to be run.
+    pub fn has_unasked_commands(&self) -> bool {
+        let is_unasked = |component: &LoadedComponent| match component {
+            LoadedComponent::Command(command) => !command.is_allowed(),
+            _ => false,
+        };
+        self.components.iter().any(is_unasked)
+    }
+
+    /// Allows the programs that the pipeline names to be run in a folder.
+    pub fn allow_commands(&mut self, folder: &Path) {
+        for component in &mut self.components {
+            if let LoadedComponent::Command(command) = component {
+                command.allow(folder);
+            }
+        }
     }
 
     /// Asks Duckling at `url` from now on, wherever the pipeline says it is.

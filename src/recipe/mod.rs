@@ -24,6 +24,7 @@ mod networks;
 mod linear;
 mod vectors;
 mod jieba;
+mod command;
 mod nlu;
 mod core;
 mod package;

@@ -44,6 +44,7 @@ use crate::nlu::KeywordOptions;
 use crate::nlu::RegexEntities;
 use crate::nlu::RegexEntityOptions;
 use crate::nlu::Synonyms;
+use crate::nlu::command::COMMAND;
 use crate::nlu::component;
 use crate::nlu::component::COMPONENTS;
 use crate::nlu::component::PipelineError;
@@ -55,6 +56,7 @@ use crate::recipe::Messages;
 use crate::recipe::Slices;
 use crate::recipe::Stage;
 use crate::recipe::builder::places_of;
+use crate::recipe::command;
 use crate::recipe::instead::instead;
 use crate::recipe::jieba;
 use crate::recipe::linear;
@@ -225,6 +227,7 @@ impl Line<'_> {
             "WordVectorsFeaturizer" => vectors::featurizer(self, place, component),
             "SpacyNLP" => vectors::model(self, place, component),
             "SpacyFeaturizer" => vectors::spacy_featurizer(self, place, component),
+            COMMAND => command::command(self, place, component),
             "DucklingEntityExtractor" => self.duckling(component),
             "CRFEntityExtractor" => linear::crf(self, place, component),
             "LogisticRegressionClassifier" => linear::logistic(self, place, component),

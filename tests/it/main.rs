@@ -43,6 +43,7 @@ mod equivalence;
 mod duckling;
 mod word_vectors;
 mod jieba;
+mod command;
 mod edit_series;
 mod situations;
 mod seed_dry_run;

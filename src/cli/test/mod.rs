@@ -54,10 +54,11 @@ fn load(model: &ScoredModel) -> Result<(Assistant, Observer), TrainError> {
         screen.show(&notice);
         screen.show_notes();
     });
-    Ok((
-        Assistant::load(&in_project(&model.project, &model.model))?,
-        observer,
-    ))
+    let mut assistant = Assistant::load(&in_project(&model.project, &model.model))?;
+    if model.run_commands {
+        assistant.allow_commands(&model.project);
+    }
+    Ok((assistant, observer))
 }
 
 fn json<T: Serialize>(scores: &T) -> String {

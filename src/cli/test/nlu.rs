@@ -52,6 +52,9 @@ pub struct TestNluFlags {
         conflicts_with = "cross_validation"
     )]
     pub model: PathBuf,
+    /// Run the programs that components `command` of the model name
+    #[arg(long)]
+    pub run_commands: bool,
     /// What is written down, and what is demanded.
     #[command(flatten)]
     pub report: ReportArguments,
@@ -208,7 +211,10 @@ fn model_tested(
     model: &Path,
     observer: &Observer,
 ) -> Result<NluTested, TrainError> {
-    let assistant = Assistant::load(&in_project(&flags.place.project, model))?;
+    let mut assistant = Assistant::load(&in_project(&flags.place.project, model))?;
+    if flags.run_commands {
+        assistant.allow_commands(&flags.place.project);
+    }
     let test = NluTest {
         nlu: flags.nlu.clone(),
         out_of_scope: flags.report.out_of_scope.clone(),
