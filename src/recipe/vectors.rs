@@ -79,7 +79,6 @@ impl Default for ModelOptions {
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct SpacyOptions {
-    #[serde(skip_serializing_if = "Option::is_none")]
     alias: Option<String>,
     pooling: Pooling,
 }

@@ -113,6 +113,24 @@ fn spacys_names_give_the_same_features() {
 }
 
 #[test]
+fn a_classifier_finds_them_by_their_alias() {
+    for config in [CONFIG, SPACY] {
+        let name = match config == CONFIG {
+            true => "- name: WordVectorsFeaturizer\n",
+            false => "- name: SpacyFeaturizer\n",
+        };
+        let more = "- name: CountVectorsFeaturizer\n- name: LogisticRegressionClassifier\n";
+        let config = config
+            .replace(name, &format!("{name}  alias: meaning\n"))
+            .replace("- name: LogisticRegressionClassifier\n", more)
+            .replace("policies:", "  featurizers: [meaning]\npolicies:");
+        let bench = bench(&config);
+        let parse = parsed(&trained(&bench), "purchase pasta");
+        assert_eq!(parse["intent"]["name"], "order", "{parse:#}");
+    }
+}
+
+#[test]
 fn only_what_is_read_makes_them_stale() {
     let bench = bench(CONFIG);
     let first = bench.archive();

@@ -40,7 +40,6 @@ use crate::tokenize::OptionError;
 #[serde(default)]
 pub struct Options {
     /// How others call it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
     /// The file, relative to the project: word2vec as text or binary, fastText's
     /// `.vec`, or GloVe.

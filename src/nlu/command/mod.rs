@@ -47,7 +47,6 @@ pub const COMMAND: &str = "command";
 #[serde(default)]
 pub struct CommandOptions {
     /// How others call its features.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
     /// The program and its arguments. It runs in the project's folder.
     pub run: Vec<String>,
