@@ -58,13 +58,16 @@ const INSTEAD: &[(&[&str], &str)] = &[
             "ConveRTFeaturizer",
             "LanguageModelFeaturizer",
             "HFTransformersNLP",
-            "intent_featurizer_count_vectors",
             "intent_featurizer_spacy",
             "intent_featurizer_mitie",
         ],
-        "`CountVectorsFeaturizer`, once by words and once with `analyzer: char_wb`",
+        "`WordVectorsFeaturizer` with a local file of `vectors`, or `CountVectorsFeaturizer`, once by words and once with `analyzer: char_wb`",
     ),
     (&["intent_entity_featurizer_regex"], "`RegexFeaturizer`"),
+    (
+        &["intent_featurizer_count_vectors"],
+        "`CountVectorsFeaturizer`, once by words and once with `analyzer: char_wb`",
+    ),
     (
         &["MitieNLP", "nlp_spacy", "nlp_mitie"],
         "leave it out, with the components that need its model",

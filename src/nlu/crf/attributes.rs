@@ -54,7 +54,9 @@ impl Function {
                 return wrong(format!("`{name}` needs SpacyTokenizer, which is not built"));
             }
             "text_dense_features" => {
-                return wrong(format!("`{name}` needs a dense featurizer: none is built"));
+                return wrong(format!(
+                    "`{name}` is not built: features here are names alone"
+                ));
             }
             _ => {
                 return wrong(format!(
