@@ -142,12 +142,13 @@ fn node(index: usize, task: &TaskReport, (x, y): (usize, usize), svg: &mut Strin
     let _ = writeln!(
         svg,
         "<a href=\"#t{index}\"><g class=\"{}\"><title>{}</title>{shape}\
-         <text x=\"{}\" y=\"{}\">{}</text>\
+         <text x=\"{}\" y=\"{}\"{}>{}</text>\
          <text class=\"below\" x=\"{}\" y=\"{}\">{}</text></g></a>",
         class(task.state),
         escaped(&format!("{}: {}\n{}", task.name, subtitle(task), why(task)).replace('\n', " ")),
         x + 12,
         y + 19,
+        squeezed(&task.name),
         escaped(&cut(&task.name)),
         x + 12,
         y + 36,
@@ -155,7 +156,19 @@ fn node(index: usize, task: &TaskReport, (x, y): (usize, usize), svg: &mut Strin
     );
 }
 
-/// A name that fits into its shape.
+/// The width of a long name, so that it fits into its shape in any font.
+fn squeezed(name: &str) -> String {
+    const AS_IT_IS: usize = 30;
+    match name.chars().count() > AS_IT_IS {
+        true => format!(
+            " textLength='{}' lengthAdjust='spacingAndGlyphs'",
+            NODE_WIDTH - 24
+        ),
+        false => String::new(),
+    }
+}
+
+/// A name that is short enough for its shape.
 fn cut(name: &str) -> String {
     const SHOWN: usize = 34;
     match name.char_indices().nth(SHOWN) {
