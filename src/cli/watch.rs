@@ -1,9 +1,9 @@
 //! `tabella train --watch`: trains, waits until something that is read changes,
 //! and trains again. Of several assistants each is trained that reads it.
 //!
-//! Files are looked at twice a second; nothing is asked of the system to be told.
-//! That works in containers and on network disks, where notifications do not, and
-//! a look costs two microseconds a file. What an editor does to save – write
+//! Files are looked at twice a second, less often where there are many; nothing is
+//! asked of the system to be told. That works in containers and on network disks,
+//! where notifications do not, and a look costs four microseconds a file. What an editor does to save – write
 //! another file and rename it, delete and create – is over when two looks in a row
 //! find the same.
 //!
@@ -52,8 +52,8 @@ const SETTLE: Duration = Duration::from_millis(150);
 /// The longest sleep, so that Ctrl-C ends soon.
 const NAP: Duration = Duration::from_millis(50);
 
-/// Looking takes at most this part of the time, however many files there are.
-const SHARE: u32 = 50;
+/// Looking takes at most one part of so many of the time, however many files there are.
+const SHARE: u32 = 200;
 
 /// What is known of a file without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
