@@ -497,3 +497,47 @@ fn a_link_that_git_ignores_may_have_led_elsewhere() {
     );
     assert_eq!(place.affected(), "lemon plum");
 }
+
+/// Trains all until each assistant has nothing to do and that is known without
+/// reading it.
+fn at_rest(place: &Place) {
+    let since = std::time::Instant::now();
+    while since.elapsed() < std::time::Duration::from_secs(30) {
+        let run = place.run(&["train", "--all", "--json-events", "-"]).ends(0);
+        if run.out.matches("\"by\":\"stamps\"").count() == 2 {
+            return;
+        }
+    }
+    panic!("it was never known");
+}
+
+#[test]
+fn the_cache_makes_no_difference_to_who_is_affected() {
+    let place = repository(WORKSPACE);
+    at_rest(&place);
+    let both = |what: &str| {
+        let told = |more: &[&str]| {
+            let flags = ["status", "--since", "HEAD", "--json"];
+            let mut report = place.run(&[&flags[..], more].concat()).ends(0).json();
+            report["ms"] = 0.into();
+            report
+        };
+        let known = told(&[]);
+        assert_eq!(known, told(&["--no-cache"]), "{what}");
+        known["affected"].as_array().unwrap().len()
+    };
+    assert_eq!(both("nothing"), 0);
+    place.write("bots/lemon/data/more.rst", "no data\n");
+    assert_eq!(both("a file that nobody reads"), 0);
+    place.write("bots/plum/data/more.yml", "nlu: []\n");
+    assert_eq!(both("a new file of one"), 1);
+    place.replace("shared/nlu.yml", "see you", "see you soon");
+    assert_eq!(both("a shared file"), 2);
+    place.write(".gitignore", "models/\nsecret.yml\n");
+    place.write("bots/lemon/data/secret.yml", "nlu: []\n");
+    place.commit();
+    at_rest(&place);
+    // What git ignores may have changed, and models, which it ignores too, do not
+    // count.
+    assert_eq!(both("a file that git ignores"), 1);
+}

@@ -9,10 +9,12 @@
 //! | the workspace file | it says something else of the assistant now |
 //!
 //! What git tells nothing of, because it is outside the repository or ignored,
-//! may have changed: it affects those that read it, always.
+//! may have changed: it affects those that read it, always. One such file that is
+//! gone was read by nobody who is asked now: of that nothing is known.
 //!
-//! Nothing is looked up in the cache: the answer is the same on a machine that
-//! never trained anything.
+//! What an assistant reads is found by reading it, or told by the witness of its last
+//! training, if all is as it was then. So the cache makes the answer quick, and it is
+//! the same on a machine that never trained anything.
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
@@ -24,11 +26,14 @@ use std::time::Instant;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::api::CacheSettings;
 use crate::api::Notice;
 use crate::api::TrainError;
 use crate::api::TrainOptions;
 use crate::api::chain;
+use crate::api::in_project;
 use crate::api::real_path;
+use crate::api::shared::open_store;
 use crate::api::train::training;
 use crate::api::workspace::Changes;
 use crate::api::workspace::OpenWorkspace;
@@ -40,9 +45,13 @@ use crate::api::workspace::member::Folders;
 use crate::api::workspace::member::member_options;
 use crate::api::workspace::member::shown_path;
 use crate::api::workspace::reads::Reads;
+use crate::api::workspace::roll::known_looks;
 use crate::data::Member;
+use crate::import::Looks;
 use crate::import::Want;
 use crate::import::data_suffix;
+use crate::store::Access;
+use crate::store::Store;
 
 /// The version of the report's JSON form (`schemas/affected.schema.json`).
 pub const AFFECTED_REPORT_VERSION: u32 = 1;
@@ -113,9 +122,14 @@ pub fn affected_members(
     }
     let index = Index::new(workspace, &changed);
     let folders = Folders::new(&workspace.root);
-    let affected = members.par_iter().map(|member| match index.is_empty() {
+    let known = match index.is_empty() {
+        true => members.iter().map(|_| None).collect(),
+        false => known(&folders, members, all),
+    };
+    let asked = members.par_iter().zip(known);
+    let affected = asked.map(|(member, known)| match index.is_empty() {
         true => None,
-        false => index.affected(workspace, &folders, member, all),
+        false => index.affected(workspace, &folders, member, (all, known)),
     });
     let affected: Vec<Option<AffectedMember>> = affected.collect();
     let assistants: Vec<AffectedMember> = affected.into_iter().flatten().collect();
@@ -132,6 +146,21 @@ pub fn affected_members(
         assistants,
         ms: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
     })
+}
+
+/// Returns what each assistant reads, as far as the cache knows.
+fn known(folders: &Folders<'_>, members: &[Arc<Member>], all: &TrainOptions) -> Vec<Option<Looks>> {
+    let is_there = match &all.run.cache {
+        CacheSettings::Folder(folder) => Store::is_in(&in_project(&all.run.project, folder)),
+        CacheSettings::Off => false,
+    };
+    match is_there {
+        true => {
+            let store = open_store(&all.run, Access::ReadOnly);
+            known_looks(folders, members, all, &store)
+        }
+        false => members.iter().map(|_| None).collect(),
+    }
 }
 
 /// Changed files, by where they are and by where they lie.
@@ -193,18 +222,21 @@ impl<'a> Index<'a> {
         below.unwrap_or(path).to_string_lossy().into_owned()
     }
 
-    /// Returns the assistant if it is affected.
+    /// Returns the assistant if it is affected; what it reads may be known.
     fn affected(
         &self,
         workspace: &OpenWorkspace,
         folders: &Folders<'_>,
         member: &Member,
-        all: &TrainOptions,
+        (all, known): (&TrainOptions, Option<Looks>),
     ) -> Option<AffectedMember> {
-        let options = member_options(folders, member, all);
         let mut error = None;
         let mut reads = Reads::named(workspace, member);
-        match guarded(|| training(&options, Want::All).looks()) {
+        let looked_at = || {
+            let options = member_options(folders, member, all);
+            training(&options, Want::All).looks()
+        };
+        match known.map_or_else(|| guarded(looked_at), Ok) {
             Ok(looks) => reads.add(&looks),
             Err(failure) => error = Some(chain(&failure)),
         }

@@ -22,12 +22,15 @@ use crate::api::training::project_name;
 use crate::api::witness::Heard;
 use crate::api::witness::KeyStem;
 use crate::api::witness::Question;
+use crate::api::witness::Reader;
 use crate::api::workspace::guard::guarded;
 use crate::api::workspace::member::Folders;
 use crate::api::workspace::member::MemberPaths;
+use crate::archive::pointer;
 use crate::data::Member;
 use crate::digest::Digest;
 use crate::import::Disks;
+use crate::import::Looks;
 use crate::import::Times;
 use crate::import::Want;
 use crate::import::clock_ns;
@@ -91,6 +94,44 @@ pub fn call_roll(
         results: witness.results(),
     });
     Some(present.collect())
+}
+
+/// Returns what the import of each assistant would look at, where a witness knows
+/// that all of it is as it was; none where it is not known. The archive, which a
+/// witness looks at too, is left out. Writes nothing.
+pub fn known_looks(
+    folders: &Folders<'_>,
+    members: &[Arc<Member>],
+    all: &TrainOptions,
+    store: &Store,
+) -> Vec<Option<Looks>> {
+    let mut known: Vec<Option<Looks>> = members.iter().map(|_| None).collect();
+    let is_asked = matches!(all.run.witness, WitnessSettings::Ask { .. });
+    let stem = KeyStem::of(&training(all, Want::All)).filter(|_| is_asked);
+    let Some(stem) = stem else {
+        return known;
+    };
+    let roll = Roll {
+        folders,
+        members,
+        all,
+        store,
+        witnesses: witnesses(folders, members, store),
+        stem,
+        next: AtomicUsize::new(0),
+    };
+    for (at, witness, _) in roll.call() {
+        let root = MemberPaths::new(folders, &members[at]).project;
+        let testimony = Reader::new(witness.looks(), &root).and_then(Reader::testimony);
+        known[at] = testimony.map(|testimony| {
+            let mut looks = testimony.looks;
+            let model = testimony.outcome.model;
+            looks.seen.remove(&pointer(&model).0);
+            looks.seen.remove(&model);
+            looks
+        });
+    }
+    known
 }
 
 /// Returns the witnesses of all projects in the workspace, by name; none where they

@@ -215,7 +215,9 @@ impl Run<'_> {
     fn show_affected(&self, all: &TrainOptions) -> Exit {
         let report = self.open(all).and_then(|(workspace, members)| {
             let changes = changes::changes(self.members, &self.place.project)?;
-            api::affected_members(&workspace, &members, &changes, all)
+            let mut all = all.clone();
+            all.run.cache = self.cache(&workspace);
+            api::affected_members(&workspace, &members, &changes, &all)
         });
         let report = match report {
             Ok(report) => report,
@@ -240,7 +242,9 @@ impl Run<'_> {
         let (workspace, mut members) = self.open(all)?;
         if self.members.are_filtered() {
             let changes = changes::changes(self.members, &self.place.project)?;
-            let report = api::affected_members(&workspace, &members, &changes, all)?;
+            let mut all = all.clone();
+            all.run.cache = self.cache(&workspace);
+            let report = api::affected_members(&workspace, &members, &changes, &all)?;
             let affected: HashSet<String> = report.affected.into_iter().collect();
             members.retain(|member| affected.contains(&member.name));
         }
