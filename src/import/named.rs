@@ -56,8 +56,10 @@ pub fn find(
         let options = NAMED.iter().find(|(name, _)| *name == component.name);
         for option in options.map_or(&[][..], |(_, options)| options) {
             for written in paths(component.options.get(*option)) {
-                // An argument may be a folder without being read.
-                if *option == "run" && !shelf.has_file(&root.join(&written)) {
+                // An argument may be a folder without being read, and vectors are
+                // no folder's.
+                let is_file = matches!(*option, "run" | "vectors");
+                if is_file && !shelf.has_file(&root.join(&written)) {
                     continue;
                 }
                 for (name, path) in files_at(&written, root, shelf)? {

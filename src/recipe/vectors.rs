@@ -48,7 +48,7 @@ use crate::recipe::options::with_causes;
 use crate::tokenize::Document;
 
 /// Algorithm versions: raised when the output for the same input changes.
-const TABLE_VERSION: u32 = 1;
+const TABLE_VERSION: u32 = 2;
 const ROWS_VERSION: u32 = 1;
 
 /// Options of `SpacyNLP`, as far as vectors stand in for its model.
@@ -155,6 +155,10 @@ fn table(
     let Some(file) = component.files.iter().find(|file| file.option == "vectors") else {
         let reason = match &options.vectors {
             None => "it names no file of word vectors".to_owned(),
+            Some(path) if path.is_empty() => "it is empty".to_owned(),
+            Some(path) if component.folder.join(path).is_dir() => {
+                format!("`{path}` is a folder: name a file of word vectors")
+            }
             Some(path) => format!("there is no file `{path}`"),
         };
         written.wrong("vectors", &reason, line.diagnostics);

@@ -274,6 +274,12 @@ fn a_file_that_cannot_be_is_told_before_anything_trains() {
         refused(&other),
         format!("{start}: there is no file `vectors/small.vec`")
     );
+    let folder = bench(CONFIG);
+    folder.replace("config.yml", "vectors/small.vec", "vectors");
+    let why = "`vectors` is a folder: name a file of word vectors";
+    assert_eq!(refused(&folder), format!("{start}: {why}"));
+    folder.replace("config.yml", "vectors: vectors", "vectors: ''");
+    assert_eq!(refused(&folder), format!("{start}: it is empty"));
     let spacy = bench(SPACY);
     spacy.replace("config.yml", "  vectors: vectors/small.vec\n", "");
     let told = refused(&spacy);

@@ -6,7 +6,8 @@
 //! | GloVe | – | the same |
 //! | word2vec binary | number of words, of numbers a word | word, space, numbers of 4 bytes, little end first |
 //!
-//! Which it is, the beginning of the file tells. A file is read once, from the
+//! Which it is, the beginning of the file tells: a binary file has what no text has
+//! where the numbers of its first word are. A byte order mark is skipped. A file is read once, from the
 //! beginning to where enough words were found; of what it says about itself only
 //! the width is believed.
 
@@ -76,44 +77,102 @@ impl Head {
     ///
     /// If they are not those of a file of word vectors.
     pub fn of(bytes: &[u8]) -> Result<Self, ReadError> {
+        let bytes = without_mark(bytes);
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err(ReadError::Empty);
         }
-        let line = |bytes: &[u8]| -> Vec<u8> {
-            bytes
-                .split(|&byte| byte == b'\n')
-                .next()
-                .unwrap_or_default()
-                .to_vec()
+        let first = first_line(bytes);
+        let announced = header(first);
+        let width = match announced {
+            Some(width) => width,
+            None => numbers(first).ok_or(ReadError::NoVectors)?,
         };
-        let first = line(bytes);
-        let (width, rest, has_header) = match header(&first) {
-            Some(width) => (
-                width,
-                bytes.get(first.len() + 1..).unwrap_or_default(),
-                true,
-            ),
-            None => {
-                let fields: Vec<&str> = fields(&first).ok_or(ReadError::NoVectors)?.collect();
-                // The word may have spaces in it, or be a number.
-                let is_number = |field: &&&str| field.parse::<f32>().is_ok();
-                let numbers = fields.iter().rev().take_while(is_number).count();
-                (numbers.min(fields.len().saturating_sub(1)), bytes, false)
-            }
-        };
-        if width == 0 || width > MAX_WIDTH {
+        if width > MAX_WIDTH || announced == Some(0) {
             return Err(ReadError::NoVectors);
         }
-        let is_text = entry(&line(rest), width).is_ok();
-        match has_header || is_text {
-            true => Ok(Self {
-                width,
-                has_header,
-                is_binary: has_header && !is_text,
-            }),
-            false => Err(ReadError::NoVectors),
+        let mut head = Self {
+            width,
+            has_header: announced.is_some(),
+            is_binary: false,
+        };
+        match head.has_header {
+            true => {
+                let rest = bytes.get(first.len() + 1..).unwrap_or_default();
+                head.is_binary = head.find_form(rest)?;
+            }
+            false => headless(first, width)?,
         }
+        Ok(head)
     }
+
+    /// Returns whether what follows the first line is binary.
+    fn find_form(&self, rest: &[u8]) -> Result<bool, ReadError> {
+        let mut lines = rest.split(|&byte| byte == b'\n').zip(2..);
+        let found = lines.find(|(line, _)| !line.iter().all(u8::is_ascii_whitespace));
+        let (line, number) = found.ok_or(ReadError::Empty)?;
+        let reason = match entry(line, self.width) {
+            Err(_) if !is_text(rest, self.width) => return Ok(true),
+            Err(reason) => reason,
+            Ok(_) => match numbers(line) {
+                Some(most) if most > self.width => {
+                    let width = self.width;
+                    format!("it has {most} numbers, where the first line says {width}")
+                }
+                _ => return Ok(false),
+            },
+        };
+        Err(ReadError::Line {
+            line: number,
+            reason,
+        })
+    }
+}
+
+/// Says what is wrong with the first line of a file that does not begin with how
+/// many numbers there are.
+fn headless(first: &[u8], width: usize) -> Result<(), ReadError> {
+    let wrong = |reason| ReadError::Line { line: 1, reason };
+    let mut behind = fields(first).into_iter().flatten().skip(1);
+    if let Some(field) = behind.find(|field| has_comma(field)) {
+        return Err(wrong(no_number(field)));
+    }
+    if width == 0 {
+        return Err(ReadError::NoVectors);
+    }
+    entry(first, width).map(drop).map_err(wrong)
+}
+
+/// Returns what follows a byte order mark, if there is one.
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+fn first_line(bytes: &[u8]) -> &[u8] {
+    let mut lines = bytes.split(|&byte| byte == b'\n');
+    lines.next().unwrap_or_default()
+}
+
+/// Returns how many numbers a line ends with. The word before them may have spaces
+/// in it, or be a number.
+fn numbers(line: &[u8]) -> Option<usize> {
+    let fields: Vec<&str> = fields(line)?.collect();
+    let is_number = |field: &&&str| field.parse::<f32>().is_ok();
+    let numbers = fields.iter().rev().take_while(is_number).count();
+    Some(numbers.min(fields.len().saturating_sub(1)))
+}
+
+/// Whether there is text where a binary file has the numbers of its first word.
+fn is_text(rest: &[u8], width: usize) -> bool {
+    let space = rest.iter().position(|&byte| byte == b' ');
+    let after = &rest[space.map_or(0, |at| at + 1)..];
+    let after = &after[..after.len().min(width * 4)];
+    let is_utf8 = match std::str::from_utf8(after) {
+        Ok(_) => true,
+        // The last letter may be cut.
+        Err(error) => error.error_len().is_none(),
+    };
+    let is_control = |byte: &u8| byte.is_ascii_control() && !b"\t\r\n".contains(byte);
+    is_utf8 && !after.iter().any(is_control)
 }
 
 /// Returns the width that a first line announces, if it is one that does.
@@ -144,9 +203,7 @@ fn entry(line: &[u8], width: usize) -> Result<(String, Vec<f32>), String> {
         let (before, field) = rest
             .rsplit_once([' ', '\t'])
             .ok_or_else(|| format!("it has fewer than {width} numbers"))?;
-        let number: f32 = field
-            .parse()
-            .map_err(|_| format!("`{}` is no number", shown(field)))?;
+        let number: f32 = field.parse().map_err(|_| no_number(field))?;
         if !number.is_finite() {
             return Err(format!("`{}` is no number to compute with", shown(field)));
         }
@@ -157,6 +214,19 @@ fn entry(line: &[u8], width: usize) -> Result<(String, Vec<f32>), String> {
         true => Err("it has no word".to_owned()),
         false => Ok((rest.to_owned(), numbers)),
     }
+}
+
+fn no_number(field: &str) -> String {
+    let shown = shown(field);
+    match has_comma(field) {
+        true => format!("`{shown}` is no number: write a point instead of the comma"),
+        false => format!("`{shown}` is no number"),
+    }
+}
+
+/// Whether it is a number with a decimal comma.
+fn has_comma(field: &str) -> bool {
+    field.contains(',') && field.replacen(',', ".", 1).parse::<f32>().is_ok()
 }
 
 fn shown(field: &str) -> String {
@@ -186,7 +256,7 @@ pub fn read(
     };
     let (head, start) = head;
     let mut words = Words {
-        reader: io::Cursor::new(start).chain(reader),
+        reader: without_mark(&start).chain(reader),
         head,
         line: 0,
         buffer: Vec::new(),
@@ -323,6 +393,45 @@ mod tests {
         let words = [("sea", [0.5, -1.0]), ("by", [2.0, 30.0])];
         for end in ["\n", ""] {
             assert_eq!(table(&binary(&words, end)).unwrap(), want, "{end:?}");
+        }
+    }
+
+    #[test]
+    fn text_with_a_mistake_is_not_taken_for_binary() {
+        let say = |text: &str| table(text.as_bytes()).unwrap_err().to_string();
+        for (text, told) in [
+            (
+                "2 2\nalpha 1e39 0\nb 1 2\n",
+                "line 2: `1e39` is no number to compute with",
+            ),
+            ("3 4\na 1 2\nb 1 2\n", "line 2: it has fewer than 4 numbers"),
+            (
+                "1 2\n\na 1 2 3\n",
+                "line 3: it has 3 numbers, where the first line says 2",
+            ),
+            (
+                "1 2\na 0,5 1,5\n",
+                "line 2: `1,5` is no number: write a point instead of the comma",
+            ),
+            (
+                "a 0,5 1\n",
+                "line 1: `0,5` is no number: write a point instead of the comma",
+            ),
+            ("a 1e39 0\n", "line 1: `1e39` is no number to compute with"),
+            ("2 2\nzwölf à é\n", "line 2: `é` is no number"),
+            ("2 2\n", "it has no words"),
+        ] {
+            assert_eq!(say(text), told, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_word() {
+        let text = "2 2\nsea 0.5 -1\nby 2 30\n";
+        let want = table(text.as_bytes()).unwrap();
+        for text in [text, "sea 0.5 -1\nby 2 30\n"] {
+            let marked = format!("\u{feff}{text}");
+            assert_eq!(table(marked.as_bytes()).unwrap(), want, "{text:?}");
         }
     }
 
