@@ -15,12 +15,14 @@
 //! and 45 % above. What tasks really took is not recorded, as several run at once in
 //! one process; of runs before, only the sizes of inputs and outputs are known.
 
+use std::collections::HashMap;
 use std::collections::HashSet;
 
 use serde_json::Value;
 
 use crate::engine::Sizes;
 use crate::engine::Task;
+use crate::nlu::svm::KEPT_BYTES;
 use crate::recipe::Recipe;
 
 /// A mebibyte.
@@ -42,11 +44,21 @@ const FEATURES_PER_TOKEN: u64 = 320;
 /// What a step of a story takes, encoded, once stories are glued to each other.
 const BYTES_PER_STEP: u64 = 400;
 
+/// Pairs of intents that are told apart at once: as many as there are threads,
+/// which are not known here.
+const PAIRS_AT_ONCE: u64 = 8;
+
+/// Numbers that a vector of a word usually has.
+const VECTOR_WIDTH: u64 = 300;
+
 /// How much data there is, as far as it decides how much memory tasks take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DataSize {
     examples: u64,
     tokens: u64,
+    intents: u64,
+    /// Examples of the two most frequent intents.
+    largest_pair: u64,
     /// Different words and pieces of words that featurizers count.
     vocabulary: u64,
     /// Steps of stories and rules.
@@ -69,6 +81,14 @@ impl DataSize {
             steps: steps.map(|step| step.events.len() as u64).sum(),
             ..Self::default()
         };
+        let mut counts: HashMap<&str, u64> = HashMap::new();
+        for intent in examples.iter().filter_map(|one| one.intent.as_deref()) {
+            *counts.entry(intent).or_default() += 1;
+        }
+        let mut counts: Vec<u64> = counts.into_values().collect();
+        counts.sort_unstable();
+        size.intents = counts.len() as u64;
+        size.largest_pair = counts.iter().rev().take(2).sum();
         let tasks = || recipe.graph.ids().map(|id| recipe.graph.task(id));
         let counting = tasks().filter(|task| task.kind == "nlu.featurize.count_vectors");
         let words: HashSet<String> = examples
@@ -100,6 +120,7 @@ impl DataSize {
                 let batch = 20 * MIB * largest_batch(options).min(1_024) / 256;
                 5 * MIB + 17 * weights / 2 + batch + self.turns().max(250 * sizes.inputs)
             }
+            "nlu.svm" => weights + 10 * inputs + self.pairs(options) + MIB,
             // It holds what it packs, and the archive.
             "package" => 2 * weights + 2 * inputs,
             _ => weights + 10 * inputs + MIB,
@@ -118,6 +139,7 @@ impl DataSize {
                 layers(options) + F32 * (rows + hidden) + MIB / 4
             }
             "core.ted" => layers(options) + MIB / 8,
+            "nlu.svm" => 2 * F32 * VECTOR_WIDTH * self.pair_count(),
             "package" => self.learned,
             _ => self.inputs(task) / 2,
         }
@@ -137,6 +159,20 @@ impl DataSize {
     fn turns(&self) -> u64 {
         let few = (100 << 10) * self.steps;
         few.min(30 * MIB).max((40 << 10) * self.steps)
+    }
+
+    fn pair_count(&self) -> u64 {
+        self.intents * self.intents.saturating_sub(1) / 2
+    }
+
+    /// Returns what is held while intents are told apart two by two, in bytes:
+    /// products of examples with each other, and votes for each price.
+    fn pairs(&self, options: &Value) -> u64 {
+        let products = 2 * F32 * self.largest_pair.saturating_mul(self.largest_pair);
+        let at_once = self.pair_count().min(PAIRS_AT_ONCE);
+        let kept = products.saturating_mul(at_once).min(KEPT_BYTES as u64);
+        let prices = options["C"].as_array().map_or(1, Vec::len) as u64;
+        kept + F32 * prices * self.examples * self.intents
     }
 
     /// Returns what a batch of texts takes in the layers of a network, in bytes.
@@ -228,6 +264,21 @@ mod tests {
         // ` `, `a`, `b`, ` a`, `aa`, `a `, ` b`, `b `.
         let pieces = json!({"analyzer": "char_wb", "min_ngram": 1, "max_ngram": 2});
         assert_eq!(count(pieces), 8);
+    }
+
+    #[test]
+    fn telling_two_intents_apart_takes_the_square_of_their_examples_up_to_a_bound() {
+        let take = |largest_pair: u64| {
+            let size = DataSize {
+                intents: 2,
+                largest_pair,
+                ..DataSize::default()
+            };
+            size.pairs(&json!({ "C": [1.0] }))
+        };
+        assert_eq!(take(1_000), 8_000_000);
+        assert_eq!(take(2_000), 4 * take(1_000));
+        assert_eq!(take(1_000_000), KEPT_BYTES as u64);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod solver;
 pub use fit::SvmStep;
 pub use fit::fit;
 pub use model::SvmModel;
+pub use solver::KEPT_BYTES;
 
 use serde::Deserialize;
 use serde::Serialize;

@@ -1,5 +1,8 @@
 //! Two classes apart with the widest margin: sequential minimal optimisation.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 /// A plane between two classes: above 0 is the first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Plane {
@@ -34,30 +37,116 @@ pub(super) fn product(a: &[f32], b: &[f32]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
-/// Inner products of the examples of two classes.
-pub(super) struct Gram {
-    count: usize,
-    /// `[count, count]`.
-    products: Vec<f64>,
+/// Bytes of inner products that are kept at once, by all threads together: the
+/// default of scikit-learn's `cache_size`.
+pub const KEPT_BYTES: usize = 200 << 20;
+
+/// Inner products of the examples of two classes. Where there is no room for all,
+/// those of the examples that were looked at last are kept, and others are computed
+/// again, to the same values.
+pub(super) struct Gram<'r> {
+    rows: &'r [&'r [f32]],
+    /// Of each example with itself.
+    diagonal: Vec<f64>,
+    kept: RefCell<Kept>,
 }
 
-impl Gram {
-    /// Multiplies all rows with each other.
-    pub fn of(rows: &[&[f32]]) -> Self {
-        let count = rows.len();
-        let mut products = vec![0.0; count * count];
-        for i in 0..count {
-            for j in 0..=i {
-                let value = product(rows[i], rows[j]);
-                products[i * count + j] = value;
-                products[j * count + i] = value;
-            }
-        }
-        Self { count, products }
+/// The products of some examples with all others.
+struct Kept {
+    rows: Vec<Option<Rc<Vec<f64>>>>,
+    /// When each was last asked for.
+    used: Vec<u64>,
+    now: u64,
+    count: usize,
+    most: usize,
+}
+
+impl Kept {
+    fn get(&mut self, example: usize) -> Option<Rc<Vec<f64>>> {
+        self.now += 1;
+        self.used[example] = self.now;
+        self.rows[example].clone()
     }
 
-    fn row(&self, example: usize) -> &[f64] {
-        &self.products[example * self.count..(example + 1) * self.count]
+    /// Keeps a row, and lets that go which was not asked for the longest.
+    fn put(&mut self, example: usize, row: Rc<Vec<f64>>) {
+        if self.count == self.most {
+            let kept = (0..self.rows.len()).filter(|&at| self.rows[at].is_some());
+            if let Some(oldest) = kept.min_by_key(|&at| self.used[at]) {
+                self.rows[oldest] = None;
+                self.count -= 1;
+            }
+        }
+        self.rows[example] = Some(row);
+        self.count += 1;
+    }
+}
+
+impl<'r> Gram<'r> {
+    /// Multiplies rows with each other, in this thread's part of [`KEPT_BYTES`].
+    pub fn of(rows: &'r [&'r [f32]]) -> Self {
+        Self::within(rows, KEPT_BYTES / rayon::current_num_threads().max(1))
+    }
+
+    /// Multiplies rows with each other in so many bytes, but those of two rows at
+    /// least.
+    fn within(rows: &'r [&'r [f32]], bytes: usize) -> Self {
+        let count = rows.len();
+        let most = (bytes / (size_of::<f64>() * count.max(1))).max(2);
+        let mut gram = Self {
+            rows,
+            diagonal: rows.iter().map(|row| product(row, row)).collect(),
+            kept: RefCell::new(Kept {
+                rows: vec![None; count],
+                used: vec![0; count],
+                now: 0,
+                count: 0,
+                most,
+            }),
+        };
+        if count <= most {
+            gram.fill();
+        }
+        gram
+    }
+
+    /// Computes all products, each once for both of its examples.
+    fn fill(&mut self) {
+        let count = self.rows.len();
+        let mut products = vec![vec![0.0; count]; count];
+        for i in 0..count {
+            for j in 0..=i {
+                let value = product(self.rows[i], self.rows[j]);
+                products[i][j] = value;
+                products[j][i] = value;
+            }
+        }
+        let kept = self.kept.get_mut();
+        kept.rows = products.into_iter().map(|row| Some(Rc::new(row))).collect();
+        kept.count = count;
+    }
+
+    /// Returns the products of an example with all.
+    fn row(&self, example: usize) -> Rc<Vec<f64>> {
+        let mut kept = self.kept.borrow_mut();
+        if let Some(row) = kept.get(example) {
+            return row;
+        }
+        let own = self.rows[example];
+        let row: Vec<f64> = self.rows.iter().map(|other| product(own, other)).collect();
+        let row = Rc::new(row);
+        kept.put(example, Rc::clone(&row));
+        row
+    }
+
+    /// Returns the sum of an example's products with some, each times its share.
+    fn weighed(&self, example: usize, shares: &[(usize, f64)]) -> f64 {
+        let row = self.kept.borrow_mut().get(example);
+        let products = shares.iter().map(|&(at, share)| match &row {
+            Some(row) => share * row[at],
+            None => share * product(self.rows[example], self.rows[at]),
+        });
+        products.sum()
     }
 }
 
@@ -72,10 +161,8 @@ pub(super) struct Solution {
 
 impl Solution {
     /// Returns the margin of an example of the same Gram matrix.
-    pub fn margin(&self, gram: &Gram, example: usize) -> f64 {
-        let row = gram.row(example);
-        let pulls = self.pulls.iter();
-        pulls.map(|&(at, pull)| pull * row[at]).sum::<f64>() + self.intercept
+    pub fn margin(&self, gram: &Gram<'_>, example: usize) -> f64 {
+        gram.weighed(example, &self.pulls) + self.intercept
     }
 
     /// Returns the plane, from the rows that the Gram matrix was made of.
@@ -102,7 +189,7 @@ impl Solution {
 /// Fan, Chen and Lin, *Working Set Selection Using Second Order Information for
 /// Training Support Vector Machines* (2005), as libsvm 3.x has it, without shrinking,
 /// which changes the way and not the end.
-pub(super) fn solve(gram: &Gram, examples: &[(usize, bool)], prices: (f64, f64)) -> Solution {
+pub(super) fn solve(gram: &Gram<'_>, examples: &[(usize, bool)], prices: (f64, f64)) -> Solution {
     let mut search = Search::new(gram, examples, prices);
     let most = MOST_STEPS.max(examples.len().saturating_mul(100));
     for _ in 0..most {
@@ -121,7 +208,7 @@ pub(super) fn solve(gram: &Gram, examples: &[(usize, bool)], prices: (f64, f64))
 
 /// ½ αᵀQα − Σα with Q = signs · products · signs, 0 ≤ α ≤ price and Σ sign·α = 0.
 struct Search<'a> {
-    gram: &'a Gram,
+    gram: &'a Gram<'a>,
     /// Places in the Gram matrix.
     places: Vec<usize>,
     /// 1 for the first class, −1 for the second.
@@ -133,7 +220,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(gram: &'a Gram, examples: &[(usize, bool)], (first, second): (f64, f64)) -> Self {
+    fn new(gram: &'a Gram<'a>, examples: &[(usize, bool)], (first, second): (f64, f64)) -> Self {
         let sign = |&(_, is_first): &(usize, bool)| if is_first { 1.0 } else { -1.0 };
         let price = |&(_, is_first): &(usize, bool)| if is_first { first } else { second };
         Self {
@@ -165,7 +252,7 @@ impl<'a> Search<'a> {
         }
         let i = i?;
         let row = self.gram.row(self.places[i]);
-        let own = row[self.places[i]];
+        let own = self.gram.diagonal[self.places[i]];
         let (mut j, mut best, mut down) = (None, f64::INFINITY, f64::INFINITY);
         for at in 0..self.alpha.len() {
             if !self.may_move(at, -1.0) {
@@ -175,7 +262,7 @@ impl<'a> Search<'a> {
             let gap = up - pull(at);
             if gap > 0.0 {
                 let place = self.places[at];
-                let other = self.gram.row(place)[place];
+                let other = self.gram.diagonal[place];
                 let curvature = (own + other - 2.0 * row[place]).max(LEAST_CURVATURE);
                 let gain = -gap * gap / curvature;
                 if gain <= best {
@@ -296,6 +383,32 @@ mod tests {
             .map(|(a, s)| a * s)
             .sum();
         assert!(balance.abs() < 1e-9, "{balance}");
+    }
+
+    #[test]
+    fn with_room_for_few_products_the_plane_is_the_same() {
+        let number = |at: usize, k: usize| ((at * 7 + k * 5) as f32 * 0.9).sin();
+        let rows: Vec<Vec<f32>> = (0..60)
+            .map(|at| (0..11).map(|k| number(at, k)).collect())
+            .collect();
+        let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+        let examples: Vec<(usize, bool)> = (0..60).map(|at| (at, at % 3 == 0)).collect();
+        let found = |bytes: usize| {
+            let gram = Gram::within(&rows, bytes);
+            let solution = solve(&gram, &examples, (4.0, 2.0));
+            let margins: Vec<f64> = (0..60).map(|at| solution.margin(&gram, at)).collect();
+            let kept = gram.kept.borrow();
+            let rows = kept.rows.iter().flatten().count();
+            assert_eq!(rows, kept.count);
+            (rows, (solution.plane(gram.rows), margins))
+        };
+        let (all, want) = found(KEPT_BYTES);
+        assert_eq!(all, 60);
+        for few in [2, 7] {
+            let (rows, found) = found(few * 60 * 8);
+            assert_eq!(rows, few);
+            assert!(found == want, "{few} rows");
+        }
     }
 
     #[test]
