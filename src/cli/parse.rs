@@ -19,7 +19,7 @@ use crate::cli::output::fail;
 pub fn run(arguments: &ParseArguments) -> Exit {
     let assistant = match assistant(arguments) {
         Ok(assistant) => assistant,
-        Err(error) => return fail(Format::Text, &error),
+        Err(exit) => return exit,
     };
     let mut answers = Answers {
         assistant,
@@ -55,19 +55,35 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Loads the model. As in Rasa, the environment has the last word on where Duckling
-/// is.
-fn assistant(arguments: &ParseArguments) -> Result<Assistant, TrainError> {
-    let mut assistant = Assistant::load(&in_project(&arguments.project, &arguments.model))?;
+/// Where Duckling is, as in Rasa: it has the last word.
+const DUCKLING: &str = "RASA_DUCKLING_HTTP_URL";
+
+/// Loads the model, and makes it ready; tells what is wrong with it, or with the
+/// environment.
+fn assistant(arguments: &ParseArguments) -> Result<Assistant, Exit> {
+    let path = in_project(&arguments.project, &arguments.model);
+    let mut assistant = Assistant::load(&path).map_err(|error| fail(Format::Text, &error))?;
     if arguments.run_commands {
         assistant.allow_commands(&arguments.project);
     }
-    if let Some(url) = environment().get("RASA_DUCKLING_HTTP_URL")
+    if let Some(url) = environment().get(DUCKLING)
         && !url.is_empty()
     {
-        assistant.ask_duckling_at(url)?;
+        assistant.ask_duckling_at(url).map_err(wrong_address)?;
     }
     Ok(assistant)
+}
+
+/// Tells that the environment names no server.
+fn wrong_address(error: TrainError) -> Exit {
+    let reason = match error {
+        TrainError::Load { reason, .. } => reason,
+        other => return fail(Format::Text, &other),
+    };
+    complain(&format!(
+        "error: the environment variable `{DUCKLING}` cannot be used: {reason}"
+    ));
+    Exit::Usage
 }
 
 /// Messages in, parses out.

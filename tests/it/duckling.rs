@@ -253,3 +253,19 @@ fn options_that_cannot_be_are_told_before_anything_trains() {
     let told = mistakes(&bench.train().unwrap_err());
     assert!(told.contains("config.yml:8:12: option `timeout`"), "{told}");
 }
+
+#[test]
+fn a_wrong_address_in_the_environment_is_told_as_such() {
+    let bench = bench();
+    bench.train().unwrap();
+    let mut parse = program(&bench.root(), bench.cache());
+    parse.args(["parse", "hello"]);
+    parse.env("RASA_DUCKLING_HTTP_URL", "http://me:secret@duckling:99999");
+    let output = parse.output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "error: the environment variable `RASA_DUCKLING_HTTP_URL` cannot be used: \
+         `http://***@duckling:99999`: its port is none of 1 to 65535\n"
+    );
+}

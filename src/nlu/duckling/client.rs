@@ -22,10 +22,36 @@ pub(super) struct Client {
 pub(super) fn check(url: &str) -> Result<(), String> {
     let uri: Uri = url.parse().map_err(|error| format!("{error}"))?;
     let has_host = uri.host().is_some_and(|host| !host.is_empty());
-    match uri.scheme_str() {
-        Some("http") if has_host => Ok(()),
-        Some("https") => Err("encrypted connections are not built in; write `http://`".to_owned()),
-        _ => Err("it is not an address such as `http://localhost:8000`".to_owned()),
+    let reason = match uri.scheme_str() {
+        Some("http") if !has_host => "it names no host",
+        Some("http") if !has_port_or_none(&uri) => "its port is none of 1 to 65535",
+        Some("http") if url.contains('?') => "it has a query (`?`), and must end with a path",
+        Some("http") if url.contains('#') => "it has a fragment (`#`), and must end with a path",
+        Some("http") => return Ok(()),
+        Some("https") => "encrypted connections are not built in; write `http://`",
+        _ => "it is not an address such as `http://localhost:8000`",
+    };
+    Err(reason.to_owned())
+}
+
+/// Whether the port of an address is one, if it has one.
+fn has_port_or_none(uri: &Uri) -> bool {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let server = authority.rsplit('@').next().unwrap_or_default();
+    match server.strip_prefix(uri.host().unwrap_or_default()) {
+        None | Some("") => true,
+        Some(_) => uri.port_u16().is_some_and(|port| port > 0),
+    }
+}
+
+/// Returns an address without the name and the password in it.
+pub(super) fn shown(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = url.split_at(start);
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}***{}", &rest[at..]),
+        None => url.to_owned(),
     }
 }
 
@@ -65,10 +91,12 @@ impl Client {
         }
         let text = String::from_utf8_lossy(&answer[..answer.len().min(SHOWN)]).into_owned();
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let url = shown(url);
         Err(format!("{url} answers with status {status}: {text}"))
     }
 
-    fn sentence(&self, url: &str, error: ureq::Error) -> String {
+    fn sentence(&self, asked: &str, error: ureq::Error) -> String {
+        let url = shown(asked);
         match error {
             ureq::Error::Timeout(_) => {
                 format!("{url} gives no answer in {} s", self.timeout.as_secs_f64())
@@ -76,7 +104,49 @@ impl Client {
             ureq::Error::BodyExceedsLimit(size) => {
                 format!("{url} answers with more than {size} bytes")
             }
-            error => format!("{url} cannot be asked: {error}"),
+            error => {
+                let error = error.to_string().replace(asked, &url);
+                format!("{url} cannot be asked: {error}")
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_would_ask_another_server_are_refused() {
+        for good in [
+            "http://duckling",
+            "http://duckling:8000/",
+            "http://me:secret@[::1]:65535/duckling",
+        ] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for (bad, told) in [
+            ("http://duckling:0", "port"),
+            ("http://duckling:65536", "port"),
+            ("http://duckling:99999/", "port"),
+            ("http://duckling:8000?x=1", "query"),
+            ("http://duckling:8000/#x", "fragment"),
+        ] {
+            let reason = check(bad).unwrap_err();
+            assert!(reason.contains(told), "{bad}: {reason}");
+        }
+        assert!(check("http://duckling:").is_err());
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        assert_eq!(shown("http://me:se@cret@x:8/parse"), "http://***@x:8/parse");
+        assert_eq!(shown("me:secret@x"), "***@x");
+        assert_eq!(shown("http://x/a@b"), "http://x/a@b");
+        let client = Client::new(Duration::from_secs(1));
+        let told = client.post("http://me:secret@127.0.0.1:1/parse", &[]);
+        let told = told.unwrap_err();
+        assert!(told.contains("http://***@127.0.0.1:1/parse"), "{told}");
+        assert!(!told.contains("secret"), "{told}");
     }
 }

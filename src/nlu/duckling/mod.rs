@@ -144,7 +144,10 @@ impl DucklingExtractor {
     ///
     /// If it is not the address of a server.
     pub fn ask_at(&mut self, url: &str) -> Result<(), OptionError> {
-        client::check(url).map_err(|reason| OptionError::new("url", reason))?;
+        client::check(url).map_err(|reason| {
+            let reason = format!("`{}`: {reason}", client::shown(url));
+            OptionError::new("url", reason)
+        })?;
         self.options.url = Some(url.to_owned());
         Ok(())
     }
@@ -181,7 +184,10 @@ impl DucklingExtractor {
             .post(&url, &self.options.form(text, reference_ms))?;
         let wanted = self.options.dimensions.as_deref().unwrap_or_default();
         let found = entities(&answer, text.chars().count(), wanted);
-        found.map_err(|reason| format!("{url} answers what is not Duckling's: {reason}"))
+        found.map_err(|reason| {
+            let url = client::shown(&url);
+            format!("{url} answers what is not Duckling's: {reason}")
+        })
     }
 }
 
