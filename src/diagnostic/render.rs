@@ -102,24 +102,26 @@ fn put(shown: &mut String, line: &str) {
 }
 
 /// Returns the part of a line to show, the columns before the caret and the
-/// number of carets. Tabs become one space, so that columns stay true.
+/// number of carets. Tabs become one space, so that columns stay true. A line may
+/// be as long as a file: only what is shown of it is copied.
 fn cut(line: &str, column: u32, length: u32) -> (String, usize, usize) {
-    let letters: Vec<char> = visible(line).chars().collect();
-    let at = (column.max(1) as usize - 1).min(letters.len());
-    let first = if letters.len() <= WINDOW {
+    let count = line.chars().count();
+    let at = (column.max(1) as usize - 1).min(count);
+    let first = if count <= WINDOW {
         0
     } else {
-        at.saturating_sub(WINDOW / 2).min(letters.len() - WINDOW)
+        at.saturating_sub(WINDOW / 2).min(count - WINDOW)
     };
-    let last = letters.len().min(first + WINDOW);
+    let last = count.min(first + WINDOW);
     let mut text = String::new();
     let mut before = at - first;
     if first > 0 {
         text.push('…');
         before += 1;
     }
-    text.extend(&letters[first..last]);
-    if last < letters.len() {
+    let window: String = line.chars().skip(first).take(last - first).collect();
+    text.push_str(&visible(&window));
+    if last < count {
         text.push('…');
     }
     let under = (length.max(1) as usize).min(last.saturating_sub(at).max(1));
