@@ -53,7 +53,7 @@ impl PhraseList {
             text.len() <= Self::SIZE_LIMIT,
             "tables are smaller than 4 GiB"
         );
-        let count = lines(&text).count();
+        let count = count(&text);
         Self(Arc::new(Kept::Lines { text, count }))
     }
 
@@ -113,10 +113,17 @@ fn line(text: &str) -> (&str, usize) {
     }
 }
 
-/// Returns the lines of a text that hold something.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    let lines = text.split('\n').map(str::trim);
-    lines.filter(|line| !line.is_empty())
+/// Returns how many lines of a text hold something.
+fn count(text: &str) -> usize {
+    let is_blank = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ');
+    let holds_something = |line: &&[u8]| match line.iter().find(|byte| !is_blank(byte)) {
+        None => false,
+        Some(0..0x80) => true,
+        // It may be a blank that is not of ASCII.
+        Some(_) => std::str::from_utf8(line).is_ok_and(|line| !line.trim().is_empty()),
+    };
+    let lines = text.as_bytes().split(|byte| *byte == b'\n');
+    lines.filter(holds_something).count()
 }
 
 /// Returns the piece of this number.
@@ -246,7 +253,7 @@ mod tests {
         let phrases = PhraseList::of_lines("a\r\n\n \u{a0}b c \n\tdé\u{2003}\n".to_owned());
         assert_eq!(phrases.iter().collect::<Vec<_>>(), ["a", "b c", "dé"]);
         assert_eq!(phrases.len(), 3);
-        assert!(PhraseList::of_lines(" \n\n".to_owned()).is_empty());
+        assert!(PhraseList::of_lines(" \n\n\u{2003}\u{a0}\n".to_owned()).is_empty());
         assert_eq!(phrases, PhraseList::from(vec!["a", "b c", "dé"]));
     }
 

@@ -284,6 +284,9 @@ impl<'a> Generator<'a> {
     fn pass(&self, joint: &Joint<'_>, events: &[Placed], incoming: Vec<Growing>) -> Vec<Growing> {
         let pass_one = |mut growing: Growing| {
             growing.tracker.name = joined(&growing.tracker.name, &joint.step.block_name);
+            if growing.tracker.events().is_empty() {
+                growing.tracker.reserve(events.len());
+            }
             for event in events {
                 growing.push(event, self.universe);
             }

@@ -211,17 +211,18 @@ impl Situation {
         let mut states = BTreeMap::new();
         for slot in universe.slots() {
             let set = self.set_slots.value(&slot.name);
-            if slot_features::count(slot) == 0 || (shown == SlotsShown::Set && set.is_none()) {
+            let value = match (set, shown) {
+                (Some(value), _) => value,
+                (None, SlotsShown::All) => &slot.initial_value,
+                (None, SlotsShown::Set) => continue,
+            };
+            // What is empty has no feature that is not zero.
+            if value.is_null() || slot_features::count(slot) == 0 {
                 continue;
             }
-            let value = set.unwrap_or(&slot.initial_value);
             if value.as_str() == Some(SHOULD_NOT_BE_SET) {
                 let marker = SlotState::Marker(SHOULD_NOT_BE_SET.to_owned());
                 states.insert(slot.name.clone(), marker);
-                continue;
-            }
-            // What is empty has no feature that is not zero.
-            if value.is_null() {
                 continue;
             }
             let features = slot_features::features(slot, value);

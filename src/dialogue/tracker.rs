@@ -99,6 +99,12 @@ impl Tracker {
         }
     }
 
+    /// Makes room for so many placed events, and no more.
+    pub fn reserve(&mut self, count: usize) {
+        self.events.reserve_exact(count);
+        self.places.reserve_exact(count);
+    }
+
     /// Adds an event that is written at a place.
     pub fn push_placed(&mut self, event: Arc<Event>, place: Place) {
         self.places.resize(self.events.len(), Place::default());
