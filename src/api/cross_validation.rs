@@ -100,7 +100,8 @@ pub struct Spread {
 ///
 /// # Errors
 ///
-/// As [`train_nlu`](crate::api::train_nlu); and if a fold has no messages.
+/// As [`train_nlu`](crate::api::train_nlu); and if there is nothing to test with.
+/// A fold without messages is left out.
 ///
 /// # Source
 ///
@@ -130,6 +131,9 @@ pub fn cross_validate_nlu(
         on_fold,
         keys: Mutex::default(),
     };
+    if work.folds.iter().all(Option::is_none) {
+        return Err(TrainError::NothingToTest);
+    }
     let tested = work.all()?;
     let keys = std::mem::take(&mut *work.keys.lock().unwrap_or_else(PoisonError::into_inner));
     tidy(
@@ -162,6 +166,9 @@ fn training(options: &CrossValidation) -> Training<'_> {
     }
 }
 
+/// What becomes of a fold.
+type Tested = Result<NluTested, TrainError>;
+
 /// The folds of one project.
 struct Work<'a> {
     options: &'a CrossValidation,
@@ -179,18 +186,22 @@ struct Work<'a> {
 impl Work<'_> {
     /// Tests all folds, several at a time; what fails first ends it.
     fn all(&self) -> Result<Vec<NluTested>, TrainError> {
-        let count = self.options.folds;
         let next = AtomicUsize::new(0);
-        let done: Vec<Mutex<Option<Result<NluTested, TrainError>>>> =
-            (0..count).map(|_| Mutex::new(None)).collect();
-        let workers = jobs(&self.options.run).get().min(count);
+        let taken: BTreeSet<usize> = self.folds.iter().flatten().copied().collect();
+        let done: Vec<(usize, Mutex<Option<Tested>>)> = taken
+            .into_iter()
+            .map(|fold| (fold, Mutex::new(None)))
+            .collect();
+        let workers = jobs(&self.options.run).get().min(done.len());
         let work = || {
             loop {
-                let fold = next.fetch_add(1, Ordering::Relaxed);
-                let Some(place) = done.get(fold) else { break };
-                let tested = self.fold(fold, workers);
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some((fold, place)) = done.get(at) else {
+                    break;
+                };
+                let tested = self.fold(*fold, workers);
                 if tested.is_err() {
-                    next.store(count, Ordering::Relaxed);
+                    next.store(done.len(), Ordering::Relaxed);
                 }
                 *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(tested);
             }
@@ -201,7 +212,8 @@ impl Work<'_> {
             }
         });
         let done = done.into_iter();
-        let done = done.filter_map(|one| one.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let done =
+            done.filter_map(|(_, one)| one.into_inner().unwrap_or_else(PoisonError::into_inner));
         done.collect()
     }
 

@@ -39,6 +39,12 @@ pub enum TrainError {
     /// `train_nlu` found no NLU data.
     #[error("no NLU data; give files or folders with `nlu:` sections with `--nlu`")]
     NoNluData,
+    /// Every message is the only one of its intent: what is tested with could not
+    /// have been learned.
+    #[error(
+        "nothing to test with: each message is the only one of its intent; give intents with two or more"
+    )]
+    NothingToTest,
     /// `train_core` found neither a story nor a rule.
     #[error("no stories or rules; give files or folders with `--stories`")]
     NoStories,

@@ -14,6 +14,7 @@ use crate::api::Observer;
 use crate::api::TrainError;
 use crate::api::Validation;
 use crate::api::checks;
+use crate::api::shared::threads;
 use crate::check::check_test_messages;
 use crate::check::check_test_stories;
 use crate::data::Annotation;
@@ -42,6 +43,8 @@ pub struct NluTest {
     pub nlu: Vec<PathBuf>,
     /// Intents of messages that the assistant is not meant for.
     pub out_of_scope: Vec<String>,
+    /// Threads that messages are parsed with; one a core where not given.
+    pub jobs: Option<usize>,
 }
 
 /// What a test of an NLU part tells.
@@ -119,7 +122,7 @@ pub fn test_nlu(
     if pipeline.has_unasked_commands() {
         observer.tell(Notice::Warning(UNASKED.to_owned()));
     }
-    let answers = answers(pipeline, &examples);
+    let answers = threads(test.jobs)?.install(|| answers(pipeline, &examples));
     let extractors = pipeline.extractors().into_iter().map(str::to_owned);
     Ok(NluTested {
         scores: NluScores::of(&answers, &test.out_of_scope),

@@ -19,14 +19,15 @@ use clap::ValueEnum;
 use crate::api::Notice;
 use crate::api::TrainError;
 use crate::cli::output::locked;
+use crate::cli::replace::replace;
 use crate::import::Looks;
 use crate::import::Seen;
 
 /// Flags about the list of files that were read.
 #[derive(Clone, Debug, Args)]
 pub struct DepfileFlags {
-    /// Write what was read as a rule for make or ninja, after a training that succeeds
-    #[arg(long, value_name = "FILE", global = true, conflicts_with_all = ["names", "all", "watch"])]
+    /// Write what was read as a rule for make or ninja, after a training that succeeds; relative to where the program runs
+    #[arg(long, value_name = "FILE", global = true)]
     pub depfile: Option<PathBuf>,
     /// What the rule makes [default: the archive]
     #[arg(long, value_name = "NAME", global = true, requires = "depfile")]
@@ -74,27 +75,24 @@ impl Depfile {
         };
         let archive = archive.map(|path| path.to_string_lossy().into_owned());
         let target = flags.depfile_target.clone().or(archive);
-        let text = rule(
-            &target.unwrap_or_default(),
-            &prerequisites(&looks),
-            flags.depfile_format,
-        );
-        replace(path, &text).map_err(|source| TrainError::Write {
+        let failed = |source| TrainError::Write {
             path: path.clone(),
             source,
-        })
+        };
+        let prerequisites = prerequisites(&looks);
+        if let Ok(own) = fs::canonicalize(path)
+            && prerequisites
+                .iter()
+                .any(|one| fs::canonicalize(one).is_ok_and(|one| one == own))
+        {
+            return Err(failed(io::Error::other("the training reads it")));
+        }
+        let rule = Rule {
+            format: flags.depfile_format,
+            target: &target.unwrap_or_default(),
+        };
+        replace(path, rule.text(&prerequisites).as_bytes()).map_err(failed)
     }
-}
-
-/// Writes a file beside its place and moves it there.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(format!(".{}", std::process::id()));
-    let done = fs::write(&new, text).and_then(|()| fs::rename(&new, path));
-    if done.is_err() {
-        let _ = fs::remove_file(&new);
-    }
-    done
 }
 
 /// Returns the files and folders that the result depends on.
@@ -125,43 +123,60 @@ fn nearest_folder(path: &Path) -> Option<PathBuf> {
     })
 }
 
-/// Returns the rule. A name with a line end, which no rule can have, is left out:
-/// its folder is there.
-fn rule(target: &str, prerequisites: &BTreeSet<PathBuf>, format: DepfileFormat) -> String {
-    let names: Vec<String> = prerequisites
-        .iter()
-        .map(|path| path.to_string_lossy())
-        .filter(|name| !name.contains(['\n', '\r', char::REPLACEMENT_CHARACTER]))
-        .map(|name| escaped(&name))
-        .collect();
-    let mut text = format!("{}:", escaped(target));
-    for name in &names {
-        let _ = write!(text, " \\\n  {name}");
-    }
-    text.push('\n');
-    if format == DepfileFormat::Make {
-        // Without these, make takes a file that is gone for a mistake.
-        for name in &names {
-            let _ = write!(text, "\n{name}:\n");
-        }
-    }
-    text
+/// A prerequisite that never exists: its rule always runs. It stands for names
+/// that rules cannot have.
+const NEVER: &str = ".tabella-cannot-name-a-file";
+
+/// A rule for one target.
+struct Rule<'a> {
+    format: DepfileFormat,
+    target: &'a str,
 }
 
-/// Returns a name as rules have it.
-fn escaped(name: &str) -> String {
-    let mut escaped = String::with_capacity(name.len());
-    for letter in name.chars() {
-        match letter {
-            '$' => escaped.push_str("$$"),
-            ' ' | '#' | ':' | '*' | '?' | '[' | ']' | '\\' => {
-                escaped.push('\\');
-                escaped.push(letter);
-            }
-            letter => escaped.push(letter),
+impl Rule<'_> {
+    fn text(&self, prerequisites: &BTreeSet<PathBuf>) -> String {
+        let written: Vec<Option<String>> = prerequisites
+            .iter()
+            .map(|path| self.escaped(path.to_str()?))
+            .collect();
+        let mut names: Vec<&str> = written.iter().flatten().map(String::as_str).collect();
+        if names.len() < written.len() {
+            names.push(NEVER);
         }
+        let target = self.escaped(self.target);
+        let mut text = format!("{}:", target.as_deref().unwrap_or(NEVER));
+        for name in &names {
+            let _ = write!(text, " \\\n  {name}");
+        }
+        text.push('\n');
+        if self.format == DepfileFormat::Make {
+            // Without these, make takes a file that is gone for a mistake.
+            for name in &names {
+                let _ = write!(text, "\n{name}:\n");
+            }
+        }
+        text
     }
-    escaped
+
+    /// Returns a name as a rule has it; none if it would mean something else
+    /// there: an assignment, a pattern, another command.
+    fn escaped(&self, name: &str) -> Option<String> {
+        let mut escaped = String::with_capacity(name.len());
+        for letter in name.chars() {
+            match letter {
+                '$' => escaped.push_str("$$"),
+                ' ' | '#' => {
+                    escaped.push('\\');
+                    escaped.push(letter);
+                }
+                letter if letter.is_alphanumeric() || "._-+@/,".contains(letter) => {
+                    escaped.push(letter);
+                }
+                _ => return None,
+            }
+        }
+        Some(escaped)
+    }
 }
 
 #[cfg(test)]
@@ -170,14 +185,33 @@ mod tests {
 
     #[test]
     fn a_rule_for_make_bears_the_loss_of_each_file() {
-        let names = ["a b.yml", "c#$d", "x\ny"].map(PathBuf::from).into();
+        let names = ["a b.yml", "c#$d", "größe.yml"].map(PathBuf::from).into();
+        let rule = |format| Rule {
+            format,
+            target: "m.gz",
+        };
         assert_eq!(
-            rule("m.gz", &names, DepfileFormat::Make),
-            "m.gz: \\\n  a\\ b.yml \\\n  c\\#$$d\n\na\\ b.yml:\n\nc\\#$$d:\n"
+            rule(DepfileFormat::Make).text(&names),
+            "m.gz: \\\n  a\\ b.yml \\\n  c\\#$$d \\\n  größe.yml\n\na\\ b.yml:\n\nc\\#$$d:\n\ngröße.yml:\n"
         );
         assert_eq!(
-            rule("m.gz", &names, DepfileFormat::Ninja),
-            "m.gz: \\\n  a\\ b.yml \\\n  c\\#$$d\n"
+            rule(DepfileFormat::Ninja).text(&names),
+            "m.gz: \\\n  a\\ b.yml \\\n  c\\#$$d \\\n  größe.yml\n"
         );
+    }
+
+    #[test]
+    fn a_name_that_would_mean_something_else_is_not_written() {
+        let rule = Rule {
+            format: DepfileFormat::Ninja,
+            target: "m.gz",
+        };
+        for name in [
+            "b!=id;x", "a\nb", "x=y", "n\\o", "w*", "a:b", "a%b", "lib(x)", "a|b", "a\tb",
+        ] {
+            let names = [name, "ok"].map(PathBuf::from).into();
+            let text = format!("m.gz: \\\n  ok \\\n  {NEVER}\n");
+            assert_eq!(rule.text(&names), text);
+        }
     }
 }

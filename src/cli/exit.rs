@@ -77,6 +77,7 @@ impl Exit {
             | TrainError::SeveralTasks { .. } => Exit::Usage,
             TrainError::NoTrainingData
             | TrainError::NoNluData
+            | TrainError::NothingToTest
             | TrainError::NoStories
             | TrainError::NoDomain => Exit::NoInput,
             TrainError::Task { is_bug: true, .. } => Exit::Internal,

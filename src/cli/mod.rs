@@ -26,6 +26,7 @@ mod output;
 mod parse;
 mod project;
 mod reader;
+mod replace;
 mod report;
 mod rules;
 mod screen;
@@ -47,6 +48,8 @@ use serde_json::json;
 
 use crate::cli::args::Arguments;
 use crate::cli::args::Command;
+use crate::cli::args::PlaceArguments;
+use crate::cli::args::TestHalf;
 use crate::cli::exit::Exit;
 use crate::cli::jobserver::Share;
 use crate::cli::output::complain;
@@ -63,11 +66,17 @@ pub fn run() -> ExitCode {
     };
     let exit = bug::guarded(|| match arguments.command {
         Command::Train(mut arguments) => {
-            let _share = share(&mut arguments.place.jobs);
+            let _share = share(&mut arguments.place);
             train::run(&arguments)
         }
         Command::Parse(arguments) => parse::run(&arguments),
-        Command::Test(arguments) => test::run(&arguments),
+        Command::Test(mut arguments) => {
+            let _share = match &mut arguments.half {
+                TestHalf::Nlu(flags) => share(&mut flags.place),
+                TestHalf::Core(_) => None,
+            };
+            test::run(&arguments)
+        }
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Rules(arguments) => rules::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
@@ -84,18 +93,18 @@ pub fn run() -> ExitCode {
 
 /// Takes part in the jobserver of a make that started this program, unless the user
 /// says how many jobs there may be. What is returned is held until the end.
-fn share(jobs: &mut Option<usize>) -> Option<Share> {
-    if jobs.is_some() {
+fn share(place: &mut PlaceArguments) -> Option<Share> {
+    if place.jobs.is_some() {
         return None;
     }
     let flags = env::var("MAKEFLAGS").ok()?;
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let share = Share::of(&flags, cores);
-    if matches!(share, Share::OneJob) {
+    if matches!(share, Share::OneJob) && !place.quiet {
         let text = "warning: make's jobserver cannot be reached: one job at a time; start the recipe with `+`";
         complain(text);
     }
-    *jobs = share.jobs();
+    place.jobs = share.jobs();
     Some(share)
 }
 
@@ -118,4 +127,16 @@ fn usage(error: &clap::Error) -> Exit {
         return print(&object.to_string(), Exit::Usage);
     }
     Exit::Usage
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn no_flag_is_about_one_that_its_command_does_not_have() {
+        Arguments::command().debug_assert();
+    }
 }

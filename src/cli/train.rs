@@ -66,6 +66,9 @@ use crate::import::stamps_prove;
 
 /// Runs the command.
 pub fn run(arguments: &TrainArguments) -> Exit {
+    if let Some(what) = depfile_refusal(arguments) {
+        return workspace::refuse(&arguments.place, &what);
+    }
     if arguments.members.are_given() {
         return workspace::train(arguments);
     }
@@ -96,6 +99,20 @@ pub fn run(arguments: &TrainArguments) -> Exit {
     };
     displays.close();
     exit
+}
+
+/// Returns why no list of what was read can be written, if it is asked for.
+fn depfile_refusal(arguments: &TrainArguments) -> Option<String> {
+    let path = arguments.depfile.depfile.as_ref()?;
+    if arguments.members.are_given() || arguments.run.watch {
+        let what = "`--depfile` is about one training of one project: see `tabella rules`";
+        return Some(what.to_owned());
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())?;
+    let is_there = folder.is_dir();
+    (!is_there).then(|| format!("`--depfile`: there is no folder `{}`", folder.display()))
 }
 
 /// Returns a watcher of all that the arguments name.

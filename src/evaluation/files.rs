@@ -79,6 +79,26 @@ pub fn report_files(answers: &Answers, extractors: &[String], flags: ReportFlags
     writer.files
 }
 
+/// Returns the names of all files that there can be.
+pub fn report_names(extractors: &[String]) -> Vec<String> {
+    let kinds = ["intent", "response_selection"];
+    let kinds = kinds
+        .into_iter()
+        .chain(extractors.iter().map(String::as_str));
+    let names = [
+        "report.json",
+        "errors.json",
+        "successes.json",
+        "confusion_matrix.png",
+        "confusion_matrix.svg",
+        "histogram.png",
+        "histogram.svg",
+    ];
+    kinds
+        .flat_map(|kind| names.map(|name| format!("{kind}_{name}")))
+        .collect()
+}
+
 /// Returns the messages with a label of some kind, and what was chosen.
 fn chosen(
     messages: &[Answer],

@@ -1,8 +1,9 @@
 //! Which part of the data an example is tested in.
 //!
 //! The fold of an example is decided by its content alone: the place of its hash
-//! on a circle that is cut in equal parts. So one more example moves no other, and
-//! of the trainings of all folds those that learn from what did not change are
+//! on a circle that is cut in equal parts. So one more example moves no other (but
+//! for a class whose texts all fall in one part, of which one goes to the next),
+//! and of the trainings of all folds those that learn from what did not change are
 //! found in the cache. How many examples of an intent are in a fold is met up to
 //! chance.
 //!

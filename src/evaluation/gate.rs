@@ -6,6 +6,38 @@ use std::str::FromStr;
 use serde::Serialize;
 use serde_json::Value;
 
+/// The scores, but for those of single labels.
+const KNOWN: [&str; 18] = [
+    "examples",
+    "intent.accuracy",
+    "intent.micro_f1",
+    "intent.macro_f1",
+    "intent.weighted_f1",
+    "entity.accuracy",
+    "entity.micro_f1",
+    "entity.macro_f1",
+    "entity.weighted_f1",
+    "response.accuracy",
+    "response.micro_f1",
+    "response.macro_f1",
+    "response.weighted_f1",
+    "calibration.expected_error",
+    "calibration.greatest_error",
+    "out_of_scope.messages",
+    "out_of_scope.recall",
+    "out_of_scope.false_alarms",
+];
+
+/// Scores that are worse the greater they are.
+const LESS_IS_BETTER: [&str; 3] = [
+    "calibration.expected_error",
+    "calibration.greatest_error",
+    "out_of_scope.false_alarms",
+];
+
+/// What a difference of shares may be off.
+const ROUNDING: f64 = 1e-9;
+
 /// A condition such as `intent.accuracy>=0.9` or `entity.micro_f1.drop<=0.01`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Gate {
@@ -66,7 +98,8 @@ impl FromStr for Gate {
 
     fn from_str(text: &str) -> Result<Self, GateError> {
         let form = || GateError::Form(text.to_owned());
-        let at = text.find(['<', '>']).ok_or_else(form)?;
+        // A label may have such letters itself.
+        let at = text.rfind(['<', '>']).ok_or_else(form)?;
         let (score, rest) = text.split_at(at);
         let (bound, limit) = match rest.split_at_checked(2).ok_or_else(form)? {
             (">=", limit) => (Bound::AtLeast, limit),
@@ -79,6 +112,12 @@ impl FromStr for Gate {
         let score = dropped.unwrap_or(score);
         if score.is_empty() || !limit.is_finite() {
             return Err(form());
+        }
+        if !KNOWN.contains(&score) && !is_of_label(score) {
+            return Err(GateError::Unknown {
+                score: score.to_owned(),
+                known: KNOWN.join(", "),
+            });
         }
         Ok(Self {
             score: score.to_owned(),
@@ -112,10 +151,13 @@ impl Gate {
         if self.is_drop {
             let other = other.ok_or_else(|| GateError::NoOther(self.to_string()))?;
             value = self.find(other)? - value;
+            if LESS_IS_BETTER.contains(&self.score.as_str()) {
+                value = -value;
+            }
         }
         let is_met = match self.bound {
-            Bound::AtLeast => value >= self.limit,
-            Bound::AtMost => value <= self.limit,
+            Bound::AtLeast => value >= self.limit - ROUNDING,
+            Bound::AtMost => value <= self.limit + ROUNDING,
         };
         Ok(Verdict {
             gate: self.to_string(),
@@ -134,6 +176,14 @@ impl Gate {
             }
         })
     }
+}
+
+/// Returns whether a score is that of one label.
+fn is_of_label(score: &str) -> bool {
+    let kinds = ["intent.labels.", "entity.labels.", "response.labels."];
+    let values = [".precision", ".recall", ".f1-score", ".support"];
+    kinds.iter().any(|kind| score.starts_with(kind))
+        && values.iter().any(|value| score.ends_with(value))
 }
 
 /// Finds a number by the names on the way to it; names may have dots in them.
@@ -186,6 +236,17 @@ mod tests {
 
     #[test]
     fn a_drop_is_how_much_worse_the_model_is() {
+        let scores = |accuracy: f64| json!({"intent": {"accuracy": accuracy}});
+        let gate: Gate = "intent.accuracy.drop<=0.1".parse().unwrap();
+        assert!(
+            gate.verdict(&scores(0.7), Some(&scores(0.8)))
+                .unwrap()
+                .is_met
+        );
+        let errors = |error: f64| json!({"calibration": {"expected_error": error}});
+        let gate: Gate = "calibration.expected_error.drop<=0.1".parse().unwrap();
+        let worse = gate.verdict(&errors(0.5), Some(&errors(0.25))).unwrap();
+        assert_eq!((worse.value, worse.is_met), (0.25, false));
         let small = verdict("intent.accuracy.drop<=0.0625").unwrap();
         assert_eq!((small.value, small.is_met), (0.0625, true));
         assert!(!verdict("intent.accuracy.drop<=0.06").unwrap().is_met);
@@ -210,6 +271,11 @@ mod tests {
             assert_eq!(text.parse::<Gate>(), Err(GateError::Form(text.to_owned())));
         }
         let unknown = verdict("intent.acuracy>=1").unwrap_err().to_string();
-        assert!(unknown.ends_with("there are: intent.accuracy"), "{unknown}");
+        assert!(
+            unknown.contains("there are: examples, intent.accuracy,"),
+            "{unknown}"
+        );
+        let absent = verdict("response.accuracy>=1").unwrap_err().to_string();
+        assert!(absent.ends_with("there are: intent.accuracy"), "{absent}");
     }
 }

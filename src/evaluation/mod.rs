@@ -27,6 +27,7 @@ pub use confusion::Confusion;
 pub use files::ReportFiles;
 pub use files::ReportFlags;
 pub use files::report_files;
+pub use files::report_names;
 pub use folds::folds;
 pub use gate::Bound;
 pub use gate::Gate;

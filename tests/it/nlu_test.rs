@@ -288,6 +288,56 @@ fn a_gate_that_is_not_met_ends_with_a_code_of_its_own() {
 }
 
 #[test]
+fn reports_of_an_earlier_test_do_not_stay() {
+    let bench = trained();
+    test(&bench, &["--successes"]);
+    assert!(files(&bench).contains("intent_successes.json"));
+    bench.write("results/notes.txt", "mine");
+    test(&bench, &["--no-plot"]);
+    let reports = [
+        "RegexEntityExtractor_errors.json",
+        "RegexEntityExtractor_report.json",
+        "intent_errors.json",
+        "intent_report.json",
+        "notes.txt",
+    ];
+    assert_eq!(files(&bench), reports.map(str::to_owned).into());
+}
+
+#[test]
+fn parts_without_messages_are_neither_trained_nor_counted() {
+    let bench = bench();
+    let done = folds(&bench, 40);
+    assert_eq!(done.tested.scores.examples, 6);
+    assert!(done.spread.examples.len() <= 6 && !done.spread.examples.contains(&0));
+    bench.write(
+        "data/nlu.yml",
+        "nlu:\n- intent: greet\n  examples: |\n    - hi\n- intent: bye\n  examples: |\n    - bye\n",
+    );
+    let output = run(&bench, &["test", "nlu", "--cross-validation"]);
+    assert_eq!(output.status.code(), Some(66));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("each message is the only one of its intent"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_mistake_in_the_command_is_told_before_anything_is_trained() {
+    let bench = bench();
+    for flags in [
+        ["--gate", "intent.acuracy>=1"],
+        ["--against", "nowhere.tar.gz"],
+    ] {
+        let all = [&["test", "nlu", "--cross-validation"], &flags[..]].concat();
+        let output = run(&bench, &all);
+        assert!(matches!(output.status.code(), Some(64 | 66)), "{output:?}");
+        assert!(!bench.cache().exists());
+    }
+}
+
+#[test]
 fn a_gate_that_says_nothing_is_a_mistake_in_the_command() {
     let bench = trained();
     let refused = |gate: &str| {

@@ -209,6 +209,66 @@ fn make_makes_again_only_what_is_another_archive() {
 }
 
 #[test]
+fn names_of_files_are_names_and_nothing_else() {
+    for tool in ["make", "ninja"] {
+        if !is_there(tool) {
+            continue;
+        }
+        let build_file = "include tabella.ninja\ndefault tabella\n";
+        let bench = match tool {
+            "make" => bench("make", "Makefile", "include tabella.mk\n"),
+            _ => bench("ninja", "build.ninja", build_file),
+        };
+        let command = match tool {
+            "make" => vec!["make", "tabella"],
+            _ => vec!["ninja", "-v"],
+        };
+        let lookup = "version: \"3.1\"\nnlu:\n- synonym: one\n  examples: |\n    - uno\n";
+        for name in ["with space.yml", "gr\u{f6}\u{df}e.yml", "c#$d.yml"] {
+            bench.write(&format!("bots/a/data/{name}"), lookup);
+        }
+        build(&bench, &command);
+        let told = build(&bench, &command);
+        assert!(!told.contains(" train "), "{told}");
+        // These would be a command, a pattern and two names.
+        for name in [
+            "b!=touch PWNED;x.yml",
+            "w*.yml",
+            "a|b.yml",
+            "e[1].yml",
+            "h'i.yml",
+        ] {
+            bench.write(&format!("bots/a/data/{name}"), lookup);
+        }
+        build(&bench, &command);
+        build(&bench, &command);
+        bench.append("bots/a/data/b!=touch PWNED;x.yml", "    - eins\n");
+        build(&bench, &command);
+        let program = env!("CARGO_BIN_EXE_tabella");
+        let stale = ["train", "a", "--dry-run", "--workspace", "tabella.yml"];
+        assert!(run(&bench, program, &stale).status.success());
+        assert!(!bench.root().join("PWNED").exists());
+    }
+}
+
+#[test]
+fn without_the_list_of_what_was_read_make_asks() {
+    if !is_there("make") {
+        return;
+    }
+    let bench = bench("make", "Makefile", MAKEFILE);
+    build(&bench, &["make"]);
+    fs::remove_file(bench.root().join("bots/a/models/.a.d")).unwrap();
+    bench.replace("bots/a/domain.yml", "text: Hi", "text: Hello");
+    build(&bench, &["make"]);
+    assert_eq!((copies(&bench, "a"), copies(&bench, "b")), (2, 1));
+    assert!(
+        build(&bench, &["make", "-d"])
+            .contains("No need to remake target 'bots/a/models/.a.stamp'")
+    );
+}
+
+#[test]
 fn make_tells_what_is_wrong_and_ends_with_it() {
     if !is_there("make") {
         return;
@@ -335,6 +395,20 @@ fn a_depfile_names_what_was_read_and_is_not_written_without_success() {
     bench.write("bots/a/config.yml", "pipeline: [\n");
     assert!(!run(&bench, program, &train).status.success());
     assert_eq!(bench.read("a.d"), depfile);
-    let both = run(&bench, program, &["train", "--all", "--depfile", "a.d"]);
-    assert_eq!(both.status.code(), Some(64));
+    for refused in [
+        &["train", "--all", "--depfile", "a.d"][..],
+        &["train", "--project", "bots/a", "--depfile", "no/such/a.d"],
+    ] {
+        assert_eq!(run(&bench, program, refused).status.code(), Some(64));
+    }
+    bench.write("bots/a/config.yml", CONFIG);
+    let own = [
+        "train",
+        "--project",
+        "bots/a",
+        "--depfile",
+        "bots/a/config.yml",
+    ];
+    assert_eq!(run(&bench, program, &own).status.code(), Some(74));
+    assert_eq!(bench.read("bots/a/config.yml"), CONFIG);
 }

@@ -45,9 +45,9 @@ pub fn rules(targets: &[Target], program: &str) -> String {
         if target.has_tests {
             let _ = write!(
                 text,
-                "\n[private]\n{}: {train}\n    @{{{{tabella}}}} test core {project} --model \"$PWD/{}\"\n",
+                "\n[private]\n{}: {train}\n    @{{{{tabella}}}} test core {project} --model {}\n",
                 recipe_name("tabella-test", target),
-                target.archive()
+                target.archive_from_anywhere()
             );
         }
     }
@@ -58,10 +58,11 @@ pub fn rules(targets: &[Target], program: &str) -> String {
 fn recipe_name(prefix: &str, target: &Target) -> String {
     let mut name = format!("{prefix}-");
     for letter in target.name.chars() {
-        match letter.is_ascii_alphanumeric() || letter == '-' || letter == '_' {
-            true => name.push(letter),
-            false => {
-                let _ = write!(name, "_{:x}", letter as u32);
+        match letter {
+            '_' => name.push_str("__"),
+            letter if letter.is_ascii_alphanumeric() || letter == '-' => name.push(letter),
+            letter => {
+                let _ = write!(name, "_{:x}-", letter as u32);
             }
         }
     }

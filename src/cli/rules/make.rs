@@ -29,7 +29,8 @@ pub fn rules(targets: &[Target], program: &str) -> String {
     let mut text = HEAD.to_owned();
     let _ = writeln!(text, "TABELLA ?= {}", in_make(program));
     text.push_str("TABELLA_FLAGS ?= --quiet\n\n");
-    text.push_str(".PHONY: tabella tabella-status tabella-test\n");
+    // Without a list of what was read nobody knows whether that has changed.
+    text.push_str(".PHONY: tabella tabella-status tabella-test tabella-unknown\n");
     let archives: Vec<String> = targets.iter().map(Target::archive).collect();
     let _ = writeln!(text, "tabella: {}\n", archives.join(" "));
     for target in targets {
@@ -66,7 +67,7 @@ fn rule(target: &Target, text: &mut String) {
         "# {name}\n\
          {archive}: {stamp}\n\
          \t{}\n\
-         {stamp}:\n\
+         {stamp}: $(if $(wildcard {depfile}),,tabella-unknown)\n\
          \t@mkdir -p {folder} && touch {stamp}.new\n\
          \t{train}\n\
          \t@mv {stamp}.new {stamp}\n\

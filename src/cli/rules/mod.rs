@@ -9,6 +9,7 @@ mod make;
 mod ninja;
 mod quote;
 
+use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -52,7 +53,7 @@ pub struct RulesArguments {
     /// What that project's archive is called
     #[arg(long, value_name = "NAME", default_value = "model", conflicts_with_all = ["names", "all", "workspace"])]
     pub fixed_model_name: String,
-    /// How the rules call this program
+    /// How the rules call this program, as a shell reads it
     #[arg(long, value_name = "COMMAND", default_value = "tabella")]
     pub program: String,
 }
@@ -110,11 +111,11 @@ pub fn run(arguments: &RulesArguments) -> Exit {
             return Exit::Usage;
         }
     };
-    let program = in_shell(&arguments.program);
+    let program = &arguments.program;
     let text = match arguments.tool {
-        Tool::Make => make::rules(&targets, &program),
-        Tool::Ninja => ninja::rules(&targets, &program),
-        Tool::Just => just::rules(&targets, &program),
+        Tool::Make => make::rules(&targets, program),
+        Tool::Ninja => ninja::rules(&targets, program),
+        Tool::Just => just::rules(&targets, program),
     };
     print(text.trim_end(), Exit::Done)
 }
@@ -170,8 +171,8 @@ impl Target {
             true => ".".to_owned(),
             false => text(folder),
         };
-        for name in [name, &folder, &model] {
-            if !is_plain(name) {
+        for (name, may_be_path) in [(name, false), (&folder, true), (&model, false)] {
+            if !is_plain(name) || (name.contains('/') && !may_be_path) {
                 return Err(Failure::Name(name.to_owned()));
             }
         }
@@ -204,7 +205,7 @@ impl Target {
             model,
             project: format!("--project {}", in_shell(&text(&options.run.project))),
             flags: flags.join(" "),
-            has_tests: options.run.project.join("tests").is_dir(),
+            has_tests: has_test_stories(&options.run.project.join("tests")),
         })
     }
 
@@ -216,6 +217,14 @@ impl Target {
         }
     }
 
+    /// Returns the path of the archive as a shell finds it from any folder.
+    fn archive_from_anywhere(&self) -> String {
+        match self.archive() {
+            archive if archive.starts_with('/') => archive,
+            archive => format!("\"$PWD\"/{archive}"),
+        }
+    }
+
     /// Returns the path of a file beside the archive, hidden.
     fn beside(&self, ending: &str) -> String {
         match self.folder.as_str() {
@@ -223,4 +232,11 @@ impl Target {
             folder => format!("{folder}/.{}.{ending}", self.model),
         }
     }
+}
+
+/// Returns whether there are files in a folder that Rasa takes for test stories.
+fn has_test_stories(folder: &Path) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.any(|name| name.starts_with("test_"))
 }

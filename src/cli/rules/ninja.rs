@@ -38,7 +38,7 @@ pub fn rules(targets: &[Target], program: &str) -> String {
          description = status of $name\n  \
          pool = console\n\n\
          rule tabella-test\n  \
-         command = $tabella test core $project --model \"$$PWD/$in\"\n  \
+         command = $tabella test core $project --model $model\n  \
          description = test $name\n  \
          pool = console\n\n",
         in_ninja(program)
@@ -80,9 +80,10 @@ pub fn rules(targets: &[Target], program: &str) -> String {
 fn statement(target: &Target, build: &str, text: &mut String) {
     let _ = write!(
         text,
-        "build {build}\n  name = {}\n  project = {}\n  flags = {}\n\n",
+        "build {build}\n  name = {}\n  project = {}\n  flags = {}\n  model = {}\n\n",
         target.name,
         in_ninja(&target.project),
-        in_ninja(&target.flags)
+        in_ninja(&target.flags),
+        in_ninja(&target.archive_from_anywhere())
     );
 }

@@ -27,6 +27,7 @@ use crate::cli::output::Format;
 use crate::cli::output::complain;
 use crate::cli::output::fail;
 use crate::cli::output::print;
+use crate::cli::replace::replace;
 use crate::cli::screen::Screen;
 use crate::cli::test::text;
 use crate::cli::train::settings;
@@ -36,6 +37,7 @@ use crate::evaluation::NluScores;
 use crate::evaluation::ReportFlags;
 use crate::evaluation::Verdict;
 use crate::evaluation::report_files;
+use crate::evaluation::report_names;
 
 /// Flags of `tabella test nlu`.
 #[derive(Debug, Args)]
@@ -173,19 +175,23 @@ fn test(flags: &TestNluFlags) -> Result<Exit, Failure> {
         return Err(Failure::Gate(GateError::NoOther(gate.to_string())));
     }
     let screen = Arc::new(Screen::new(flags.place.quiet));
-    let run = settings(&flags.place, &screen);
+    let observer = run_observer(&screen);
+    // Whether there is such a model, one wants to know before training any.
+    let against = flags.report.against.as_ref();
+    let against = against.map(|model| model_tested(flags, model, &observer));
+    let against = against.transpose()?.map(|tested| tested.scores);
     let (tested, folds) = match flags.folds.cross_validation {
         true => {
-            let done = cross_validated(flags, run)?;
+            let done = cross_validated(flags, settings(&flags.place, &screen))?;
             (done.tested, Some((done.spread, done.untested)))
         }
-        false => (model_tested(flags, &flags.model, &run.observer)?, None),
+        false => (model_tested(flags, &flags.model, &observer)?, None),
     };
     screen.show_notes();
-    let verdicts = verdicts(flags, &tested.scores, &run_observer(&screen))?;
     if !flags.report.no_reports {
         write_reports(flags, &tested)?;
     }
+    let verdicts = verdicts(flags, &tested.scores, against.as_ref())?;
     let text = match flags.place.json {
         true => text::json(&Told {
             scores: &tested.scores,
@@ -218,6 +224,7 @@ fn model_tested(
     let test = NluTest {
         nlu: flags.nlu.clone(),
         out_of_scope: flags.report.out_of_scope.clone(),
+        jobs: flags.place.jobs,
     };
     api::test_nlu(&assistant, &flags.place.project, &test, observer)
 }
@@ -255,19 +262,17 @@ fn cross_validated(
 fn verdicts(
     flags: &TestNluFlags,
     scores: &NluScores,
-    observer: &Observer,
+    against: Option<&NluScores>,
 ) -> Result<Vec<Verdict>, Failure> {
-    let other = match &flags.report.against {
-        Some(model) => Some(json!(model_tested(flags, model, observer)?.scores)),
-        None => None,
-    };
+    let other = against.map(|scores| json!(scores));
     let scores = json!(scores);
     let verdicts = flags.report.gate.iter();
     let verdicts = verdicts.map(|gate| gate.verdict(&scores, other.as_ref()));
     verdicts.collect::<Result<_, _>>().map_err(Failure::Gate)
 }
 
-/// Writes the report files into their folder, which is made if need be.
+/// Writes the report files into their folder, which is made if need be; none of an
+/// earlier test is left there.
 fn write_reports(flags: &TestNluFlags, tested: &NluTested) -> Result<(), TrainError> {
     let report = &flags.report;
     let folder = in_project(&flags.place.project, &report.out);
@@ -281,9 +286,16 @@ fn write_reports(flags: &TestNluFlags, tested: &NluTested) -> Result<(), TrainEr
         source,
     };
     fs::create_dir_all(&folder).map_err(|source| failed(&folder, source))?;
-    for (name, bytes) in report_files(&tested.answers, &tested.extractors, flags) {
+    let files = report_files(&tested.answers, &tested.extractors, flags);
+    for name in report_names(&tested.extractors) {
+        let path = folder.join(&name);
+        if !files.contains_key(&name) && path.is_file() {
+            fs::remove_file(&path).map_err(|source| failed(&path, source))?;
+        }
+    }
+    for (name, bytes) in files {
         let path = folder.join(name);
-        fs::write(&path, bytes).map_err(|source| failed(&path, source))?;
+        replace(&path, &bytes).map_err(|source| failed(&path, source))?;
     }
     Ok(())
 }
