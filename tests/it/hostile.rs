@@ -177,6 +177,18 @@ fn tabs_are_named_where_yaml_has_none() {
 }
 
 #[test]
+fn what_stands_behind_the_last_line_is_named_on_it() {
+    for text in ["? ", "a: 1\n? ", "- ", "a:\n- b\n- ", "? a\n: "] {
+        let imported = import_texts(&[("config.yml", text.as_bytes())]).unwrap();
+        assert!(!imported.diagnostics.is_empty());
+        let lines = text.split('\n').count() as u32;
+        for diagnostic in &imported.diagnostics {
+            assert!(diagnostic.place.line <= lines, "{text:?}: {diagnostic:?}");
+        }
+    }
+}
+
+#[test]
 fn what_is_not_text_is_named_with_its_place() {
     check(b"a: 1\nb: \xff\xfe\n".to_vec(), "E001 2:4");
     check(b"a: 1\nb: \xed\xa0\x80\n".to_vec(), "E001 2:4");

@@ -32,6 +32,7 @@ pub fn parse(text: &str, environment: &mut Environment<'_>) -> Result<Node, Vec<
             line: 1,
             start: 0,
         },
+        line_count: text.split('\n').count() as u32,
     };
     for event in Parser::new_from_str(text) {
         let step = match event {
@@ -103,14 +104,33 @@ fn at_tab(text: &str, at: At) -> At {
 struct Reader<'t, 'e, 'v> {
     tree: Tree<'e, 'v>,
     lines: Lines<'t>,
+    line_count: u32,
 }
 
 impl Reader<'_, '_, '_> {
+    /// Returns the place of a span, which is in the text.
+    fn place(&self, span: Span) -> At {
+        let one_line = span.start.line() == span.end.line();
+        let length = match one_line {
+            true => span.end.col().saturating_sub(span.start.col()) as u32,
+            false => 1,
+        };
+        let at = At {
+            line: span.start.line() as u32,
+            column: span.start.col() as u32 + 1,
+            length: length.max(1),
+        };
+        match at.line > self.line_count {
+            true => within(self.lines.text, at),
+            false => at,
+        }
+    }
+
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Mistake> {
         match event {
-            Event::DocumentStart(_) if self.tree.has_root() => {
-                Err(place(span).mistake("E008", "a second YAML document in one file"))
-            }
+            Event::DocumentStart(_) if self.tree.has_root() => Err(self
+                .place(span)
+                .mistake("E008", "a second YAML document in one file")),
             Event::Scalar(text, style, anchor, tag) => {
                 self.scalar(&text, style, anchor, tag.as_deref(), span)
             }
@@ -121,7 +141,7 @@ impl Reader<'_, '_, '_> {
                 self.start(Shape::Map, anchor, tag.as_deref(), span)
             }
             Event::SequenceEnd | Event::MappingEnd => self.tree.end(),
-            Event::Alias(anchor) => self.tree.alias(anchor, place(span)),
+            Event::Alias(anchor) => self.tree.alias(anchor, self.place(span)),
             _ => Ok(()),
         }
     }
@@ -133,7 +153,7 @@ impl Reader<'_, '_, '_> {
         tag: Option<&Tag>,
         span: Span,
     ) -> Result<(), Mistake> {
-        let at = place(span);
+        let at = self.place(span);
         self.tree.start(shape, anchor, at)?;
         self.check_tag(tag, at);
         Ok(())
@@ -158,7 +178,7 @@ impl Reader<'_, '_, '_> {
         tag: Option<&Tag>,
         span: Span,
     ) -> Result<(), Mistake> {
-        let mut at = place(span);
+        let mut at = self.place(span);
         self.check_tag(tag, at);
         let style = match style {
             ScalarStyle::Plain if tag.is_some_and(is_text_tag) => Style::Quoted,
@@ -211,20 +231,6 @@ impl Lines<'_> {
         }
         let rest = &self.text.as_bytes()[self.start..];
         rest.iter().take_while(|byte| **byte == b' ').count()
-    }
-}
-
-/// Returns the place of a span.
-fn place(span: Span) -> At {
-    let one_line = span.start.line() == span.end.line();
-    let length = match one_line {
-        true => span.end.col().saturating_sub(span.start.col()) as u32,
-        false => 1,
-    };
-    At {
-        line: span.start.line() as u32,
-        column: span.start.col() as u32 + 1,
-        length: length.max(1),
     }
 }
 
