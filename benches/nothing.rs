@@ -3,7 +3,8 @@
 //! which is one look at each file's metadata and one read of the database.
 //!
 //! ```sh
-//! cargo bench --bench nothing -- 1 100 1000             # assistants of ten files each
+//! cargo bench --bench nothing -- 1 100 1000 10000       # assistants of ten files each
+//! cargo bench --bench nothing -- --read 10 100 1000     # all is read and planned, too
 //! sudo cargo bench --bench nothing -- --cold 1 100 1000 # the system forgets all metadata before
 //! ```
 //!
@@ -29,6 +30,13 @@ const RUNS: usize = 7;
 /// What a file of the made-up assistants weighs, in lines.
 const LINES: usize = 60;
 
+/// How many assistants differ from each other: those after them have the contents of
+/// an earlier one, which spares their training and nothing else.
+const DIFFERENT: usize = 1_000;
+
+/// The program.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tabella");
+
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).filter(|one| one != "--bench").collect();
     match arguments.first().map(String::as_str) {
@@ -39,12 +47,18 @@ fn main() {
 }
 
 fn table(arguments: &[String]) {
-    let is_cold = arguments.iter().any(|one| one == "--cold");
+    let is_given = |flag| arguments.iter().any(|one| one == flag);
+    let is_cold = is_given("--cold");
     let counts = arguments.iter().filter_map(|one| one.parse().ok());
     println!("assistants  files  what              wall ms  CPU ms  peak MB");
     for count in counts {
         let place = Place::new(count);
-        for (what, command) in place.commands() {
+        let mut commands = place.commands();
+        if is_given("--read") {
+            let command = place.tabella(&["--dry-run", "--verify-inputs"]);
+            commands.push(("reading all", command));
+        }
+        for (what, command) in commands {
             let [wall, cpu, peak] = measured(&place.root, &command, is_cold);
             println!(
                 "{count:>10} {:>6}  {what:16} {wall:>8.1} {cpu:>7.1} {peak:>8.1}",
@@ -93,6 +107,7 @@ impl Place {
     fn commands(&self) -> Vec<(&'static str, Vec<String>)> {
         let this = env::current_exe().unwrap().to_string_lossy().into_owned();
         vec![
+            ("--help", vec![PROGRAM.to_owned(), "--help".to_owned()]),
             ("train", self.tabella(&[])),
             ("train --dry-run", self.tabella(&["--dry-run"])),
             ("ninja", vec!["ninja".to_owned(), "--quiet".to_owned()]),
@@ -111,13 +126,7 @@ impl Place {
 
     fn tabella(&self, more: &[&str]) -> Vec<String> {
         let cache = self.cache();
-        let given = [
-            env!("CARGO_BIN_EXE_tabella"),
-            "train",
-            "--all",
-            "--cache-dir",
-            &cache,
-        ];
+        let given = [PROGRAM, "train", "--all", "--cache-dir", &cache];
         let given = given.iter().chain(more).map(|part| (*part).to_owned());
         given.collect()
     }
@@ -133,6 +142,7 @@ impl Place {
 /// Writes an assistant of ten files; adds their paths.
 fn write_assistant(root: &Path, number: usize, files: &mut Vec<String>) {
     let folder = format!("bots/bot-{number:05}");
+    let number = number % DIFFERENT;
     let mut write = |path: &str, text: String| {
         let path = format!("{folder}/{path}");
         let target = root.join(&path);
