@@ -14,6 +14,7 @@
 //! | `fitted.json`, `*.safetensors` | all | what goes into the archive |
 
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -191,11 +192,11 @@ pub fn tasks(
         diagnostics,
     };
     let mut entries = Vec::with_capacity(pipeline.len());
+    let mut counts: HashMap<&str, usize> = HashMap::new();
     for (place, component) in pipeline.iter().enumerate() {
-        let ordinal = pipeline[..place]
-            .iter()
-            .filter(|c| c.name == component.name)
-            .count();
+        let count = counts.entry(&component.name).or_default();
+        let ordinal = *count;
+        *count += 1;
         if let Some(entry) = line.component(place, ordinal, component) {
             entries.push(entry);
         }
