@@ -421,7 +421,7 @@ fn a_newer_cache_is_left_alone() {
     cache.sql("PRAGMA user_version = 7");
     let before = fs::read(cache.database()).unwrap();
     cache.check("hello", expect![[r#"
-        warning the cache `[ROOT]/cache` was made by a newer version (its format is 7, known up to 2), going on without it
+        warning the cache `[ROOT]/cache` was made by a newer version (its format is 7, known up to 3), going on without it
         run     make: never run before
         done    make
         run     count: never run before; depends on `make`
