@@ -51,6 +51,14 @@ impl Digest {
         Self::of_value_in(VALUE_CONTEXT, value)
     }
 
+    /// Returns the place of the digest on a circle of 2⁶⁴: two values are near each
+    /// other by chance alone.
+    pub fn on_circle(&self) -> u64 {
+        let mut first = [0; 8];
+        first.copy_from_slice(&self.as_bytes()[..8]);
+        u64::from_le_bytes(first)
+    }
+
     /// Returns the digest of `value`'s canonical encoding in `context`: the
     /// same value has unrelated digests in different contexts.
     ///

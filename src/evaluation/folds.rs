@@ -65,10 +65,7 @@ fn place(example: &Example, seed: u64) -> u64 {
         &example.intent_response_key,
         &example.entities,
     );
-    let digest = Digest::of_value_in(CONTEXT, &(seed, content));
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest.as_bytes()[..8]);
-    u64::from_le_bytes(first)
+    Digest::of_value_in(CONTEXT, &(seed, content)).on_circle()
 }
 
 #[cfg(test)]

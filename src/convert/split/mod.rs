@@ -183,10 +183,7 @@ const CONTEXT: &str = "tabella training and test data v1";
 
 /// Returns the place of a value on the circle.
 fn place<T: Serialize>(options: &SplitOptions, value: &T) -> u64 {
-    let digest = Digest::of_value_in(CONTEXT, &(options.random_seed, value));
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest.as_bytes()[..8]);
-    u64::from_le_bytes(first)
+    Digest::of_value_in(CONTEXT, &(options.random_seed, value)).on_circle()
 }
 
 /// Returns for each place whether it trains. Equal places are on the same side.
