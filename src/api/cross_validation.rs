@@ -20,7 +20,6 @@ use crate::api::RunSettings;
 use crate::api::TrainError;
 use crate::api::Validation;
 use crate::api::evaluate::NluTested;
-use crate::api::evaluate::answers;
 use crate::api::run_tasks::jobs;
 use crate::api::run_tasks::packaged;
 use crate::api::run_tasks::run_tasks;
@@ -120,10 +119,12 @@ pub fn cross_validate_nlu(
     }
     // What is wrong with the configuration is told once, of the whole.
     let whole = training.recipe(imported, TrainingType::Nlu, &mut said)?;
-    let project = whole.project;
+    let mut rest = Project::clone(&whole.project);
+    let examples = std::mem::take(&mut rest.nlu.examples);
     let work = Work {
-        folds: folds(&project.nlu.examples, options.folds, options.seed),
-        project,
+        folds: folds(&examples, options.folds, options.seed),
+        rest,
+        examples,
         name: training.project_name(),
         store: training.store(),
         pool: threads(options.num_threads.or(options.run.jobs))?,
@@ -173,7 +174,9 @@ type Tested = Result<NluTested, TrainError>;
 struct Work<'a> {
     options: &'a CrossValidation,
     on_fold: &'a (dyn Fn(usize, &NluScores) + Sync),
-    project: Arc<Project>,
+    /// The project without its examples.
+    rest: Project,
+    examples: Vec<Example>,
     /// The fold of each example.
     folds: Vec<Option<usize>>,
     name: String,
@@ -219,30 +222,26 @@ impl Work<'_> {
 
     /// Trains with all folds but one and tests with that one.
     fn fold(&self, fold: usize, workers: usize) -> Result<NluTested, TrainError> {
-        let mut learned = Project::clone(&self.project);
-        let mut own = self.folds.iter();
-        learned
-            .nlu
+        let (tested, others): (Vec<_>, Vec<_>) = self
             .examples
-            .retain(|_| own.next() != Some(&Some(fold)));
-        let examples = self.project.nlu.examples.iter().zip(&self.folds);
-        let tested = examples.filter(|(_, own)| **own == Some(fold));
-        let tested: Vec<&Example> = tested.map(|(example, _)| example).collect();
+            .iter()
+            .zip(&self.folds)
+            .partition(|(_, own)| **own == Some(fold));
+        let tested: Vec<&Example> = tested.into_iter().map(|(example, _)| example).collect();
+        let others = others.into_iter().map(|(example, _)| example.clone());
+        let mut learned = self.rest.clone();
+        learned.nlu.examples = others.collect();
         let mut assistant = self.trained(Arc::new(learned), fold, workers)?;
         // Its programs are the project's own, and were run to train it.
-        if let Some(component) = self.project.config.pipeline.first() {
+        if let Some(component) = self.rest.config.pipeline.first() {
             assistant.allow_commands(&component.folder);
         }
         let pipeline = assistant.pipeline()?;
-        let answers = self.pool.install(|| answers(pipeline, &tested));
-        let extractors = pipeline.extractors().into_iter().map(str::to_owned);
-        let scores = NluScores::of(&answers, &self.options.out_of_scope);
-        (self.on_fold)(fold, &scores);
-        Ok(NluTested {
-            scores,
-            answers,
-            extractors: extractors.collect(),
-        })
+        let out_of_scope = &self.options.out_of_scope;
+        let tested = || NluTested::of(pipeline, &tested, out_of_scope);
+        let tested = self.pool.install(tested);
+        (self.on_fold)(fold, &tested.scores);
+        Ok(tested)
     }
 
     fn trained(

@@ -122,20 +122,24 @@ pub fn test_nlu(
     if pipeline.has_unasked_commands() {
         observer.tell(Notice::Warning(UNASKED.to_owned()));
     }
-    let answers = threads(test.jobs)?.install(|| answers(pipeline, &examples));
-    let extractors = pipeline.extractors().into_iter().map(str::to_owned);
-    Ok(NluTested {
-        scores: NluScores::of(&answers, &test.out_of_scope),
-        answers,
-        extractors: extractors.collect(),
-    })
+    let tested = || NluTested::of(pipeline, &examples, &test.out_of_scope);
+    Ok(threads(test.jobs)?.install(tested))
 }
 
-/// Asks a pipeline about labelled messages, in parallel.
-pub fn answers(pipeline: &Pipeline, examples: &[&Example]) -> Answers {
-    let answer = |example: &&Example| Answer::of(example, pipeline.parse_offline(&example.text));
-    Answers {
-        messages: examples.par_iter().map(answer).collect(),
+impl NluTested {
+    /// Asks a pipeline about labelled messages, in parallel.
+    pub fn of(pipeline: &Pipeline, examples: &[&Example], out_of_scope: &[String]) -> Self {
+        let answer =
+            |example: &&Example| Answer::of(example, pipeline.parse_offline(&example.text));
+        let answers = Answers {
+            messages: examples.par_iter().map(answer).collect(),
+        };
+        let extractors = pipeline.extractors().into_iter().map(str::to_owned);
+        Self {
+            scores: NluScores::of(&answers, out_of_scope),
+            answers,
+            extractors: extractors.collect(),
+        }
     }
 }
 
