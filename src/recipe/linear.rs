@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use serde::Serialize;
 use serde_json::json;
 
 use crate::archive::ComponentEntry;
@@ -53,6 +54,56 @@ const LOGISTIC_VERSION: u32 = 1;
 const SVM_VERSION: u32 = 1;
 const CRF_VERSION: u32 = 1;
 
+/// A component that one task learns.
+struct Learner<'a, O> {
+    /// Which algorithm it is, and its version.
+    version: (&'static str, u32),
+    options: &'a O,
+    /// Options that do not reach what is learned.
+    ignored: &'a [&'a str],
+    /// What the task gives.
+    files: &'a [&'a str],
+}
+
+impl<O: Serialize> Learner<'_, O> {
+    /// Adds the task of the component at a place of the pipeline.
+    fn add(
+        &self,
+        line: &mut Line<'_>,
+        (place, component): (usize, &Component),
+        inputs: Vec<Input>,
+        run: impl Fn(&TaskContext<'_>) -> Result<Outputs, TaskError> + Send + Sync + 'static,
+    ) -> ComponentEntry {
+        let mut options = options_map(self.options);
+        for name in self.ignored {
+            options.remove(*name);
+        }
+        let (kind, version) = self.version;
+        let task = line.builder.add(Draft {
+            name: format!("nlu.{place}.{}", component.name),
+            stage: Stage::TrainNlu,
+            kind,
+            version,
+            options: json!(options),
+            inputs,
+            turn: Turn::Long,
+            places: places_of(component),
+            run: Box::new(run),
+        });
+        line.packed(place, component, self.options, task, self.files)
+    }
+}
+
+/// Returns what a task gives that learned a model, was stopped, or had too little
+/// to learn from.
+fn learned(context: &TaskContext<'_>, model: Option<Outputs>) -> Result<Outputs, TaskError> {
+    match model {
+        Some(files) => Ok(files),
+        None if context.is_cancelled() => Err(TaskError::Cancelled),
+        None => Ok(untrained()),
+    }
+}
+
 /// Adds a `LogisticRegressionClassifier`.
 pub fn logistic(
     line: &mut Line<'_>,
@@ -75,29 +126,17 @@ pub fn logistic(
         let model = logistic::fit(&task_options, &data, &mut |step| {
             shown(context, step.done, step.most, step.loss)
         });
-        match model {
-            Some(model) => Ok(model.to_files()),
-            None if context.is_cancelled() => Err(TaskError::Cancelled),
-            None => Ok(untrained()),
-        }
+        learned(context, model.map(|model| model.to_files()))
     };
-    let mut all = options_map(&options);
     // Neither reaches the weights, and which featurizers are chosen is in the inputs.
-    for name in ["featurizers", "ranking_length", "random_state", "solver"] {
-        all.remove(name);
-    }
-    let task = line.builder.add(Draft {
-        name: format!("nlu.{place}.{}", component.name),
-        stage: Stage::TrainNlu,
-        kind: "nlu.logistic",
-        version: LOGISTIC_VERSION,
-        options: json!(all),
-        inputs,
-        turn: Turn::Long,
-        places: places_of(component),
-        run: Box::new(run),
-    });
-    Some(line.packed(place, component, &options, task, &FILES))
+    let ignored = ["featurizers", "ranking_length", "random_state", "solver"];
+    let learner = Learner {
+        version: ("nlu.logistic", LOGISTIC_VERSION),
+        options: &options,
+        ignored: &ignored,
+        files: &FILES,
+    };
+    Some(learner.add(line, (place, component), inputs, run))
 }
 
 /// Adds a `SklearnIntentClassifier`, which reads dense features alone.
@@ -122,29 +161,17 @@ pub fn svm(line: &mut Line<'_>, place: usize, component: &Component) -> Option<C
                 false => ControlFlow::Continue(()),
             }
         });
-        match model {
-            Some(model) => Ok(model.to_files()),
-            None if context.is_cancelled() => Err(TaskError::Cancelled),
-            None => Ok(untrained()),
-        }
+        learned(context, model.map(|model| model.to_files()))
     };
-    let mut all = options_map(&options);
     // Neither reaches the weights.
-    for name in ["gamma", "num_threads"] {
-        all.remove(name);
-    }
-    let task = line.builder.add(Draft {
-        name: format!("nlu.{place}.{}", component.name),
-        stage: Stage::TrainNlu,
-        kind: "nlu.svm",
-        version: SVM_VERSION,
-        options: json!(all),
-        inputs,
-        turn: Turn::Long,
-        places: places_of(component),
-        run: Box::new(run),
-    });
-    Some(line.packed(place, component, &options, task, &FILES))
+    let ignored = ["gamma", "num_threads"];
+    let learner = Learner {
+        version: ("nlu.svm", SVM_VERSION),
+        options: &options,
+        ignored: &ignored,
+        files: &FILES,
+    };
+    Some(learner.add(line, (place, component), inputs, run))
 }
 
 /// Adds a `CRFEntityExtractor`.
@@ -169,18 +196,13 @@ pub fn crf(line: &mut Line<'_>, place: usize, component: &Component) -> Option<C
     }
     let (task_options, count) = (options.clone(), regexes.len());
     let run = move |context: &TaskContext<'_>| learn_tags(context, &task_options, count);
-    let task = line.builder.add(Draft {
-        name: format!("nlu.{place}.{}", component.name),
-        stage: Stage::TrainNlu,
-        kind: "nlu.crf",
-        version: CRF_VERSION,
-        options: json!(options),
-        inputs,
-        turn: Turn::Long,
-        places: places_of(component),
-        run: Box::new(run),
-    });
-    Some(line.packed(place, component, &options, task, &[FITTED]))
+    let learner = Learner {
+        version: ("nlu.crf", CRF_VERSION),
+        options: &options,
+        ignored: &[],
+        files: &[FITTED],
+    };
+    Some(learner.add(line, (place, component), inputs, run))
 }
 
 fn patterns_role(at: usize) -> String {
