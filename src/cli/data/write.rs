@@ -6,6 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::cli::replace::fresh_file;
+
 /// A file to be written.
 #[derive(Clone, Debug)]
 pub struct Written {
@@ -173,24 +175,6 @@ impl<'f> Staged<'f> {
                 })
             }
             _ => Ok(()),
-        }
-    }
-}
-
-/// Opens a file that nobody has, hidden and of a name that any disk takes, no
-/// matter how long the name is that it gets in the end.
-fn fresh_file(folder: &Path) -> io::Result<(PathBuf, fs::File)> {
-    let process = std::process::id();
-    let mut count = 0_u32;
-    loop {
-        let new = folder.join(format!(".new-{process}-{count}"));
-        let opened = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&new);
-        match opened {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => count += 1,
-            opened => return Ok((new, opened?)),
         }
     }
 }
