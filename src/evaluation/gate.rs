@@ -219,6 +219,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::evaluation::Answer;
+    use crate::evaluation::Answers;
+    use crate::evaluation::Choice;
+    use crate::evaluation::NluScores;
 
     fn verdict(gate: &str) -> Result<Verdict, GateError> {
         let scores = json!({"intent": {"accuracy": 0.875, "labels": {"a.b": {"f1-score": 0.5}}}});
@@ -253,6 +257,37 @@ mod tests {
         let gate: Gate = "intent.accuracy.drop<=0".parse().unwrap();
         let alone = gate.verdict(&json!({"intent": {"accuracy": 1}}), None);
         assert_eq!(alone, Err(GateError::NoOther(gate.to_string())));
+    }
+
+    #[test]
+    fn what_can_be_asked_for_is_what_there_is() {
+        let answer = |intent: &str| Answer {
+            text: String::new(),
+            intent: Some(choice(intent)),
+            answered: Some(intent.to_owned()),
+            response: Some(choice(intent)),
+            tokens: Vec::new(),
+            expected: Vec::new(),
+            found: Vec::new(),
+        };
+        let answers = Answers {
+            messages: vec![answer("beyond"), answer("greet")],
+        };
+        let scores = NluScores::of(&answers, &["beyond".to_owned()]);
+        let mut there = Vec::new();
+        names(&json!(scores), "", &mut there);
+        there.sort_unstable();
+        let mut known = KNOWN.map(str::to_owned);
+        known.sort_unstable();
+        assert_eq!(there, known);
+    }
+
+    fn choice(label: &str) -> Choice {
+        Choice {
+            expected: label.to_owned(),
+            predicted: Some(label.to_owned()),
+            confidence: 0.5,
+        }
     }
 
     #[test]

@@ -5,7 +5,6 @@
 //! the second-ranked intent where the first is `nlu_fallback`.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -139,14 +138,6 @@ fn mean(labels: &BTreeMap<String, Scores>, weight: impl Fn(&Scores) -> f64) -> S
     mean
 }
 
-/// Returns the share of pairs that agree: of intents, or of response keys.
-pub fn accuracy(pairs: &[(String, String)]) -> f64 {
-    let agreeing = pairs
-        .iter()
-        .filter(|(expected, predicted)| expected == predicted);
-    share(agreeing.count() as u64, pairs.len() as u64)
-}
-
 /// A span of text with what it is, expected or predicted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Span {
@@ -174,25 +165,6 @@ fn joined(span: &Span) -> String {
     let parts = [Some(entity), group.as_ref(), role.as_ref()];
     let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
     parts.join(".")
-}
-
-/// Scores entities token by token, as `rasa test nlu` does for one extractor;
-/// each message is given as its tokens, the expected and the predicted spans.
-pub fn entity_report(messages: &[(Vec<Token>, Vec<Span>, Vec<Span>)]) -> Report {
-    let mut pairs = Vec::new();
-    for (tokens, expected, predicted) in messages {
-        let expected = token_labels(tokens, expected);
-        pairs.extend(expected.into_iter().zip(token_labels(tokens, predicted)));
-    }
-    report(&pairs, Some(NO_ENTITY))
-}
-
-/// Returns all labels that occur, sorted.
-pub fn labels(pairs: &[(String, String)]) -> BTreeSet<&str> {
-    pairs
-        .iter()
-        .flat_map(|(expected, predicted)| [expected.as_str(), predicted])
-        .collect()
 }
 
 #[cfg(test)]
@@ -243,7 +215,10 @@ mod tests {
             end,
             label: ("city".into(), Some("to".into()), None),
         };
-        let report = entity_report(&[(tokens, vec![span(0, 8)], vec![span(4, 10)])]);
+        let expected = token_labels(&tokens, &[span(0, 8)]);
+        let found = token_labels(&tokens, &[span(4, 10)]);
+        let pairs: Vec<_> = expected.into_iter().zip(found).collect();
+        let report = report(&pairs, Some(NO_ENTITY));
         assert_eq!(report.labels.keys().collect::<Vec<_>>(), ["city.to"]);
         // One token found, one missed, one too many.
         assert_eq!((report.micro.precision, report.micro.recall), (0.5, 0.5));
@@ -266,6 +241,5 @@ mod tests {
     #[test]
     fn nothing_scores_nothing() {
         assert_eq!(report(&[], None), Report::default());
-        assert_eq!(accuracy(&[]), 0.0);
     }
 }
