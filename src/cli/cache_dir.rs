@@ -4,8 +4,10 @@ use std::env;
 use std::path::PathBuf;
 
 use crate::api::CacheSettings;
+use crate::api::Notice;
 use crate::cli::amounts::Limit;
 use crate::cli::args::PlaceArguments;
+use crate::cli::screen::Screen;
 use crate::store::CacheLimits;
 
 /// Returns the cache that the arguments ask for: none, or the folder given or
@@ -24,6 +26,17 @@ pub fn cache_folder(given: Option<&PathBuf>) -> CacheSettings {
     match folder.cloned().or_else(user_cache) {
         Some(folder) => CacheSettings::Folder(folder),
         None => CacheSettings::Off,
+    }
+}
+
+/// What is told when no folder is known.
+const NO_FOLDER: &str = "no folder is known to keep results in, so all is trained each time: name one with `--cache-dir` \
+     or TABELLA_CACHE_DIR, or set HOME; `--no-cache` says that none is wanted";
+
+/// Tells that nothing is kept, unless that is what the user wants.
+pub fn tell_no_folder(cache: &CacheSettings, place: &PlaceArguments, screen: &Screen) {
+    if matches!(cache, CacheSettings::Off) && !place.no_cache {
+        screen.show(&Notice::Warning(NO_FOLDER.to_owned()));
     }
 }
 

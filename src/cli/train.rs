@@ -37,6 +37,7 @@ use crate::cli::args::TrainNluFlags;
 use crate::cli::asked::Asked;
 use crate::cli::cache_dir::cache_settings;
 use crate::cli::cache_dir::limits;
+use crate::cli::cache_dir::tell_no_folder;
 use crate::cli::depfile::Depfile;
 use crate::cli::displays::Displays;
 use crate::cli::displays::End;
@@ -157,6 +158,7 @@ fn observed(
     depfile: &Depfile,
 ) -> RunSettings {
     let mut run = settings(&arguments.place, screen);
+    tell_no_folder(&run.cache, &arguments.place, screen);
     let wants_depfile = arguments.depfile.depfile.is_some();
     if wants_depfile {
         // Whoever asks has noticed a change: all is read, and what was read is told.

@@ -702,6 +702,25 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[test]
+fn without_a_home_all_is_trained_and_that_is_said_once() {
+    let place = Place::new();
+    let model = right_model();
+    let run = |more: &[&str]| {
+        let mut command = place.command(&[&["train"], more].concat());
+        command.env_remove("TABELLA_CACHE_DIR");
+        ended(command.output().unwrap(), 0)
+    };
+    let said = "no folder is known to keep results in";
+    for _ in 0..2 {
+        let text = run(&[]);
+        assert_eq!(text.matches(said).count(), 1, "{text}");
+        assert!(text.contains("run "), "{text}");
+        assert_eq!(place.model(), model);
+    }
+    assert!(!run(&["--no-cache"]).contains(said));
+}
+
+#[test]
 fn a_read_only_cache_is_used_and_not_complained_of_twice() {
     let place = Place::new();
     place.run(&["train", "--quiet"], 0);

@@ -29,6 +29,7 @@ use crate::api::open_workspace;
 use crate::cli::args::PlaceArguments;
 use crate::cli::args::TrainArguments;
 use crate::cli::cache_dir::cache_settings;
+use crate::cli::cache_dir::tell_no_folder;
 use crate::cli::displays::Displays;
 use crate::cli::displays::Summary;
 use crate::cli::exit::Exit;
@@ -265,7 +266,7 @@ impl Run<'_> {
     /// Returns the cache that was asked for, or else the workspace's own.
     fn cache(&self, workspace: &OpenWorkspace) -> CacheSettings {
         let is_open = self.place.cache_dir.is_none() && !self.place.no_cache;
-        match workspace.cache().filter(|_| is_open) {
+        let cache = match workspace.cache().filter(|_| is_open) {
             Some(folder) => CacheSettings::Folder(folder),
             None => match cache_settings(self.place) {
                 CacheSettings::Folder(folder) => {
@@ -273,7 +274,9 @@ impl Run<'_> {
                 }
                 CacheSettings::Off => CacheSettings::Off,
             },
-        }
+        };
+        tell_no_folder(&cache, self.place, &self.screen);
+        cache
     }
 }
 
