@@ -47,11 +47,11 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 4,096 entries, 2 GiB each, 4 GiB together; at most 200 times the file
+    /// 65,536 entries, 2 GiB each, 4 GiB together; at most 200 times the file
     /// from 64 MiB on (weights shrink by less than 2, JSON by less than 50).
     fn default() -> Self {
         Self {
-            entries: 4096,
+            entries: 1 << 16,
             entry_bytes: 2 << 30,
             total_bytes: 4 << 30,
             ratio: 200,

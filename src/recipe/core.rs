@@ -50,6 +50,7 @@ use crate::recipe::instead::instead;
 use crate::recipe::nlu::options_map;
 use crate::recipe::options::Written;
 use crate::recipe::options::with_causes;
+use crate::recipe::ordinals::ordinals;
 use crate::recipe::seeds::seed;
 use crate::recipe::slices::core_domain;
 
@@ -62,6 +63,8 @@ const TED_VERSION: u32 = 1;
 /// A policy whose options were read, with its place in the configuration.
 struct Chosen<'a> {
     place: usize,
+    /// How many of its name stand before it.
+    ordinal: usize,
     policy: &'a Component,
     options: PolicyOptions,
 }
@@ -75,11 +78,13 @@ pub fn tasks(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<ComponentEntry> {
     let policies = &project.config.policies;
+    let ordinals = ordinals(policies.iter().map(|policy| policy.name.as_str()));
     let mut chosen = Vec::with_capacity(policies.len());
-    for (place, policy) in policies.iter().enumerate() {
+    for (place, (policy, ordinal)) in policies.iter().zip(ordinals).enumerate() {
         if let Some(options) = read(policy, diagnostics) {
             chosen.push(Chosen {
                 place,
+                ordinal,
                 policy,
                 options,
             });
@@ -91,19 +96,8 @@ pub fn tasks(
     chosen
         .into_iter()
         .map(|chosen| {
-            let before = &policies[..chosen.place];
-            let ordinal = before
-                .iter()
-                .filter(|other| other.name == chosen.policy.name)
-                .count();
-            policy(
-                builder,
-                slices,
-                trackers,
-                ordinal,
-                (project, order.augmentation),
-                chosen,
-            )
+            let stories = (project, order.augmentation);
+            policy(builder, slices, trackers, stories, chosen)
         })
         .collect()
 }
@@ -262,13 +256,13 @@ fn policy(
     builder: &mut Builder,
     slices: &Slices,
     trackers: TaskId,
-    ordinal: usize,
     (project, augmentation): (&Arc<Project>, usize),
     chosen: Chosen<'_>,
 ) -> ComponentEntry {
     let names = Arc::clone(project);
     let Chosen {
         place,
+        ordinal,
         policy,
         options,
     } = chosen;

@@ -12,6 +12,7 @@
 
 mod stage;
 mod part;
+mod ordinals;
 mod pieces;
 mod contents;
 mod slices;

@@ -14,7 +14,6 @@
 //! | `fitted.json`, `*.safetensors` | all | what goes into the archive |
 
 use std::collections::BTreeSet;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -63,6 +62,7 @@ use crate::recipe::jieba;
 use crate::recipe::linear;
 use crate::recipe::networks;
 use crate::recipe::options::Written;
+use crate::recipe::ordinals::ordinals;
 use crate::recipe::vectors;
 use crate::recipe::vectors::Vectors;
 use crate::tokenize::Attribute;
@@ -192,11 +192,8 @@ pub fn tasks(
         diagnostics,
     };
     let mut entries = Vec::with_capacity(pipeline.len());
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    for (place, component) in pipeline.iter().enumerate() {
-        let count = counts.entry(&component.name).or_default();
-        let ordinal = *count;
-        *count += 1;
+    let ordinals = ordinals(pipeline.iter().map(|component| component.name.as_str()));
+    for (place, (component, ordinal)) in pipeline.iter().zip(ordinals).enumerate() {
         if let Some(entry) = line.component(place, ordinal, component) {
             entries.push(entry);
         }

@@ -34,6 +34,7 @@ use crate::digest::Digest;
 use crate::engine::Item;
 use crate::engine::Items;
 use crate::nlu::Synonyms;
+use crate::recipe::ordinals::ordinals;
 
 /// Returns a piece whose contents are `value`.
 fn piece<T: Serialize + ?Sized>(label: String, value: &T, place: &Place) -> Item {
@@ -353,12 +354,11 @@ fn utterance_part(utterance: &Utterance) -> String {
 /// component, whose parts are its options after defaults.
 pub fn components(entries: &[ComponentEntry], written: &[Component]) -> Items {
     let mut items = Vec::with_capacity(entries.len());
-    for (index, entry) in entries.iter().enumerate() {
-        let before = entries[..index].iter();
-        let ordinal = before.filter(|other| other.name == entry.name).count() + 1;
+    let ordinals = ordinals(entries.iter().map(|entry| entry.name.as_str()));
+    for (index, (entry, ordinal)) in entries.iter().zip(ordinals).enumerate() {
         let label = match ordinal {
-            1 => format!("component `{}`", entry.name),
-            _ => format!("component `{}` no. {ordinal}", entry.name),
+            0 => format!("component `{}`", entry.name),
+            _ => format!("component `{}` no. {}", entry.name, ordinal + 1),
         };
         let written = written.get(index).filter(|one| one.name == entry.name);
         let place = written.map_or_else(Place::default, |one| one.place.clone());

@@ -37,6 +37,7 @@ mod affected;
 mod convert;
 mod data_split;
 mod data_commands;
+mod many_components;
 mod incremental;
 mod explain;
 mod equivalence;
