@@ -6,8 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::fs;
-use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -80,13 +78,6 @@ impl Depfile {
             source,
         };
         let prerequisites = prerequisites(&looks);
-        if let Ok(own) = fs::canonicalize(path)
-            && prerequisites
-                .iter()
-                .any(|one| fs::canonicalize(one).is_ok_and(|one| one == own))
-        {
-            return Err(failed(io::Error::other("the training reads it")));
-        }
         let rule = Rule {
             format: flags.depfile_format,
             target: &target.unwrap_or_default(),

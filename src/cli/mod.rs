@@ -24,6 +24,7 @@ mod jobserver;
 mod key;
 mod output;
 mod parse;
+mod product;
 mod project;
 mod reader;
 mod replace;

@@ -51,6 +51,8 @@ use crate::cli::output::Format;
 use crate::cli::output::complain;
 use crate::cli::output::fail;
 use crate::cli::output::print_to_reader;
+use crate::cli::product::Kept;
+use crate::cli::product::Product;
 use crate::cli::reader;
 use crate::cli::report;
 use crate::cli::screen::Screen;
@@ -78,7 +80,8 @@ pub fn run(arguments: &TrainArguments) -> Exit {
         return workspace::refuse(&arguments.place, what);
     }
     let screen = Arc::new(Screen::new(arguments.place.quiet));
-    let opened = Displays::open(&arguments.run, &arguments.place, Arc::clone(&screen));
+    let place = &arguments.place;
+    let opened = Displays::open(&arguments.run, place, &kept(arguments), Arc::clone(&screen));
     let displays = match opened {
         Ok(displays) => displays,
         Err(exit) => return exit,
@@ -109,11 +112,23 @@ fn depfile_refusal(arguments: &TrainArguments) -> Option<String> {
         let what = "`--depfile` is about one training of one project: see `tabella rules`";
         return Some(what.to_owned());
     }
-    let folder = path
+    if let Some(folder) = path
         .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())?;
-    let is_there = folder.is_dir();
-    (!is_there).then(|| format!("`--depfile`: there is no folder `{}`", folder.display()))
+        .filter(|folder| !folder.as_os_str().is_empty())
+        && !folder.is_dir()
+    {
+        let what = format!("`--depfile`: there is no folder `{}`", folder.display());
+        return Some(what);
+    }
+    kept(arguments).refusal(Product::Rule, path)
+}
+
+/// Returns where nothing may be written that flags ask for.
+fn kept(arguments: &TrainArguments) -> Kept {
+    let asked = Asked::of(arguments);
+    let named = asked.data.iter().chain(asked.domain);
+    let named = named.map(PathBuf::as_path).chain([asked.config]);
+    Kept::of(&arguments.place, named)
 }
 
 /// Returns a watcher of all that the arguments name.

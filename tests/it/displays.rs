@@ -650,6 +650,97 @@ fn two_displays_that_write_to_one_place_are_refused_before_anything_is_lost() {
     assert_eq!(bench.read("kept.json"), "mine");
 }
 
+/// Runs what would write over `path`; returns what is said. Nothing may have changed.
+#[track_caller]
+fn refused(bench: &Workbench, arguments: &[&str], path: &str) -> String {
+    let (project, cache) = (bench.files("."), bench.files("../cache"));
+    let text = err(&run(bench, &[arguments, &[path]].concat(), 64));
+    assert_eq!(bench.files("."), project, "{arguments:?} {path}");
+    assert_eq!(bench.files("../cache"), cache, "{arguments:?} {path}");
+    text
+}
+
+#[test]
+fn a_product_never_takes_the_place_of_what_is_read_or_kept() {
+    let bench = bench();
+    bench.write("data/cities.txt", "Berlin\n");
+    bench.write("endpoints.yml", "nlg: {}\n");
+    bench.write("data/empty.yml", "");
+    run(&bench, &["train", "--fixed-model-name", "m"], 0);
+    let database = bench.cache().join("results.db");
+    assert!(database.exists());
+    let places = [
+        "domain.yml",
+        "data/../config.yml",
+        "./data/nlu.yml",
+        "data/cities.txt",
+        "endpoints.yml",
+        "data/empty.yml",
+        "data/new.yml",
+        "models/m.tar.gz",
+        "models/new.tar.gz",
+        database.to_str().unwrap(),
+        "../cache/new",
+    ];
+    for path in places {
+        for flag in ["--trace", "--json-events", "--depfile"] {
+            let text = refused(&bench, &["train", flag], path);
+            let name = path.rsplit('/').next().unwrap();
+            assert!(text.contains(name), "{text}");
+            assert!(text.contains("name another file"), "{text}");
+        }
+        refused(&bench, &["status", "--html"], path);
+    }
+    let text = refused(&bench, &["train", "--trace"], "./domain.yml");
+    assert_eq!(
+        text.trim_end(),
+        "error: `--trace`: `./domain.yml` is there already and is no trace: name another file"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_no_way_around_that() {
+    let bench = bench();
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(target, bench.root().join(name)).unwrap();
+    };
+    link("domain.yml", "trace.json");
+    link("data", "elsewhere");
+    std::fs::hard_link(bench.root().join("config.yml"), bench.root().join("hard")).unwrap();
+    for path in [
+        "trace.json",
+        "elsewhere/nlu.yml",
+        "elsewhere/new.yml",
+        "hard",
+    ] {
+        refused(&bench, &["train", "--trace"], path);
+    }
+    let text = refused(&bench, &["train", "--trace"], "trace.json");
+    assert!(text.contains("`trace.json` leads to `"), "{text}");
+}
+
+#[test]
+fn a_product_takes_the_place_of_an_older_one_of_its_kind() {
+    let bench = bench();
+    let all = [
+        "train",
+        "--json-events",
+        "events.jsonl",
+        "--trace",
+        "trace.json",
+        "--depfile",
+        "read.d",
+    ];
+    bench.write("trace.json", "");
+    run(&bench, &all, 0);
+    run(&bench, &all, 0);
+    run(&bench, &["status", "--html", "page.html"], 0);
+    run(&bench, &["status", "--html", "page.html"], 0);
+    refused(&bench, &["train", "--trace"], "events.jsonl");
+    refused(&bench, &["train", "--json-events"], "read.d");
+}
+
 #[cfg(unix)]
 #[test]
 fn one_who_waits_for_the_work_of_another_can_be_interrupted() {

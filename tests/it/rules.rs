@@ -409,6 +409,6 @@ fn a_depfile_names_what_was_read_and_is_not_written_without_success() {
         "--depfile",
         "bots/a/config.yml",
     ];
-    assert_eq!(run(&bench, program, &own).status.code(), Some(74));
+    assert_eq!(run(&bench, program, &own).status.code(), Some(64));
     assert_eq!(bench.read("bots/a/config.yml"), CONFIG);
 }

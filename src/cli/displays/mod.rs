@@ -47,6 +47,8 @@ use crate::cli::displays::trace::Trace;
 use crate::cli::exit::Exit;
 use crate::cli::output::complain;
 use crate::cli::output::locked;
+use crate::cli::product::Kept;
+use crate::cli::product::Product;
 use crate::cli::screen::Screen;
 use crate::data::Member;
 use crate::engine::Event;
@@ -67,9 +69,10 @@ struct Heard<'a> {
     notice: &'a Notice,
 }
 
-/// Returns why these displays cannot be opened together: two that write to one
-/// file would spoil each other's lines. A device such as `/dev/null` may be shared.
-fn refusal(flags: &RunFlags, project: &Path, json: bool) -> Option<String> {
+/// Returns why these displays cannot be opened: two that write to one file would
+/// spoil each other's lines, and none may write over what is kept. A device such as
+/// `/dev/null` may be shared.
+fn refusal(flags: &RunFlags, project: &Path, json: bool, kept: &Kept) -> Option<String> {
     let output = Path::new("-");
     let place = |path: &Path| match path == output {
         true => path.to_owned(),
@@ -90,7 +93,18 @@ fn refusal(flags: &RunFlags, project: &Path, json: bool) -> Option<String> {
         .flatten()
         .any(|place| place == output);
     let text = "`--json` and a display that goes to `-` both want standard output";
-    (json && is_taken).then(|| text.to_owned())
+    if json && is_taken {
+        return Some(text.to_owned());
+    }
+    let written = [
+        (Product::Events, &flags.json_events),
+        (Product::Trace, &flags.trace),
+    ];
+    let mut written = written
+        .into_iter()
+        .filter_map(|(product, path)| Some((product, path.as_deref()?)))
+        .filter(|(_, path)| *path != output);
+    written.find_map(|(product, path)| kept.refusal(product, &in_project(project, path)))
 }
 
 /// All who are told what happens.
@@ -112,9 +126,10 @@ impl Displays {
     pub fn open(
         flags: &RunFlags,
         place: &PlaceArguments,
+        kept: &Kept,
         screen: Arc<Screen>,
     ) -> Result<Arc<Self>, Exit> {
-        if let Some(text) = refusal(flags, &place.project, place.json) {
+        if let Some(text) = refusal(flags, &place.project, place.json, kept) {
             complain(&format!("error: {text}"));
             return Err(Exit::Usage);
         }

@@ -21,6 +21,8 @@ use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::output::fail;
 use crate::cli::output::print;
+use crate::cli::product::Kept;
+use crate::cli::product::Product;
 use crate::cli::project::ProjectFlags;
 use crate::cli::report;
 use crate::cli::screen::Screen;
@@ -66,6 +68,9 @@ pub fn run(arguments: &StatusArguments) -> Exit {
         return workspace::status(arguments);
     }
     let place = &arguments.place;
+    if let Some(what) = page_refusal(arguments) {
+        return workspace::refuse(place, &what);
+    }
     let screen = Arc::new(Screen::new(place.quiet));
     let report = match api::status(&arguments.project.options(place, &screen)) {
         Ok(report) => report,
@@ -81,6 +86,19 @@ pub fn run(arguments: &StatusArguments) -> Exit {
         _ => tree::tree(&report),
     };
     print(text.trim_end(), Exit::Done)
+}
+
+/// Returns why the page may not be written where it is wanted.
+fn page_refusal(arguments: &StatusArguments) -> Option<String> {
+    let path = arguments.form.html.as_ref()?;
+    let path = in_project(&arguments.place.project, path);
+    let asked = &arguments.project;
+    let named = asked
+        .data
+        .iter()
+        .chain(&asked.domain)
+        .chain([&asked.config]);
+    Kept::of(&arguments.place, named.map(PathBuf::as_path)).refusal(Product::Page, &path)
 }
 
 fn put_page(arguments: &StatusArguments, report: &Report, path: PathBuf) -> Exit {

@@ -37,6 +37,7 @@ use crate::cli::output::Format;
 use crate::cli::output::complain;
 use crate::cli::output::fail;
 use crate::cli::output::print;
+use crate::cli::product::Kept;
 use crate::cli::screen::Screen;
 use crate::cli::status::StatusArguments;
 use crate::cli::train::both;
@@ -103,7 +104,12 @@ pub fn train(arguments: &TrainArguments) -> Exit {
         return refuse(place, what);
     }
     let screen = Arc::new(Screen::new(place.quiet));
-    let opened = Displays::open(&arguments.run, place, Arc::clone(&screen));
+    let opened = Displays::open(
+        &arguments.run,
+        place,
+        &Kept::of(place, []),
+        Arc::clone(&screen),
+    );
     let displays = match opened {
         Ok(displays) => displays,
         Err(exit) => return exit,
