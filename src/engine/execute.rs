@@ -97,6 +97,9 @@ pub struct Settings<'a> {
     pub jobs: NonZeroUsize,
     /// What to do when a task fails.
     pub on_failure: OnFailure,
+    /// The tasks that may run; none for all that are stale. What they read must be
+    /// fresh or among them, else they do not run either.
+    pub only: Option<&'a BTreeSet<TaskId>>,
     /// Stops the run when set.
     pub cancel: CancelFlag,
     /// Says after a task ran whether the sources of its leaves are still what
@@ -117,6 +120,7 @@ impl Default for Settings<'_> {
         Self {
             jobs: NonZeroUsize::MIN,
             on_failure: OnFailure::Stop,
+            only: None,
             cancel: CancelFlag::new(),
             inputs_unchanged: &|_| true,
             memory: None,
@@ -212,7 +216,7 @@ pub fn execute<'a>(
         _ => 0,
     };
     let budget = settings.memory.map(|memory| memory.budget);
-    let schedule = Schedule::new(graph, plan, budget, &need);
+    let schedule = Schedule::new(graph, plan, settings.only, budget, &need);
     if !schedule.is_empty() {
         let workers = settings.jobs.get().min(schedule.waiting_count());
         thread::scope(|scope| {
@@ -269,7 +273,8 @@ struct Schedule<'a> {
 }
 
 struct Queue<'a> {
-    /// How many settled inputs each task still waits for; none for fresh ones.
+    /// How many settled inputs each task still waits for; none for those that are
+    /// fresh or may not run.
     waits: Vec<Option<usize>>,
     ready: BTreeSet<(Turn, TaskId)>,
     /// What the tasks that are ready need, and what those have that run.
@@ -285,6 +290,7 @@ impl<'a> Schedule<'a> {
     fn new(
         graph: &'a Graph,
         plan: &Plan,
+        only: Option<&BTreeSet<TaskId>>,
         budget: Option<&'a Budget>,
         need: &'a (dyn Fn(TaskId) -> u64 + Sync),
     ) -> Self {
@@ -293,7 +299,8 @@ impl<'a> Schedule<'a> {
         let mut ready = BTreeSet::new();
         let mut check_count = 0;
         for task in plan.tasks() {
-            if task.is_fresh() {
+            let may_run = only.is_none_or(|only| only.contains(&task.id));
+            if task.is_fresh() || !may_run {
                 waits.push(None);
                 continue;
             }

@@ -633,6 +633,12 @@ impl<'a> Results<'a> {
         keys.collect()
     }
 
+    /// Returns the key under which the result of `id` is stored; none if it has no
+    /// result.
+    pub fn key(&self, id: TaskId) -> Option<Digest> {
+        self.slot(id).key
+    }
+
     fn slot(&self, id: TaskId) -> MutexGuard<'_, Slot> {
         let slot = &self.slots[id.index()];
         slot.lock().unwrap_or_else(PoisonError::into_inner)

@@ -490,3 +490,42 @@ fn memory_is_estimated_from_what_is_read_and_from_the_last_run() {
     // The task below it runs only if what it reads comes out differently.
     assert_eq!(estimated, [(size + 6) * 100 + size]);
 }
+
+#[test]
+fn only_the_tasks_that_may_run_do_and_what_reads_others_waits_for_nothing() {
+    let mut graph = Graph::new();
+    let left = graph.add(task("left", vec![leaf("text", "a")]));
+    let right = graph.add(task("right", vec![leaf("text", "b")]));
+    let both = vec![
+        Input::output("left", left, "out"),
+        Input::output("right", right, "out"),
+    ];
+    let both = graph.add(task("both", both));
+    let store = Store::in_memory();
+    let outcomes = |only: &[TaskId]| {
+        let only = only.iter().copied().collect();
+        let settings = Settings {
+            only: Some(&only),
+            ..Settings::default()
+        };
+        let plan = plan(&graph, &store, PlanSettings::default());
+        let results = execute(&graph, &plan, &store, &settings, &|_| {});
+        [left, right, both].map(|id| (results.outcome(id), results.key(id).is_some()))
+    };
+    let skipped = || (Outcome::Skipped { because: None }, false);
+    let is_run =
+        |(outcome, has_key): &(Outcome, bool)| matches!(outcome, Outcome::Ran { .. }) && *has_key;
+
+    let [first, second, third] = outcomes(&[left]);
+    assert!(is_run(&first), "{first:?}");
+    assert_eq!([second, third], [skipped(), skipped()]);
+
+    // What `both` reads is not there, and may not be made.
+    let [first, second, third] = outcomes(&[both]);
+    assert_eq!(first, (Outcome::Reused, true));
+    assert_eq!([second, third], [skipped(), skipped()]);
+
+    let [first, second, third] = outcomes(&[right, both]);
+    assert_eq!(first, (Outcome::Reused, true));
+    assert!(is_run(&second) && is_run(&third), "{second:?} {third:?}");
+}
