@@ -111,6 +111,17 @@ pub struct Bundled {
     pub content: Digest,
 }
 
+/// What results are exported for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Export {
+    /// To be used by other caches, with how long each took; nothing to export is a
+    /// mistake.
+    Cache,
+    /// As the output of one step of a build: the same bytes however fast the
+    /// machine was, even if there is nothing to do.
+    Step,
+}
+
 impl Index {
     pub(super) fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("an index has string keys and plain values")
@@ -132,13 +143,16 @@ impl Index {
 }
 
 impl BundledResult {
-    fn of(row: &ResultRow) -> Self {
+    fn of(row: &ResultRow, purpose: Export) -> Self {
         Self {
             key: row.key,
             kind: row.kind.clone(),
             outputs: row.outputs.clone(),
             manifest: row.manifest.clone(),
-            cost_ms: row.cost_ms,
+            cost_ms: match purpose {
+                Export::Cache => row.cost_ms,
+                Export::Step => 0,
+            },
         }
     }
 
@@ -158,13 +172,18 @@ impl Store {
     ///
     /// If there is nothing to write, the path is another file's, it cannot be
     /// written, or the cache changes meanwhile.
-    pub fn export(&self, keys: &BTreeSet<Digest>, path: &Path) -> Result<Bundled, CacheError> {
+    pub fn export(
+        &self,
+        keys: &BTreeSet<Digest>,
+        purpose: Export,
+        path: &Path,
+    ) -> Result<Bundled, CacheError> {
         if !may_be_replaced(path)? {
             let path = path.to_owned();
             return Err(CacheError::Occupied { path });
         }
-        let index = self.index(keys);
-        if index.results.is_empty() {
+        let index = self.index(keys, purpose);
+        if index.results.is_empty() && purpose == Export::Cache {
             let folder = self.folder().unwrap_or(Path::new("")).to_owned();
             return Err(CacheError::NothingToExport { folder });
         }
@@ -180,7 +199,7 @@ impl Store {
     }
 
     /// Lists the results whose bytes are all there, having read them.
-    fn index(&self, keys: &BTreeSet<Digest>) -> Index {
+    fn index(&self, keys: &BTreeSet<Digest>, purpose: Export) -> Index {
         let census = self.census().unwrap_or_default();
         let mut sizes: BTreeMap<Digest, Option<u64>> = BTreeMap::new();
         let mut size = |digest| {
@@ -199,7 +218,7 @@ impl Store {
                 .collect();
             if let Some(whole) = whole {
                 blobs.extend(whole);
-                index.results.push(BundledResult::of(row));
+                index.results.push(BundledResult::of(row, purpose));
             }
         }
         let blobs = blobs.into_iter();

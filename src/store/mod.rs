@@ -53,6 +53,7 @@ mod clear;
 pub use bundle::BUNDLE_VERSION;
 pub use bundle::Bundled;
 pub use bundle::BundledResult;
+pub use bundle::Export;
 pub use census::BlobRow;
 pub use census::Census;
 pub use census::ResultRow;

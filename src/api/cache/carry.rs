@@ -17,6 +17,7 @@ use crate::store::Bundle;
 use crate::store::BundleFlaw;
 use crate::store::Bundled;
 use crate::store::CacheError;
+use crate::store::Export;
 use crate::store::Imported;
 use crate::store::Store;
 use crate::store::StoreSettings;
@@ -52,7 +53,7 @@ pub fn export_cache(options: &TrainOptions, path: &Path) -> Result<CacheExport, 
     let planned = planned(options, &store)?;
     let path = in_project(&run.project, path);
     let keys = planned.fresh_keys();
-    let file = store.export(&keys, &path)?;
+    let file = store.export(&keys, Export::Cache, &path)?;
     let stale = planned.plan.stale();
     let missing = stale.map(|task| planned.graph.task(task.id).name.clone());
     Ok(CacheExport {
@@ -71,8 +72,7 @@ pub fn export_cache(options: &TrainOptions, path: &Path) -> Result<CacheExport, 
 /// If the file is not exactly as an export writes it, or the cache cannot be
 /// written to.
 pub fn import_cache(run: &RunSettings, path: &Path) -> Result<Imported, TrainError> {
-    let bundle = Bundle::open(&in_project(&run.project, path))?;
-    check_keys(&bundle)?;
+    let bundle = open_bundle(&in_project(&run.project, path))?;
     let folder = folder(run)?;
     let store = Store::open(&StoreSettings::new(folder, Access::ReadWrite));
     let refusal = store.take_warnings().into_iter().find(|warning| {
@@ -90,6 +90,17 @@ pub fn import_cache(run: &RunSettings, path: &Path) -> Result<Imported, TrainErr
         return Err(CacheError::Unusable(warning).into());
     }
     Ok(bundle.import_into(&store)?)
+}
+
+/// Opens what an export wrote, and verifies all of it.
+///
+/// # Errors
+///
+/// If the file is not exactly as an export writes it.
+pub fn open_bundle(path: &Path) -> Result<Bundle, CacheError> {
+    let bundle = Bundle::open(path)?;
+    check_keys(&bundle)?;
+    Ok(bundle)
 }
 
 /// Refuses a file in which a result stands under a key that its own description

@@ -12,6 +12,7 @@ mod carry;
 pub use carry::CacheExport;
 pub use carry::export_cache;
 pub use carry::import_cache;
+pub use carry::open_bundle;
 pub use check::CacheCheck;
 pub use check::RecheckReport;
 pub use check::RecheckVerdict;
