@@ -269,7 +269,7 @@ impl Work<'_> {
         run.jobs = Some((jobs(&run).get() / workers).max(1));
         // All folds have the same tasks: only whole folds are told.
         run.observer = Observer::default();
-        let archive = run_tasks(&run, &recipe, &plan, &self.store, None, |results| {
+        let archive = run_tasks(&run, &recipe, &plan, &self.store, None, None, |results| {
             let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
             keys.extend(results.keys());
             packaged(&recipe, results, ARCHIVE)

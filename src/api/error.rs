@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::api::Findings;
+use crate::api::PortionError;
 use crate::api::WorkspaceError;
 use crate::archive::ArchiveError;
 use crate::archive::Flaw;
@@ -126,6 +127,22 @@ pub enum TrainError {
     /// The archive could not be written or read.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// A file is not the portion of a project that a step needs.
+    #[error(transparent)]
+    Portion(#[from] PortionError),
+    /// A step was not given what steps before it make.
+    #[error(
+        "there is no result of {} in {}: give the files that `tabella exec train` made from the portions \
+         of the same `tabella exec import`",
+        listed(tasks),
+        among(given)
+    )]
+    NoResults {
+        /// The tasks whose results are missing.
+        tasks: Vec<String>,
+        /// The files that were given.
+        given: Vec<PathBuf>,
+    },
     /// A command about the cache could not be done.
     #[error(transparent)]
     Cache(#[from] CacheError),
@@ -213,6 +230,32 @@ impl From<FailedTask> for TrainError {
             message: failed.message,
             is_bug: failed.is_bug,
         }
+    }
+}
+
+/// How many names a message has, before it only counts.
+const LISTED: usize = 3;
+
+fn listed(tasks: &[String]) -> String {
+    let first: Vec<String> = tasks
+        .iter()
+        .take(LISTED)
+        .map(|one| format!("`{one}`"))
+        .collect();
+    match tasks.len() - first.len() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more tasks", first.join(", ")),
+    }
+}
+
+fn among(files: &[PathBuf]) -> String {
+    let files: Vec<String> = files
+        .iter()
+        .map(|file| format!("`{}`", file.display()))
+        .collect();
+    match files.is_empty() {
+        true => "no file at all".to_owned(),
+        false => files.join(", "),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Executes the plan of a project's graph, with the settings of a run.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -19,12 +20,13 @@ use crate::engine::Outcome;
 use crate::engine::Plan;
 use crate::engine::Results;
 use crate::engine::Settings;
+use crate::engine::TaskId;
 use crate::engine::execute;
 use crate::recipe::Recipe;
 use crate::store::Store;
 
-/// Executes `plan`, which must be of this recipe and store, within `memory`; then
-/// uses the results.
+/// Executes `plan`, which must be of this recipe and store, within `memory`, or
+/// `only` some of its tasks; then uses the results.
 ///
 /// # Errors
 ///
@@ -35,6 +37,7 @@ pub fn run_tasks<T>(
     plan: &Plan,
     store: &Store,
     memory: Option<&OwnMemory>,
+    only: Option<&BTreeSet<TaskId>>,
     then: impl FnOnce(&Results<'_>) -> Result<T, TrainError>,
 ) -> Result<T, TrainError> {
     let observer = &run.observer;
@@ -55,6 +58,7 @@ pub fn run_tasks<T>(
             estimate: &*memory.estimate,
         }),
         on_failure: run.on_failure,
+        only,
         cancel: stop.clone(),
         // Leaves are values in memory, parsed from one reading of each file:
         // an edit meanwhile cannot reach them.

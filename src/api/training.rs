@@ -42,6 +42,7 @@ use crate::engine::Outcome;
 use crate::engine::Plan;
 use crate::engine::PlanSettings;
 use crate::engine::Results;
+use crate::engine::TaskId;
 use crate::engine::memory_estimates;
 use crate::engine::plan;
 use crate::import::Eyes;
@@ -207,6 +208,15 @@ impl Training<'_> {
         Ok((made.recipe, made.training_type))
     }
 
+    /// Reads the project, compares its stories and rules, and makes its graph.
+    pub fn checked_graph(&self) -> Result<(Recipe, TrainingType), TrainError> {
+        let made = self.made()?;
+        if !self.validation.skip && has_core(&made.recipe) {
+            self.compare_conversations(&made.recipe, made.sources)?;
+        }
+        Ok((made.recipe, made.training_type))
+    }
+
     fn made(&self) -> Result<Made, TrainError> {
         let mut said = Said::default();
         let mut imported = self.import(&mut said)?;
@@ -298,14 +308,17 @@ impl Training<'_> {
         plan: &Plan,
         sources: SourceMap,
     ) -> Result<(), TrainError> {
-        let is_core = |id| recipe.graph.task(id).name.starts_with("core.");
         let is_due = match self.validation.fail_on_warnings {
-            true => recipe.graph.ids().any(is_core),
-            false => plan.stale().any(|task| is_core(task.id)),
+            true => has_core(recipe),
+            false => plan.stale().any(|task| is_core(recipe, task.id)),
         };
-        if self.validation.skip || !is_due {
-            return Ok(());
+        match self.validation.skip || !is_due {
+            true => Ok(()),
+            false => self.compare_conversations(recipe, sources),
         }
+    }
+
+    fn compare_conversations(&self, recipe: &Recipe, sources: SourceMap) -> Result<(), TrainError> {
         let mut diagnostics = check_conversations(&recipe.project, self.validation.max_history);
         arrange(&mut diagnostics);
         self.tell(Findings {
@@ -446,7 +459,8 @@ impl Training<'_> {
             ..
         } = prepared;
         let memory = self.memory(prepared)?;
-        run_tasks(self.run, recipe, plan, store, memory.as_ref(), |results| {
+        let memory = memory.as_ref();
+        run_tasks(self.run, recipe, plan, store, memory, None, |results| {
             self.finish(prepared, results)
         })
     }
@@ -565,6 +579,14 @@ impl Training<'_> {
         }
         Ok((folder.to_owned(), true))
     }
+}
+
+fn has_core(recipe: &Recipe) -> bool {
+    recipe.graph.ids().any(|id| is_core(recipe, id))
+}
+
+fn is_core(recipe: &Recipe, id: TaskId) -> bool {
+    recipe.graph.task(id).name.starts_with("core.")
 }
 
 /// Reads the record of the package task.

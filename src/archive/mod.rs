@@ -73,6 +73,7 @@ pub use pack::pack;
 pub use place::Placed;
 pub use place::holds;
 pub use place::place;
+pub use place::write_if_changed;
 pub use unpack::Limits;
 pub use unpack::read_model;
 pub use unpack::unpack;

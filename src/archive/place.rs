@@ -60,7 +60,11 @@ pub fn holds(path: &Path, file_digest: &Digest) -> bool {
 
 /// Writes a file in one step unless it has these bytes already; returns whether
 /// it was written.
-pub(super) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, ArchiveError> {
+///
+/// # Errors
+///
+/// If it cannot be written; then it is as it was.
+pub fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, ArchiveError> {
     if fs::metadata(path).is_ok_and(|there| there.len() == bytes.len() as u64)
         && holds(path, &Digest::of(bytes))
     {

@@ -14,6 +14,7 @@ use crate::cli::cache::CacheArguments;
 use crate::cli::data::DataArguments;
 use crate::cli::depfile::DepfileFlags;
 use crate::cli::diff::DiffArguments;
+use crate::cli::exec::ExecArguments;
 use crate::cli::explain::ExplainArguments;
 use crate::cli::explain_code::ExplainCodeArguments;
 use crate::cli::key::KeyArguments;
@@ -44,7 +45,7 @@ Exit codes:
   1-7  `train --dry-run`: 1 Core + 2 NLU + 4 responses are stale
   8    `train --dry-run --force`
   1    `diff`: the models are not the same
-  10   `test nlu`: a gate is not met
+  10   `test`: a gate is not met, or a prediction is wrong that may not be
   64   the command line is wrong        65   the project's files are wrong
   66   a file or model is not there     70   a bug in Tabella
   74   reading or writing failed        69   a task needs more than --max-memory
@@ -71,6 +72,8 @@ pub enum Command {
     Verify(VerifyArguments),
     /// Write rules that train assistants from make, ninja or just
     Rules(RulesArguments),
+    /// Run one step of a training on declared files, for build tools such as Bazel
+    Exec(ExecArguments),
     /// Look after what is kept between runs
     Cache(Box<CacheArguments>),
     /// Show how two models differ
@@ -337,6 +340,9 @@ pub struct TestCoreFlags {
     /// Files and folders with test stories
     #[arg(long, short, value_name = "PATH", num_args = 1.., default_value = "tests")]
     pub stories: Vec<PathBuf>,
+    /// End with code 10 when a story is not predicted as it is written
+    #[arg(long)]
+    pub fail_on_prediction_errors: bool,
     /// Which model and how to show the scores.
     #[command(flatten)]
     pub model: ScoredModel,

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use crate::api::Findings;
+use crate::api::PortionError;
 use crate::api::TrainError;
 use crate::api::WorkspaceError;
 use crate::archive::ArchiveError;
@@ -87,7 +88,12 @@ impl Exit {
             TrainError::Task { .. } | TrainError::Tasks { .. } | TrainError::Load { .. } => {
                 Exit::BadInput
             }
-            TrainError::MissingPart { .. } => Exit::BadInput,
+            TrainError::MissingPart { .. } | TrainError::NoResults { .. } => Exit::BadInput,
+            TrainError::Portion(error) => match (io_kind(error), error) {
+                (Some(ErrorKind::NotFound), _) => Exit::NoInput,
+                (_, PortionError::Read { .. }) => Exit::InputOutput,
+                _ => Exit::BadInput,
+            },
             TrainError::Import(error) => Self::after_import(error),
             TrainError::Archive(error) => Self::after_archive(error),
             TrainError::Workspace(error) => Self::after_workspace(error),

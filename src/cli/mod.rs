@@ -16,6 +16,7 @@ mod depfile;
 mod diff;
 mod displays;
 mod environment;
+mod exec;
 mod exit;
 mod explain;
 mod explain_code;
@@ -61,7 +62,17 @@ use crate::cli::output::print;
 /// The exit code is 0 when all went well, the code of a dry run, or one of the
 /// failures in the README's table; failures never collide with dry-run codes.
 pub fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let given = match exec::expanded(env::args_os()) {
+        Ok(given) => given,
+        Err((file, error)) => {
+            complain(&format!(
+                "error: cannot read `@{}`: {error}",
+                file.display()
+            ));
+            return Exit::NoInput.into();
+        }
+    };
+    let arguments = match Arguments::try_parse_from(given) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error).into(),
     };
@@ -79,6 +90,7 @@ pub fn run() -> ExitCode {
             test::run(&arguments)
         }
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Exec(arguments) => exec::run(&arguments),
         Command::Rules(arguments) => rules::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -34,6 +34,7 @@ use crate::cli::args::TrainArguments;
 use crate::cli::args::TrainCoreFlags;
 use crate::cli::args::TrainFlags;
 use crate::cli::args::TrainNluFlags;
+use crate::cli::args::ValidationFlags;
 use crate::cli::asked::Asked;
 use crate::cli::cache_dir::cache_settings;
 use crate::cli::cache_dir::limits;
@@ -412,12 +413,17 @@ pub fn both(flags: &TrainFlags, run: RunSettings) -> TrainOptions {
         },
         model_to_finetune: flags.finetune.clone(),
         finetuning_epoch_fraction: flags.epoch_fraction,
-        validation: Validation {
-            skip: flags.validation.skip_validation,
-            fail_on_warnings: flags.validation.fail_on_validation_warnings,
-            max_history: flags.validation.validation_max_history,
-        },
+        validation: validation(&flags.validation),
         run,
+    }
+}
+
+/// Returns how the project is to be checked.
+pub fn validation(flags: &ValidationFlags) -> Validation {
+    Validation {
+        skip: flags.skip_validation,
+        fail_on_warnings: flags.fail_on_validation_warnings,
+        max_history: flags.validation_max_history,
     }
 }
 

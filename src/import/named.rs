@@ -84,6 +84,17 @@ pub fn find(
     Ok(opened)
 }
 
+/// Finds the files of all components once more, where a project was not read from
+/// its own files.
+///
+/// # Errors
+///
+/// If a file that is there cannot be read.
+pub fn find_component_files(pipeline: &mut [Component], root: &Path) -> Result<(), ImportError> {
+    let eyes = Eyes::default();
+    find(pipeline, root, Shelf::Disk(&eyes)).map(|_| ())
+}
+
 /// Returns the paths that an option's value names.
 fn paths(value: Option<&Value>) -> Vec<String> {
     match value {

@@ -198,7 +198,7 @@ fn synonyms(project: &Project) -> Leaf {
 }
 
 /// Entity types of the NLU data and of stories: Rasa's extractor knows both.
-fn entity_types(project: &Project) -> BTreeSet<String> {
+pub fn entity_types(project: &Project) -> BTreeSet<String> {
     let examples = project
         .nlu
         .examples

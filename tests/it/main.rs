@@ -24,6 +24,8 @@ mod survival;
 mod model_verify;
 mod nlu_test;
 mod rules;
+mod exec;
+mod bazel;
 mod archive_safety;
 mod schemas;
 mod project_schemas;

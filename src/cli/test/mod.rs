@@ -33,19 +33,24 @@ pub fn run(arguments: &TestArguments) -> Exit {
         TestHalf::Core(flags) => flags,
     };
     match core(flags) {
-        Ok(text) => print(&text, Exit::Done),
+        Ok((text, exit)) => print(&text, exit),
         Err(error) => fail(Format::of(flags.model.json), &error),
     }
 }
 
-fn core(flags: &TestCoreFlags) -> Result<String, TrainError> {
+fn core(flags: &TestCoreFlags) -> Result<(String, Exit), TrainError> {
     let (assistant, observer) = load(&flags.model)?;
     let scores = api::test_core(&assistant, &flags.model.project, &flags.stories, &observer)?;
-    Ok(if flags.model.json {
-        json(&scores)
-    } else {
-        core_text(&scores)
-    })
+    let all_right = scores.story.correct == scores.story.total;
+    let exit = match flags.fail_on_prediction_errors && !all_right {
+        true => Exit::BelowGate,
+        false => Exit::Done,
+    };
+    let text = match flags.model.json {
+        true => json(&scores),
+        false => core_text(&scores),
+    };
+    Ok((text, exit))
 }
 
 fn load(model: &ScoredModel) -> Result<(Assistant, Observer), TrainError> {

@@ -1,0 +1,207 @@
+//! A portion of a project as a file: what one step of a build reads.
+//!
+//! # Format 1
+//!
+//! One JSON object, without spaces, in the one way it can be written:
+//!
+//! | field | content |
+//! |---|---|
+//! | `tabella_portion` | the version of the format, 1 |
+//! | `of` | `nlu`, `core` or `package` |
+//! | `training_type` | which halves the project trains; null if this one is none of them |
+//! | `augmentation` | how many stories are glued to others |
+//! | `persist_nlu_data` | whether the NLU data goes into the archive |
+//! | `folder` | where files lie that components name; null if none does |
+//! | `project` | the project, as far as the step reads it |
+//!
+//! There is no place of a file in it: a line that moved gives the same bytes.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::api::TrainError;
+use crate::archive::TrainingType;
+use crate::archive::write_if_changed;
+use crate::data::Project;
+use crate::import::find_component_files;
+use crate::recipe::Recipe;
+use crate::recipe::core_portion;
+use crate::recipe::names_files;
+use crate::recipe::nlu_portion;
+
+/// The version of the format.
+pub const PORTION_VERSION: u32 = 1;
+
+/// The step that a portion is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Training the NLU half.
+    Nlu,
+    /// Training the Core half.
+    Core,
+    /// Making the archive; its portion is the whole project.
+    Package,
+}
+
+/// What a step of a build reads of a project.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Portion {
+    tabella_portion: u32,
+    /// The step.
+    pub of: Step,
+    /// Which halves the project trains; none if the step has nothing to do.
+    pub training_type: Option<TrainingType>,
+    /// How many stories are glued to others.
+    pub augmentation: usize,
+    /// Whether the NLU data goes into the archive.
+    pub persist_nlu_data: bool,
+    folder: Option<PathBuf>,
+    /// The project, as far as the step reads it.
+    pub project: Project,
+}
+
+/// The part of the format that no version changes.
+#[derive(Deserialize)]
+struct Header {
+    tabella_portion: u32,
+}
+
+/// Why a file is not a portion that can be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PortionError {
+    /// It cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It is something else.
+    #[error("`{}` is not what `tabella exec import` writes", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// Another version of the program wrote it.
+    #[error(
+        "`{}` has format {version}, and this program reads {PORTION_VERSION}; write it with the same \
+         program",
+        path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+    },
+    /// It is for another step.
+    #[error("`{}` is for another step; give the {wanted} that `tabella exec import` wrote", path.display())]
+    OtherStep {
+        /// The file.
+        path: PathBuf,
+        /// What is wanted, in words.
+        wanted: &'static str,
+    },
+}
+
+impl Portion {
+    /// Returns the portion of a project that `step` reads.
+    pub fn of(step: Step, recipe: &Recipe, order: Ordered) -> Self {
+        let project = &recipe.project;
+        let halves = order.training_type;
+        let (training_type, project) = match step {
+            Step::Nlu => (
+                (halves != TrainingType::Core).then_some(TrainingType::Nlu),
+                nlu_portion(project),
+            ),
+            Step::Core => (
+                (halves != TrainingType::Nlu).then_some(TrainingType::Core),
+                core_portion(project),
+            ),
+            Step::Package => (Some(halves), Project::clone(project)),
+        };
+        let project = training_type.map(|_| project).unwrap_or_default();
+        let named = project.config.pipeline.iter().find(|one| names_files(one));
+        Self {
+            tabella_portion: PORTION_VERSION,
+            of: step,
+            training_type,
+            // An edit of what a step does not read must not reach it.
+            augmentation: match step {
+                Step::Nlu => 0,
+                _ => order.augmentation,
+            },
+            persist_nlu_data: step == Step::Package && order.persist_nlu_data,
+            folder: named.map(|component| component.folder.clone()),
+            project,
+        }
+    }
+
+    /// Writes the portion to a file, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), TrainError> {
+        let bytes = serde_json::to_vec(self).expect("a project has string keys and plain values");
+        write_if_changed(path, &bytes)?;
+        Ok(())
+    }
+
+    /// Reads a portion, and the files that its components name.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or is nothing that [`Portion::write`] wrote.
+    pub fn read(path: &Path) -> Result<Self, TrainError> {
+        let bytes = fs::read(path).map_err(|source| PortionError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let mut portion = parsed(&bytes, path)?;
+        if let Some(folder) = &portion.folder {
+            find_component_files(&mut portion.project.config.pipeline, folder)?;
+        }
+        Ok(portion)
+    }
+}
+
+/// How a project was ordered to be trained.
+#[derive(Clone, Copy, Debug)]
+pub struct Ordered {
+    /// Which halves.
+    pub training_type: TrainingType,
+    /// How many stories are glued to others.
+    pub augmentation: usize,
+    /// Whether the NLU data goes into the archive.
+    pub persist_nlu_data: bool,
+}
+
+fn parsed(bytes: &[u8], path: &Path) -> Result<Portion, PortionError> {
+    let path = || path.to_owned();
+    let portion = serde_json::from_slice::<Portion>(bytes);
+    let version = match &portion {
+        Ok(portion) => portion.tabella_portion,
+        Err(_) => serde_json::from_slice::<Header>(bytes)
+            .map_or(PORTION_VERSION, |header| header.tabella_portion),
+    };
+    if version != PORTION_VERSION {
+        let path = path();
+        return Err(PortionError::Version { path, version });
+    }
+    portion.map_err(|source| PortionError::Foreign {
+        path: path(),
+        source,
+    })
+}
