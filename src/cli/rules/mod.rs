@@ -1,14 +1,17 @@
-//! `tabella rules`: a fragment of a build for make, ninja or just.
+//! `tabella rules`: a fragment of a build for make, ninja or just, or the files of one
+//! for Bazel.
 //!
 //! One rule an assistant makes its archive from what its last training read, so
 //! that the tool starts the program only when something of that has changed, and
 //! whoever reads the archive is made again only when it is another one.
 
+mod bazel;
 mod just;
 mod make;
 mod ninja;
 mod quote;
 
+use std::env;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -28,6 +31,7 @@ use crate::cli::output::Format;
 use crate::cli::output::complain;
 use crate::cli::output::fail;
 use crate::cli::output::print;
+use crate::cli::rules::bazel::BazelError;
 use crate::cli::rules::quote::in_shell;
 use crate::cli::rules::quote::is_plain;
 use crate::diagnostic::Paint;
@@ -67,6 +71,8 @@ pub enum Tool {
     Ninja,
     /// Just: `import 'tabella.just'`
     Just,
+    /// Bazel: files in the tree, `tools/tabella/defs.bzl` and `BUILD.bazel` beside each assistant
+    Bazel,
 }
 
 /// An assistant, as rules know it; all paths start where the tool runs.
@@ -90,6 +96,17 @@ struct Target {
 enum Failure {
     Train(TrainError),
     Name(String),
+    Bazel(BazelError),
+}
+
+/// What a rule is to be written for.
+struct Member {
+    name: String,
+    options: TrainOptions,
+    /// Its `output` from the current folder.
+    out: PathBuf,
+    /// The folder of results, if it is not the user's.
+    cache: Option<PathBuf>,
 }
 
 impl From<TrainError> for Failure {
@@ -100,35 +117,86 @@ impl From<TrainError> for Failure {
 
 /// Runs the command.
 pub fn run(arguments: &RulesArguments) -> Exit {
-    let targets = match targets(arguments) {
-        Ok(targets) => targets,
-        Err(Failure::Train(error)) => return fail(Format::Text, &error),
+    let told = members(arguments).and_then(|members| match arguments.tool {
+        Tool::Bazel => in_tree(&members),
+        _ => fragment(arguments, &members),
+    });
+    match told {
+        Ok(text) => print(text.trim_end(), Exit::Done),
+        Err(Failure::Train(error)) => fail(Format::Text, &error),
         Err(Failure::Name(name)) => {
             complain(&format!(
                 "error: rules cannot name `{name}`: use letters, digits and any of `._-+@/` in names of \
                  assistants and in the paths of their models"
             ));
-            return Exit::Usage;
+            Exit::Usage
         }
-    };
-    let program = &arguments.program;
-    let text = match arguments.tool {
-        Tool::Make => make::rules(&targets, program),
-        Tool::Ninja => ninja::rules(&targets, program),
-        Tool::Just => just::rules(&targets, program),
-    };
-    print(text.trim_end(), Exit::Done)
+        Err(Failure::Bazel(error)) => {
+            complain(&format!("error: {error}"));
+            match error {
+                BazelError::Write { .. } => Exit::InputOutput,
+                _ => Exit::BadInput,
+            }
+        }
+    }
 }
 
-fn targets(arguments: &RulesArguments) -> Result<Vec<Target>, Failure> {
+/// Returns the fragment for a tool that includes one.
+fn fragment(arguments: &RulesArguments, members: &[Member]) -> Result<String, Failure> {
+    let targets = members.iter().map(Target::of);
+    let targets = targets.collect::<Result<Vec<Target>, Failure>>()?;
+    let program = &arguments.program;
+    Ok(match arguments.tool {
+        Tool::Make => make::rules(&targets, program),
+        Tool::Ninja => ninja::rules(&targets, program),
+        _ => just::rules(&targets, program),
+    })
+}
+
+/// Writes the files for Bazel; returns what was done.
+fn in_tree(members: &[Member]) -> Result<String, Failure> {
+    for Member { name, .. } in members {
+        if !is_plain(name) || name.contains('/') {
+            return Err(Failure::Name(name.clone()));
+        }
+    }
+    let assistants: Vec<bazel::Assistant<'_>> = members
+        .iter()
+        .map(|member| bazel::Assistant {
+            name: member.name.clone(),
+            options: &member.options,
+        })
+        .collect();
+    let written = bazel::write(&assistants, Path::new(".")).map_err(Failure::Bazel)?;
+    for advice in &written.advice {
+        complain(advice);
+    }
+    let here = env::current_dir().unwrap_or_default();
+    let shown = |path: &PathBuf| {
+        let path = path.strip_prefix(&here).unwrap_or(path);
+        format!("wrote {}", path.display())
+    };
+    Ok(match written.files.is_empty() {
+        true => "all files are as they should be".to_owned(),
+        false => {
+            let lines: Vec<String> = written.files.iter().map(shown).collect();
+            lines.join("\n")
+        }
+    })
+}
+
+fn members(arguments: &RulesArguments) -> Result<Vec<Member>, Failure> {
     let is_workspace =
         arguments.all || arguments.workspace.is_some() || !arguments.names.is_empty();
     if !is_workspace {
         let mut options = TrainOptions::default();
         options.run.project = arguments.project.clone();
-        let name = &arguments.fixed_model_name;
-        let out = in_project(&arguments.project, &options.output);
-        return Ok(vec![Target::of(name, &options, &out, None)?]);
+        return Ok(vec![Member {
+            name: arguments.fixed_model_name.clone(),
+            out: in_project(&arguments.project, &options.output),
+            options,
+            cache: None,
+        }]);
     }
     let observer = Observer::new(|notice: Notice| {
         if let Notice::Diagnosed(findings) = notice {
@@ -145,33 +213,35 @@ fn targets(arguments: &RulesArguments) -> Result<Vec<Target>, Failure> {
     let cache = workspace.workspace.cache.as_ref();
     let cache = cache.map(|cache| in_project(&workspace.root, cache));
     let options = workspace.options_of(&members);
-    let targets = members.iter().zip(&options).map(|(member, options)| {
-        let out = in_project(&workspace.root, &member.out);
-        Target::of(&member.name, options, &out, cache.as_deref())
+    let members = members.into_iter().zip(options);
+    let members = members.map(|(member, options)| Member {
+        out: in_project(&workspace.root, &member.out),
+        name: member.name.clone(),
+        options,
+        cache: cache.clone(),
     });
-    targets.collect()
+    Ok(members.collect())
 }
 
 impl Target {
-    /// Returns the target of a training; `out` is its `output` from here, `cache`
-    /// the folder of results, if it is not the user's.
-    fn of(
-        name: &str,
-        options: &TrainOptions,
-        out: &Path,
-        cache: Option<&Path>,
-    ) -> Result<Self, Failure> {
+    fn of(member: &Member) -> Result<Self, Failure> {
+        let Member {
+            name,
+            options,
+            out,
+            cache,
+        } = member;
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let file = text(Path::new(out.file_name().unwrap_or_default()));
         let (folder, model) = match file.strip_suffix(".tar.gz") {
             Some(model) => (out.parent().unwrap_or(Path::new("")), model.to_owned()),
-            None => (out, name.to_owned()),
+            None => (out.as_path(), name.clone()),
         };
         let folder = match folder.as_os_str().is_empty() {
             true => ".".to_owned(),
             false => text(folder),
         };
-        for (name, may_be_path) in [(name, false), (&folder, true), (&model, false)] {
+        for (name, may_be_path) in [(name.as_str(), false), (&folder, true), (&model, false)] {
             if !is_plain(name) || (name.contains('/') && !may_be_path) {
                 return Err(Failure::Name(name.to_owned()));
             }

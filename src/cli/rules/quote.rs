@@ -29,6 +29,20 @@ pub fn in_just(command: &str) -> String {
     command.replace("{{", "{{{{")
 }
 
+/// Returns a text as Starlark has it.
+pub fn in_starlark(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            '\n' => quoted.push_str("\\n"),
+            letter => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +59,7 @@ mod tests {
         ] {
             assert_eq!(in_shell(word), quoted);
         }
+        assert_eq!(in_starlark("a \"b\" \\ c"), r#""a \"b\" \\ c""#);
         assert_eq!(in_make("echo '$x'"), "echo '$$x'");
         assert_eq!(in_just("a {{b}}"), "a {{{{b}}");
     }
