@@ -17,6 +17,7 @@ mod domain;
 mod example;
 mod story;
 mod project;
+mod remote;
 mod workspace;
 
 pub use config::Component;
@@ -45,6 +46,9 @@ pub use phrases::PhraseList;
 pub use place::Place;
 pub use place::Places;
 pub use project::Project;
+pub use remote::Remote;
+pub use remote::RemoteMode;
+pub use remote::time_ms;
 pub use response::Content;
 pub use response::Response;
 pub use story::Checkpoint;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::data::Place;
+use crate::data::Remote;
 
 /// Several assistants that are trained together.
 ///
@@ -16,6 +17,8 @@ use crate::data::Place;
 pub struct Workspace {
     /// The folder in which results are kept between runs, if one is named.
     pub cache: Option<PathBuf>,
+    /// Where results of others are found, if that is said.
+    pub remote: Option<Remote>,
     /// The assistants, sorted by name; one with several configs once for each.
     pub members: Vec<Arc<Member>>,
 }

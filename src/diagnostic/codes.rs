@@ -291,6 +291,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E709", "two variants of an assistant have the same name"),
     ("E710", "a name cannot be that of an assistant or variant"),
     ("E711", "two assistants write their models to one folder"),
+    ("E712", "a value of `remote` cannot be"),
 ];
 
 /// Codes of remarks on style: nothing is wrong with the model that is trained.

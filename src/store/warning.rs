@@ -72,6 +72,11 @@ pub enum Warning {
         /// The digest they should have had.
         digest: String,
     },
+    /// The remote cache is not what it should be.
+    Remote {
+        /// What is wrong, and what it means.
+        cause: String,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -135,6 +140,7 @@ impl fmt::Display for Warning {
             Self::BlobDamaged { digest } => {
                 write!(f, "a damaged entry of the cache was removed: `{digest}`")
             }
+            Self::Remote { cause } => write!(f, "remote cache: {cause}"),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! assistant is opened here.
 
 mod pattern;
+mod remote;
 mod variants;
 
 use std::collections::BTreeMap;
@@ -98,7 +99,15 @@ pub fn import_workspace_text(
 }
 
 /// Keys of the file and of an assistant.
-const KEYS: &[&str] = &["version", "cache", "data", "domain", "matrix", "assistants"];
+const KEYS: &[&str] = &[
+    "version",
+    "cache",
+    "remote",
+    "data",
+    "domain",
+    "matrix",
+    "assistants",
+];
 const MATRIX_KEYS: &[&str] = &["config"];
 const MEMBER_KEYS: &[&str] = &["path", "name", "config", "domain", "data", "out"];
 
@@ -131,6 +140,7 @@ impl<'r> Reader<'r> {
         let here = Path::new("");
         let cache = root.get("cache").filter(|node| !node.is_null());
         let cache = cache.and_then(|node| self.path(node, "`cache`"));
+        let remote = self.remote(root.get("remote"));
         let matrix = root.get("matrix");
         if let Some(matrix) = matrix {
             self.reading.expect_map(matrix, "`matrix`");
@@ -156,6 +166,7 @@ impl<'r> Reader<'r> {
         let listed = self.distinct(listed);
         Ok(Workspace {
             cache,
+            remote,
             members: self.variants(listed).into_iter().map(Arc::new).collect(),
         })
     }

@@ -1,0 +1,197 @@
+//! What others keep of results, as far as this room and the engine know it.
+//!
+//! A [`Far`] answers by key what it has, hands out bytes by name, and takes
+//! results to hand on. It never fails: what cannot be had is not there.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::params;
+use sha2::Digest as _;
+
+use crate::digest::Digest;
+use crate::store::OutputRef;
+use crate::store::Store;
+use crate::store::StoredResult;
+use crate::store::Warning;
+
+/// The name that remote caches know bytes by: their SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sha256([u8; 32]);
+
+impl Sha256 {
+    /// Returns the name of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// Returns the name that `text` writes, which is 64 lower-case hexadecimal
+    /// digits, as [`Digest`]s are written.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digest: Digest = text.parse().ok()?;
+        (digest.to_string() == text).then(|| Self(*digest.as_bytes()))
+    }
+}
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sha256({self})")
+    }
+}
+
+/// Bytes by both of their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FarBlob {
+    /// What they are called here.
+    pub output: OutputRef,
+    /// What they are called there.
+    pub sha256: Sha256,
+}
+
+/// A result that others have. What it says of itself is checked when the bytes
+/// are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FarResult {
+    /// The outputs by name.
+    pub outputs: BTreeMap<String, FarBlob>,
+    /// What describes what the key was made of, by name.
+    pub manifest: BTreeMap<String, FarBlob>,
+    /// How long the task ran, in milliseconds.
+    pub cost_ms: u64,
+}
+
+impl FarResult {
+    /// Returns all blobs, each once.
+    pub fn blobs(&self) -> Vec<FarBlob> {
+        let mut seen = BTreeSet::new();
+        let blobs = self.outputs.values().chain(self.manifest.values());
+        let first = |blob: &&FarBlob| seen.insert(blob.output.digest);
+        blobs.filter(first).copied().collect()
+    }
+
+    /// Returns the bytes of all outputs.
+    pub fn size(&self) -> u64 {
+        self.outputs.values().map(|blob| blob.output.size).sum()
+    }
+
+    /// Returns the result as it will be when it is here.
+    pub fn stored(&self) -> StoredResult {
+        let outputs = self.outputs.iter();
+        let manifest = self.manifest.iter();
+        StoredResult {
+            outputs: outputs.map(|(n, blob)| (n.clone(), blob.output)).collect(),
+            manifest: manifest
+                .map(|(n, blob)| (n.clone(), blob.output.digest))
+                .collect(),
+            cost_ms: self.cost_ms,
+            used_day: 0,
+        }
+    }
+}
+
+/// A result to hand on, with its bytes.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// The key of what the task read.
+    pub key: Digest,
+    /// The kind of task.
+    pub kind: &'static str,
+    /// What it gave.
+    pub result: FarResult,
+    /// The bytes of all its blobs.
+    pub bytes: HashMap<Digest, Arc<Vec<u8>>>,
+}
+
+/// Results that others keep: a remote cache. Nothing here fails.
+pub trait Far: Send + Sync {
+    /// Returns the results under `keys`, as far as there are some. The keys are
+    /// asked for side by side.
+    fn look_up(&self, keys: &[Digest]) -> HashMap<Digest, FarResult>;
+
+    /// Returns the bytes of `blobs` in their order, each as both of its names say;
+    /// none if one cannot be had.
+    fn fetch(&self, blobs: &[FarBlob]) -> Option<Vec<Vec<u8>>>;
+
+    /// Returns whether results are taken.
+    fn takes_offers(&self) -> bool;
+
+    /// Takes a result, to hand it on while other work goes on.
+    fn offer(&self, offer: Offer);
+
+    /// Notes that something given was not what it should be, and is not used.
+    fn refuse(&self, what: &str);
+
+    /// Returns the warnings that came up since the last call.
+    fn take_warnings(&self) -> Vec<Warning>;
+}
+
+impl Store {
+    /// Returns the SHA-256 of `bytes`, whose digest is given: it is kept beside the
+    /// digest, so that it is computed once.
+    pub fn sha256(&self, digest: Digest, bytes: &[u8]) -> Sha256 {
+        let known = self.read(|connection| kept_sha256(connection, digest));
+        if let Some(sha256) = known.flatten() {
+            return sha256;
+        }
+        let sha256 = Sha256::of(bytes);
+        self.keep_sha256([(digest, sha256)]);
+        sha256
+    }
+
+    /// Keeps names of blobs, as far as the blobs are here.
+    pub fn keep_sha256(&self, names: impl IntoIterator<Item = (Digest, Sha256)>) {
+        self.write(|connection| {
+            let sql = "UPDATE blobs SET sha256 = ?2 WHERE digest = ?1 AND sha256 IS NULL";
+            let mut statement = connection.prepare_cached(sql)?;
+            for (digest, sha256) in names {
+                statement.execute(params![digest.as_bytes(), sha256.0])?;
+            }
+            Ok(())
+        });
+    }
+}
+
+fn kept_sha256(connection: &Connection, digest: Digest) -> rusqlite::Result<Option<Sha256>> {
+    let sql = "SELECT sha256 FROM blobs WHERE digest = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let row = statement.query_row([digest.as_bytes()], |row| row.get::<_, Option<Vec<u8>>>(0));
+    let bytes = row.optional()?.flatten();
+    Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map(Sha256))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_nothing_is_the_one_that_everybody_knows() {
+        let text = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(Sha256::of(b"").to_string(), text);
+        assert_eq!(Sha256::parse(text), Some(Sha256::of(b"")));
+        assert_eq!(Sha256::parse(&text.to_uppercase()), None);
+        assert_eq!(Sha256::parse(&text[1..]), None);
+    }
+
+    #[test]
+    fn a_name_is_computed_once_for_each_blob() {
+        let store = Store::in_memory();
+        let digest = store.put_blob(b"hello").unwrap();
+        assert_eq!(store.sha256(digest, b"hello"), Sha256::of(b"hello"));
+        // What was computed is kept: the bytes are not looked at again.
+        assert_eq!(store.sha256(digest, b"other"), Sha256::of(b"hello"));
+        let unknown = Digest::of(b"not stored");
+        assert_eq!(store.sha256(unknown, b"one"), Sha256::of(b"one"));
+        assert_eq!(store.sha256(unknown, b"two"), Sha256::of(b"two"));
+    }
+}
