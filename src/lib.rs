@@ -6,9 +6,9 @@
 //!
 //! ```text
 //! WHAT is computed                                           WHEN it is computed
-//! YAML ─▶ import ─▶ data ─▶ tokenize ─▶ features ─▶ nn ─▶    digest ─▶ store ─▶ engine
-//!                                         nlu, dialogue ─▶ archive          │
-//!                                                   └──────────┬────────────┘
+//! YAML ─▶ import ─▶ data ─▶ tokenize ─▶ features ─▶ nn ─▶    digest ─▶ store, remote ─▶ engine
+//!                                         nlu, dialogue ─▶ archive                  │
+//!                                                   └──────────┬────────────────────┘
 //!                                                            recipe ─▶ api, cli
 //! ```
 //!
@@ -47,6 +47,8 @@ pub mod evaluation;
 pub mod archive;
 // Digest to bytes, key to result: SQLite, verified.
 pub mod store;
+// Results of others: the Remote Execution API's cache, and the simple HTTP cache.
+pub mod remote;
 // Graph, key, plan, stale reasons, schedule, events.
 pub mod engine;
 // Turns a project into a graph: the one room that knows both sides.

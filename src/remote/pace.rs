@@ -1,0 +1,68 @@
+//! How fast bytes must come: the one place that knows what slow is.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio::time::timeout;
+
+use crate::remote::fault::Fault;
+
+/// Fewer bytes a second than this are as good as none, over any time longer than
+/// the time-out.
+const RATE_MIN: u64 = 32 * 1024;
+
+/// Watches a stream of bytes.
+pub(super) struct Pace {
+    timeout: Duration,
+    since: Instant,
+    received: u64,
+}
+
+impl Pace {
+    /// Starts the clock.
+    pub(super) fn new(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            since: Instant::now(),
+            received: 0,
+        }
+    }
+
+    /// Waits for the next step, for as long as the time-out.
+    pub(super) async fn step<T>(&self, step: impl Future<Output = T>) -> Result<T, Fault> {
+        timeout(self.timeout, step).await.map_err(|_| Fault::Slow)
+    }
+
+    /// Notes that bytes came; fails if they came too slowly up to now.
+    pub(super) fn came(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.received += bytes as u64;
+        let due = self
+            .since
+            .elapsed()
+            .saturating_sub(self.timeout)
+            .as_millis() as u64;
+        match due * RATE_MIN / 1_000 > self.received {
+            true => Err(Fault::Slow),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Returns how long it may take to send that many bytes and to be answered.
+pub(super) fn sending_time(timeout: Duration, bytes: usize) -> Duration {
+    timeout + Duration::from_millis(bytes as u64 * 1_000 / RATE_MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trickle_is_slow_and_a_stream_is_not() {
+        let mut pace = Pace::new(Duration::ZERO);
+        pace.since -= Duration::from_secs(10);
+        assert_eq!(pace.came(100_000), Err(Fault::Slow));
+        assert_eq!(pace.came(1_000_000), Ok(()));
+    }
+}
