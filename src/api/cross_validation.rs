@@ -20,6 +20,7 @@ use crate::api::RunSettings;
 use crate::api::TrainError;
 use crate::api::Validation;
 use crate::api::evaluate::NluTested;
+use crate::api::remote::hand_over;
 use crate::api::run_tasks::jobs;
 use crate::api::run_tasks::packaged;
 use crate::api::run_tasks::run_tasks;
@@ -34,7 +35,7 @@ use crate::data::Example;
 use crate::data::Project;
 use crate::digest::Digest;
 use crate::engine::PlanSettings;
-use crate::engine::plan;
+use crate::engine::plan_with;
 use crate::evaluation::Answers;
 use crate::evaluation::NluScores;
 use crate::evaluation::folds;
@@ -135,7 +136,9 @@ pub fn cross_validate_nlu(
     if work.folds.iter().all(Option::is_none) {
         return Err(TrainError::NothingToTest);
     }
-    let tested = work.all()?;
+    let tested = work.all();
+    hand_over(&options.run);
+    let tested = tested?;
     let keys = std::mem::take(&mut *work.keys.lock().unwrap_or_else(PoisonError::into_inner));
     tidy(
         &work.store,
@@ -264,7 +267,8 @@ impl Work<'_> {
             }))
         })?;
         let settings = PlanSettings { force: false };
-        let plan = plan(&recipe.graph, &self.store, settings);
+        let far = self.options.run.far();
+        let plan = plan_with(&recipe.graph, &self.store, far, settings);
         let mut run = self.options.run.clone();
         run.jobs = Some((jobs(&run).get() / workers).max(1));
         // All folds have the same tasks: only whole folds are told.

@@ -14,6 +14,7 @@ use crate::archive::Flaw;
 use crate::diagnostic::Severity;
 use crate::import::ImportError;
 use crate::recipe::ContentError;
+use crate::remote::RemoteError;
 use crate::store::CacheError;
 
 /// The longest message that is parsed, in bytes. Networks compare each word with
@@ -168,6 +169,9 @@ pub enum TrainError {
     /// The system gives no threads to compute with.
     #[error("cannot start threads")]
     Threads(#[source] rayon::ThreadPoolBuildError),
+    /// The remote cache that was asked for cannot be one.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// The run was interrupted; results of finished tasks are kept.
     #[error("interrupted; what was finished is kept")]
     Interrupted,

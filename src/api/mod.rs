@@ -19,6 +19,7 @@ mod situation;
 mod checks;
 mod memory;
 mod run_tasks;
+mod remote;
 mod training;
 mod witness;
 mod train;

@@ -14,7 +14,9 @@ use crate::engine::OnFailure;
 use crate::import::REST_NS;
 use crate::import::StampsProve;
 use crate::import::stamps_prove;
+use crate::remote::RemoteCache;
 use crate::store::CacheLimits;
+use crate::store::Far;
 
 /// Rasa's default for how many stories are glued to how many others.
 pub const DEFAULT_AUGMENTATION: usize = 50;
@@ -214,6 +216,8 @@ pub struct RunSettings {
     /// How much the cache may hold; what is beyond goes at most once a day, after
     /// a run that trained something.
     pub cache_limits: CacheLimits,
+    /// Where results of others are found, if somewhere.
+    pub remote: Option<Arc<RemoteCache>>,
     /// Tasks that may run at the same time, and threads for their numeric work
     /// unless those are given apart; `None` for one a core.
     pub jobs: Option<usize>,
@@ -247,6 +251,7 @@ impl Default for RunSettings {
             project: PathBuf::from("."),
             cache: CacheSettings::Off,
             cache_limits: CacheLimits::default(),
+            remote: None,
             jobs: None,
             shared: None,
             on_failure: OnFailure::Stop,
@@ -258,6 +263,13 @@ impl Default for RunSettings {
             cancel: CancelFlag::default(),
             observer: Observer::default(),
         }
+    }
+}
+
+impl RunSettings {
+    /// Returns the remote cache as plans and runs know it.
+    pub(super) fn far(&self) -> Option<&dyn Far> {
+        self.remote.as_deref().map(|remote| remote as &dyn Far)
     }
 }
 

@@ -14,6 +14,8 @@ pub struct TrainingResult {
     pub code: u8,
     /// Tasks that were run.
     pub ran: usize,
+    /// Tasks whose result was fetched from the remote cache.
+    pub fetched: usize,
     /// Tasks there are.
     pub tasks: usize,
     /// Whether the archive had to be written.

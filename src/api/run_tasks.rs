@@ -63,6 +63,7 @@ pub fn run_tasks<T>(
         // Leaves are values in memory, parsed from one reading of each file:
         // an edit meanwhile cannot reach them.
         inputs_unchanged: &|_| true,
+        far: run.far(),
         started_ms: now_ms(),
     };
     let results = observer.phase(Phase::Run, || {

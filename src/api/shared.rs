@@ -22,6 +22,7 @@ use crate::digest::Digest;
 use crate::engine::Budget;
 use crate::store::Access;
 use crate::store::CacheLimits;
+use crate::store::Far;
 use crate::store::Store;
 use crate::store::StoreSettings;
 
@@ -126,7 +127,7 @@ pub fn open_store(run: &RunSettings, access: Access) -> Store {
             Store::open(&StoreSettings::new(folder, access))
         }
     };
-    tell_warnings(&store, &run.observer);
+    tell_warnings(&store, None, &run.observer);
     store
 }
 
@@ -156,12 +157,14 @@ pub fn tidy(store: &Store, limits: &CacheLimits, needed: &BTreeSet<Digest>, obse
         observer.tell(Notice::Info(text));
     }
     drop(alone);
-    tell_warnings(store, observer);
+    tell_warnings(store, None, observer);
 }
 
-/// Tells what is wrong with the cache, once.
-pub fn tell_warnings(store: &Store, observer: &Observer) {
-    for warning in store.take_warnings() {
+/// Tells what is wrong with the cache and with the remote one, once.
+pub fn tell_warnings(store: &Store, far: Option<&dyn Far>, observer: &Observer) {
+    let of_far = far.map(|far| far.take_warnings());
+    let warnings = store.take_warnings().into_iter();
+    for warning in warnings.chain(of_far.unwrap_or_default()) {
         observer.tell(Notice::Warning(warning.to_string()));
     }
 }

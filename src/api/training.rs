@@ -17,6 +17,7 @@ use crate::api::Validation;
 use crate::api::checks;
 use crate::api::memory::OwnMemory;
 use crate::api::notice::planned_tasks;
+use crate::api::remote::hand_over;
 use crate::api::run_tasks::packaged;
 use crate::api::run_tasks::run_tasks;
 use crate::api::shared::open_store;
@@ -41,10 +42,11 @@ use crate::digest::Digest;
 use crate::engine::Outcome;
 use crate::engine::Plan;
 use crate::engine::PlanSettings;
+use crate::engine::Planned;
 use crate::engine::Results;
 use crate::engine::TaskId;
 use crate::engine::memory_estimates;
-use crate::engine::plan;
+use crate::engine::plan_with;
 use crate::import::Eyes;
 use crate::import::ImportError;
 use crate::import::Imported;
@@ -65,6 +67,7 @@ use crate::recipe::fingerprint_parts;
 use crate::recipe::recipe;
 use crate::recipe::report;
 use crate::store::Access;
+use crate::store::Far;
 use crate::store::Store;
 
 /// A project as a graph, with the plan of its training.
@@ -148,10 +151,15 @@ impl Training<'_> {
             return Ok(result);
         }
         let prepared = self.prepare_with(store)?;
-        match self.dry_run {
-            true => Ok(self.tell_staleness(&prepared)),
-            false => self.execute(&prepared),
+        if self.dry_run {
+            return Ok(self.tell_staleness(&prepared));
         }
+        let result = self.execute(&prepared);
+        // Those who train side by side wait once, when all is done.
+        if self.run.shared.is_none() {
+            hand_over(self.run);
+        }
+        result
     }
 
     fn refuse_finetuning(&self) -> Result<(), TrainError> {
@@ -183,7 +191,8 @@ impl Training<'_> {
         } = observer.phase(Phase::Import, || self.made())?;
         let (store, plan) = observer.phase(Phase::Plan, || {
             let store = store.unwrap_or_else(|| self.store());
-            let plan = plan(&recipe.graph, &store, PlanSettings { force: self.force });
+            let settings = PlanSettings { force: self.force };
+            let plan = plan_with(&recipe.graph, &store, self.run.far(), settings);
             (store, plan)
         });
         if observer.wants().plan {
@@ -310,7 +319,10 @@ impl Training<'_> {
     ) -> Result<(), TrainError> {
         let is_due = match self.validation.fail_on_warnings {
             true => has_core(recipe),
-            false => plan.stale().any(|task| is_core(recipe, task.id)),
+            false => {
+                let mut due = plan.tasks().iter().filter(|task| !task.is_fresh());
+                due.any(|task| is_core(recipe, task.id))
+            }
         };
         match self.validation.skip || !is_due {
             true => Ok(()),
@@ -405,7 +417,7 @@ impl Training<'_> {
         // Rasa 2.4 tells of a forced training only when there is a model.
         let is_forced = self.force && in_place.is_some();
         let report = report(&prepared.recipe, &prepared.plan, beyond, is_forced);
-        tell_warnings(&prepared.store, &self.run.observer);
+        tell_warnings(&prepared.store, self.run.far(), &self.run.observer);
         report
     }
 
@@ -432,11 +444,15 @@ impl Training<'_> {
         } = prepared;
         let all = || Part::of(*training_type);
         let package = plan.task(recipe.package);
-        if !package.is_fresh() {
+        if package.is_stale() {
             return BTreeSet::new();
         }
-        let Some(record) = record_in_cache(recipe, plan, store) else {
-            return BTreeSet::new();
+        let record = record_of(package, store, self.run.far());
+        let Some(record) = record else {
+            return match package.is_fresh() {
+                true => BTreeSet::new(),
+                false => all(),
+            };
         };
         if holds(in_place, &record.file) {
             return BTreeSet::new();
@@ -473,11 +489,10 @@ impl Training<'_> {
     ) -> Result<TrainingResult, TrainError> {
         let Prepared { recipe, store, .. } = prepared;
         let observer = &self.run.observer;
-        let ran = recipe
-            .graph
-            .ids()
-            .filter(|id| matches!(results.outcome(*id), Outcome::Ran { .. }));
+        let outcomes = || recipe.graph.ids().map(|id| results.outcome(id));
+        let ran = outcomes().filter(|one| matches!(one, Outcome::Ran { .. }));
         let ran = ran.count();
+        let fetched = outcomes().filter(|one| *one == Outcome::Fetched).count();
         let since_ns = clock_ns();
         let record = package_record(recipe, results)?;
         let (model, is_new) =
@@ -485,13 +500,16 @@ impl Training<'_> {
         self.bear_witness(prepared, &model, record.file, since_ns);
         match &self.run.shared {
             Some(shared) => shared.keep(results.keys()),
-            None if ran > 0 => tidy(store, &self.run.cache_limits, &results.keys(), observer),
+            None if ran + fetched > 0 => {
+                tidy(store, &self.run.cache_limits, &results.keys(), observer)
+            }
             None => {}
         }
         Ok(TrainingResult {
             model: Some(model),
             code: 0,
             ran,
+            fetched,
             tasks: recipe.graph.len(),
             is_new,
             dry_run_results: None,
@@ -653,9 +671,15 @@ pub fn in_project(project: &Path, path: &Path) -> PathBuf {
     project.join(path)
 }
 
-/// Reads the record of a fresh package task without running anything.
-fn record_in_cache(recipe: &Recipe, plan: &Plan, store: &Store) -> Option<PackageRecord> {
-    let key = plan.task(recipe.package).key?;
-    let record = store.result(key)?.outputs.get(RECORD)?.digest;
-    serde_json::from_slice(&store.blob(record)?).ok()
+/// Reads the record of a package task that need not run: from the cache, or from
+/// the remote one. Nothing is kept.
+fn record_of(package: &Planned, store: &Store, far: Option<&dyn Far>) -> Option<PackageRecord> {
+    let bytes = match &package.far {
+        Some(result) => far?.fetch(&[*result.outputs.get(RECORD)?])?.pop()?,
+        None => {
+            let record = store.result(package.key?)?.outputs.get(RECORD)?.digest;
+            store.blob(record)?
+        }
+    };
+    serde_json::from_slice(&bytes).ok()
 }

@@ -18,6 +18,7 @@ use crate::cli::exec::ExecArguments;
 use crate::cli::explain::ExplainArguments;
 use crate::cli::explain_code::ExplainCodeArguments;
 use crate::cli::key::KeyArguments;
+use crate::cli::remote::RemoteArguments;
 use crate::cli::rules::RulesArguments;
 use crate::cli::status::StatusArguments;
 use crate::cli::test::TestNluFlags;
@@ -102,6 +103,9 @@ pub struct PlaceArguments {
     /// Keep no results and use none, whatever `--cache-dir` says
     #[arg(long, global = true)]
     pub no_cache: bool,
+    /// Results of others.
+    #[command(flatten)]
+    pub remote: RemoteArguments,
     /// Read all files, even where their stamps say that nothing has changed
     #[arg(long, global = true)]
     pub verify_inputs: bool,

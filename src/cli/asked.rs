@@ -98,6 +98,7 @@ impl<'a> Asked<'a> {
                 CacheSettings::Folder(folder) => Some(shown(folder)),
                 CacheSettings::Off => None,
             },
+            "remote": run.remote.as_ref().map(|remote| remote.address()),
             "jobs": run.jobs,
             "max_memory": run.memory.map(|memory| memory.max_bytes),
             "keep_going": keep_going,

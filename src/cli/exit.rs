@@ -11,6 +11,7 @@ use crate::api::WorkspaceError;
 use crate::archive::ArchiveError;
 use crate::diagnostic::Severity;
 use crate::import::ImportError;
+use crate::remote::RemoteError;
 use crate::store::CacheError;
 use crate::store::Warning;
 
@@ -99,6 +100,7 @@ impl Exit {
             TrainError::Workspace(error) => Self::after_workspace(error),
             TrainError::Cache(error) => Self::after_cache(error),
             TrainError::Write { .. } | TrainError::Threads(_) => Exit::InputOutput,
+            TrainError::Remote(error) => Self::after_remote(error),
             TrainError::Memory { .. } => Exit::Memory,
             TrainError::Interrupted => Exit::Interrupted,
         }
@@ -108,6 +110,16 @@ impl Exit {
         match io_kind(error) {
             Some(ErrorKind::NotFound) => Exit::NoInput,
             _ => Exit::InputOutput,
+        }
+    }
+
+    fn after_remote(error: &RemoteError) -> Self {
+        match error {
+            RemoteError::Read { .. } => match io_kind(error) {
+                Some(ErrorKind::NotFound) => Exit::NoInput,
+                _ => Exit::InputOutput,
+            },
+            _ => Exit::Usage,
         }
     }
 

@@ -50,7 +50,10 @@ pub struct ExplainArguments {
 pub fn run(arguments: &ExplainArguments) -> Exit {
     let place = &arguments.place;
     let screen = Arc::new(Screen::new(place.quiet));
-    let options = arguments.project.options(place, &screen);
+    let options = match arguments.project.options(place, &screen) {
+        Ok(options) => options,
+        Err(error) => return fail(Format::of(place.json), &error),
+    };
     if is_model(arguments) {
         return model(arguments, &options);
     }
@@ -172,6 +175,9 @@ fn as_text(explained: &TaskExplanation, all: bool) -> String {
     }
     let beside = task.reasons.iter().filter(|reason| !is_in_table(reason));
     lines.extend(beside.map(|reason| format!("  why      {reason}")));
+    if task.state == TaskState::Remote {
+        lines.push("  why      its result is in the remote cache".to_owned());
+    }
     if task.state == TaskState::Fresh {
         lines.push("  why      its result is in the cache".to_owned());
     }

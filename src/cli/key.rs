@@ -49,7 +49,10 @@ pub struct KeyArguments {
 pub fn run(arguments: &KeyArguments) -> Exit {
     let place = &arguments.place;
     let screen = Arc::new(Screen::new(place.quiet));
-    let options = arguments.project.options(place, &screen);
+    let options = match arguments.project.options(place, &screen) {
+        Ok(options) => options,
+        Err(error) => return fail(Format::of(place.json), &error),
+    };
     match api::keys(&options, &arguments.task) {
         Ok(keys) if arguments.raw => raw(&keys),
         Ok(keys) if place.json => {

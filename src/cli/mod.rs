@@ -28,6 +28,7 @@ mod parse;
 mod product;
 mod project;
 mod reader;
+mod remote;
 mod replace;
 mod report;
 mod rules;

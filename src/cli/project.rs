@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::api::CoreArguments;
 use crate::api::DEFAULT_AUGMENTATION;
+use crate::api::TrainError;
 use crate::api::TrainOptions;
 use crate::cli::args::OutputFlags;
 use crate::cli::args::PlaceArguments;
@@ -39,8 +40,16 @@ pub struct ProjectFlags {
 
 impl ProjectFlags {
     /// Returns the options of the training that is looked at.
-    pub fn options(&self, place: &PlaceArguments, screen: &Arc<Screen>) -> TrainOptions {
-        TrainOptions {
+    ///
+    /// # Errors
+    ///
+    /// If the remote cache that is asked for cannot be one.
+    pub fn options(
+        &self,
+        place: &PlaceArguments,
+        screen: &Arc<Screen>,
+    ) -> Result<TrainOptions, TrainError> {
+        Ok(TrainOptions {
             domain: self.domain.clone(),
             config: self.config.clone(),
             training_files: self.data.clone(),
@@ -51,8 +60,8 @@ impl ProjectFlags {
             core_additional_arguments: CoreArguments {
                 augmentation_factor: self.augmentation,
             },
-            run: settings(place, screen),
+            run: settings(place, screen)?,
             ..TrainOptions::default()
-        }
+        })
     }
 }

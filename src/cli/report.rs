@@ -1,5 +1,7 @@
 //! A dry run's report as text and as JSON.
 
+use crate::cli::amounts::Count;
+use crate::cli::amounts::shown_size;
 use crate::cli::screen::duration;
 use crate::cli::screen::told;
 use crate::engine::Stale;
@@ -33,6 +35,7 @@ pub fn by_stage(report: &Report) -> Vec<(&str, Vec<&TaskReport>)> {
 pub fn state_word(state: TaskState) -> &'static str {
     match state {
         TaskState::Fresh => "fresh",
+        TaskState::Remote => "fetch",
         TaskState::Stale => "stale",
         TaskState::MayBeSpared => "maybe",
     }
@@ -40,10 +43,11 @@ pub fn state_word(state: TaskState) -> &'static str {
 
 /// Returns the report for a person: stale tasks by stage, each with its reasons.
 pub fn as_text(report: &Report) -> String {
-    let is_stale = |task: &&TaskReport| task.state != TaskState::Fresh;
+    let is_stale =
+        |task: &&TaskReport| matches!(task.state, TaskState::Stale | TaskState::MayBeSpared);
     let stale = || report.tasks.iter().filter(is_stale);
     let mut lines = Vec::new();
-    if stale().next().is_some() || report.code > 0 {
+    if stale().next().is_some() || report.code > 0 || to_fetch(report).is_some() {
         lines.push(format!("{}:", headline(report)));
     }
     let width = stale().map(|task| task.name.len()).max().unwrap_or(0);
@@ -70,14 +74,32 @@ pub fn headline(report: &Report) -> String {
         Some(ms) => format!(", about {}", duration(ms)),
         None => String::new(),
     };
+    let fetch = to_fetch(report);
+    let fetched = match &fetch {
+        Some(fetch) => format!("; {fetch}"),
+        None => String::new(),
+    };
     match (report.stale_count, spared) {
+        (0, 0) if fetch.is_some() => format!("nothing of {all} tasks is stale{fetched}"),
         (0, 0) if report.code > 0 => {
             "all results are in the cache, but no such model is in the output folder".to_owned()
         }
         (0, 0) => format!("all {all} tasks are fresh"),
-        (stale, 0) => format!("{stale} of {all} tasks are stale{estimate}"),
-        (stale, _) => format!("{stale} of {all} tasks are stale, {spared} more may be{estimate}"),
+        (stale, 0) => format!("{stale} of {all} tasks are stale{estimate}{fetched}"),
+        (stale, _) => {
+            format!("{stale} of {all} tasks are stale, {spared} more may be{estimate}{fetched}")
+        }
     }
+}
+
+/// Returns how much will be fetched from the remote cache, if something is.
+fn to_fetch(report: &Report) -> Option<String> {
+    let sizes = report.tasks.iter().filter_map(|task| task.fetch_size);
+    let (count, bytes) = sizes.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size));
+    (count > 0).then(|| {
+        let results = Count(count, "result");
+        format!("{results} ({}) from the remote cache", shown_size(bytes))
+    })
 }
 
 /// Reasons of a task that a report for a person gives; the rest is counted.

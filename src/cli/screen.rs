@@ -15,6 +15,7 @@ use indicatif::ProgressStyle;
 use crate::api::Findings;
 use crate::api::Notice;
 use crate::cli::amounts::Count;
+use crate::cli::amounts::shown_size;
 use crate::cli::output::complain;
 use crate::cli::output::locked;
 use crate::diagnostic::Paint;
@@ -42,6 +43,8 @@ pub struct Screen {
     bars: Option<MultiProgress>,
     running: Mutex<BTreeMap<String, Running>>,
     reused: Mutex<usize>,
+    /// Tasks whose result was fetched, and bytes.
+    fetched: Mutex<(usize, u64)>,
     notes: Mutex<Vec<Findings>>,
     /// Warnings that were shown in a run before.
     earlier: AtomicUsize,
@@ -70,6 +73,7 @@ impl Screen {
             bars: (watched && !quiet && !is_set("CI")).then(MultiProgress::new),
             running: Mutex::default(),
             reused: Mutex::default(),
+            fetched: Mutex::default(),
             notes: Mutex::default(),
             earlier: AtomicUsize::default(),
         }
@@ -79,6 +83,7 @@ impl Screen {
     pub fn begin(&self) {
         locked(&self.notes).clear();
         *locked(&self.reused) = 0;
+        *locked(&self.fetched) = (0, 0);
         self.earlier.store(0, Ordering::Relaxed);
     }
 
@@ -197,6 +202,10 @@ impl Screen {
                 self.line(&format!("lost   {task}: `{output}` is made again"));
             }
             Event::StoreWarning { warning } => self.warning(&warning.to_string()),
+            Event::Fetched { size, .. } => {
+                let mut fetched = locked(&self.fetched);
+                *fetched = (fetched.0 + 1, fetched.1 + size);
+            }
             Event::Reused { .. } => *locked(&self.reused) += 1,
             Event::Loaded { .. } | Event::Stored { .. } => {}
         }
@@ -207,6 +216,11 @@ impl Screen {
         let count = std::mem::take(&mut *locked(&self.reused));
         if count > 0 {
             self.line(&format!("reuse  {}", Count(count, "task")));
+        }
+        let (count, bytes) = std::mem::take(&mut *locked(&self.fetched));
+        if count > 0 {
+            let (tasks, size) = (Count(count, "task"), shown_size(bytes));
+            self.line(&format!("fetch  {tasks} ({size}) from the remote cache"));
         }
     }
 

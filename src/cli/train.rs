@@ -55,6 +55,7 @@ use crate::cli::output::print_to_reader;
 use crate::cli::product::Kept;
 use crate::cli::product::Product;
 use crate::cli::reader;
+use crate::cli::remote::remote;
 use crate::cli::report;
 use crate::cli::screen::Screen;
 use crate::cli::screen::duration;
@@ -89,9 +90,13 @@ pub fn run(arguments: &TrainArguments) -> Exit {
     };
     let watcher = arguments.run.watch.then(|| Arc::new(watcher(arguments)));
     let depfile = Depfile::default();
+    let run = match observed(arguments, &screen, &displays, watcher.as_ref(), &depfile) {
+        Ok(run) => run,
+        Err(error) => return fail(Format::of(arguments.place.json), &error),
+    };
     let trainer = Trainer {
         arguments,
-        run: observed(arguments, &screen, &displays, watcher.as_ref(), &depfile),
+        run,
         depfile,
         screen,
         displays: Arc::clone(&displays),
@@ -172,8 +177,8 @@ fn observed(
     displays: &Arc<Displays>,
     watcher: Option<&Arc<Watcher>>,
     depfile: &Depfile,
-) -> RunSettings {
-    let mut run = settings(&arguments.place, screen);
+) -> Result<RunSettings, TrainError> {
+    let mut run = settings(&arguments.place, screen)?;
     tell_no_folder(&run.cache, &arguments.place, screen);
     let wants_depfile = arguments.depfile.depfile.is_some();
     if wants_depfile {
@@ -198,7 +203,7 @@ fn observed(
         looks: arguments.run.watch || wants_depfile,
         ..displays.wants()
     });
-    run
+    Ok(run)
 }
 
 /// Returns how much memory the program may take, if there is a limit.
@@ -276,6 +281,9 @@ impl Trainer<'_> {
 
     /// Trains once and shows the outcome.
     fn round(&self, number: u32) -> Exit {
+        if let Some(remote) = &self.run.remote {
+            remote.begin();
+        }
         let round = self.displays.begin(&Start {
             round: number,
             options: &|| self.options(),
@@ -371,16 +379,21 @@ impl Trainer<'_> {
 }
 
 /// How to run: notices go to the screen, Ctrl-C sets the flag.
-pub fn settings(place: &PlaceArguments, screen: &Arc<Screen>) -> RunSettings {
+///
+/// # Errors
+///
+/// If the remote cache that is asked for cannot be one.
+pub fn settings(place: &PlaceArguments, screen: &Arc<Screen>) -> Result<RunSettings, TrainError> {
     let cancel = CancelFlag::default();
     let flag = cancel.clone();
     // Without a handler Ctrl-C ends the program at once, which harms nothing.
     let _ = ctrlc::set_handler(move || flag.set());
     let screen = Arc::clone(screen);
-    RunSettings {
+    Ok(RunSettings {
         project: place.project.clone(),
         cache: cache_settings(place),
         cache_limits: limits(place.cache_max_size, place.cache_max_age),
+        remote: remote(place, None, &cancel)?,
         jobs: place.jobs,
         shared: None,
         on_failure: OnFailure::Stop,
@@ -391,7 +404,7 @@ pub fn settings(place: &PlaceArguments, screen: &Arc<Screen>) -> RunSettings {
         stamps_prove,
         cancel,
         observer: Observer::new(move |notice: Notice| screen.show(&notice)),
-    }
+    })
 }
 
 /// Returns the options of a whole training.
@@ -499,6 +512,9 @@ fn shown(
                 "tasks": result.tasks,
                 "ms": elapsed.as_millis() as u64,
             });
+            if result.fetched > 0 {
+                object["fetched"] = json!(result.fetched);
+            }
             if let Some(profile) = profile {
                 object["profile"] = json!(profile);
             }
@@ -519,11 +535,17 @@ fn summary(result: &TrainingResult, model: &str, elapsed: Duration, warnings: us
         1 => "; 1 warning as before".to_owned(),
         _ => format!("; {warnings} warnings as before"),
     };
+    let fetched = match result.fetched {
+        0 => String::new(),
+        count => format!(", {count} fetched from the remote cache"),
+    };
     match (result.ran, result.is_new) {
         (0, false) => {
-            format!("nothing to do: {model} is up to date ({tasks} tasks, {time}{warned})")
+            format!("nothing to do: {model} is up to date ({tasks} tasks{fetched}, {time}{warned})")
         }
-        (0, true) => format!("restored {model} from the cache ({tasks} tasks, {time}{warned})"),
-        (ran, _) => format!("trained {model}: {ran} of {tasks} tasks in {time}"),
+        (0, true) => {
+            format!("restored {model} from the cache ({tasks} tasks{fetched}, {time}{warned})")
+        }
+        (ran, _) => format!("trained {model}: {ran} of {tasks} tasks in {time}{fetched}"),
     }
 }

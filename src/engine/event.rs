@@ -55,6 +55,13 @@ pub enum Event {
         /// The task.
         task: TaskRef,
     },
+    /// Its result was fetched from the remote cache.
+    Fetched {
+        /// The task.
+        task: TaskRef,
+        /// The sizes of all its outputs, in bytes.
+        size: u64,
+    },
     /// Another process does the same work; this one waits for it.
     Waiting {
         /// The task.
@@ -151,6 +158,7 @@ impl Event {
         match self {
             Self::Reused { task }
             | Self::Spared { task }
+            | Self::Fetched { task, .. }
             | Self::Waiting { task, .. }
             | Self::Started { task, .. }
             | Self::Progress { task, .. }
@@ -172,6 +180,7 @@ impl fmt::Display for Event {
         match self {
             Self::Reused { task } => write!(f, "reuse   {task}"),
             Self::Spared { task } => write!(f, "spare   {task}"),
+            Self::Fetched { task, .. } => write!(f, "fetch   {task}"),
             Self::Waiting { task, .. } => write!(f, "wait    {task}"),
             Self::Started { task, reasons, .. } => {
                 let reasons: Vec<String> = reasons.iter().map(Stale::to_string).collect();

@@ -15,7 +15,10 @@
 //!   what one did while we waited.
 //! - *stored*: recorded only if the caller's inputs are what they were.
 //!
-//! Tasks that are fresh in the plan never enter this picture, and their outputs
+//! With a remote cache, what it has of the plan is fetched before all this, and
+//! whoever holds the lock asks it for a key that was not known before.
+//!
+//! Tasks that are fresh in the plan or fetched never enter this picture, and their outputs
 //! are read only when a task that runs, or the caller, asks for them.
 
 use std::collections::BTreeMap;
@@ -45,6 +48,7 @@ use crate::engine::memory::Taken;
 use crate::engine::memory::last_outputs;
 use crate::engine::memory::sum;
 use crate::engine::results::Results;
+use crate::store::Far;
 use crate::store::Store;
 
 /// Set from anywhere to stop a run; clones are the same flag.
@@ -106,6 +110,8 @@ pub struct Settings<'a> {
     /// they were when the graph was made. If not, the outputs are used and not
     /// stored.
     pub inputs_unchanged: &'a (dyn Fn(TaskId) -> bool + Sync),
+    /// The remote cache that the plan was made with, if there was one.
+    pub far: Option<&'a dyn Far>,
     /// How much memory the tasks may take; none for as much as they want.
     pub memory: Option<Memory<'a>>,
     /// When the run began, in milliseconds since 1970-01-01 UTC; only kept for
@@ -123,6 +129,7 @@ impl Default for Settings<'_> {
             only: None,
             cancel: CancelFlag::new(),
             inputs_unchanged: &|_| true,
+            far: None,
             memory: None,
             started_ms: 0,
         }
@@ -137,6 +144,8 @@ pub enum Outcome {
     Reused,
     /// Found in the cache after the tasks above it had settled.
     Spared,
+    /// Its result was fetched from the remote cache.
+    Fetched,
     /// It ran.
     Ran {
         /// How long, in milliseconds.
@@ -176,7 +185,10 @@ impl Outcome {
 
     /// Returns whether the task has outputs.
     pub fn is_success(&self) -> bool {
-        matches!(self, Self::Reused | Self::Spared | Self::Ran { .. })
+        matches!(
+            self,
+            Self::Reused | Self::Spared | Self::Fetched | Self::Ran { .. }
+        )
     }
 }
 
@@ -203,6 +215,7 @@ pub fn execute<'a>(
 ) -> Results<'a> {
     assert!(plan.tasks().len() == graph.len(), "a plan of another graph");
     let results = Results::new(graph, plan, store, settings, on_event);
+    let is_settled = results.bring(plan);
     let last = settings.memory.map(|_| last_outputs(graph, plan, store));
     let need = |id: TaskId| match (&settings.memory, &last) {
         (Some(memory), Some(last)) => {
@@ -216,7 +229,7 @@ pub fn execute<'a>(
         _ => 0,
     };
     let budget = settings.memory.map(|memory| memory.budget);
-    let schedule = Schedule::new(graph, plan, settings.only, budget, &need);
+    let schedule = Schedule::new(graph, plan, &is_settled, settings.only, budget, &need);
     if !schedule.is_empty() {
         let workers = settings.jobs.get().min(schedule.waiting_count());
         thread::scope(|scope| {
@@ -290,6 +303,7 @@ impl<'a> Schedule<'a> {
     fn new(
         graph: &'a Graph,
         plan: &Plan,
+        is_settled: &[bool],
         only: Option<&BTreeSet<TaskId>>,
         budget: Option<&'a Budget>,
         need: &'a (dyn Fn(TaskId) -> u64 + Sync),
@@ -300,16 +314,16 @@ impl<'a> Schedule<'a> {
         let mut check_count = 0;
         for task in plan.tasks() {
             let may_run = only.is_none_or(|only| only.contains(&task.id));
-            if task.is_fresh() || !may_run {
+            if is_settled[task.id.index()] || !may_run {
                 waits.push(None);
                 continue;
             }
             check_count += usize::from(graph.task(task.id).turn == Turn::Check);
             let mut count = 0;
             for upstream in graph.upstreams(task.id) {
-                count += usize::from(!plan.task(upstream).is_fresh());
+                count += usize::from(!is_settled[upstream.index()]);
             }
-            if let Some(twin) = task.twin {
+            if let Some(twin) = task.twin.filter(|twin| !is_settled[twin.index()]) {
                 twins.entry(twin).or_default().push(task.id);
                 count += 1;
             }

@@ -166,7 +166,7 @@ pub fn memory_estimates(
 /// reads from.
 fn will_run(state: &State) -> bool {
     match state {
-        State::Fresh => false,
+        State::Fresh | State::Remote => false,
         State::Stale(_) => true,
         State::MayBeSpared(reasons) => {
             let is_own = |reason: &Stale| !matches!(reason, Stale::Upstream { .. });

@@ -43,6 +43,7 @@ mod event;
 mod memory;
 mod execute;
 mod results;
+mod far;
 mod recheck;
 #[cfg(test)]
 mod tests;
@@ -84,6 +85,7 @@ pub use plan::PlanSettings;
 pub use plan::Planned;
 pub use plan::State;
 pub use plan::plan;
+pub use plan::plan_with;
 pub use recheck::Difference;
 pub use recheck::Recheck;
 pub use recheck::Verdict;

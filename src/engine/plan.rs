@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -18,6 +19,8 @@ use crate::engine::TaskId;
 use crate::engine::compare::History;
 use crate::engine::key::KeyInput;
 use crate::engine::key::task_key;
+use crate::store::Far;
+use crate::store::FarResult;
 use crate::store::LastRun;
 use crate::store::OutputRef;
 use crate::store::Store;
@@ -36,6 +39,9 @@ pub struct PlanSettings {
 pub enum State {
     /// Its result is in the cache.
     Fresh,
+    /// Its result is in the remote cache: it is fetched, and runs only if that
+    /// does not work.
+    Remote,
     /// All that it reads is known and its result is not in the cache: it will
     /// run. There is at least one reason.
     Stale(Vec<Stale>),
@@ -56,8 +62,10 @@ pub struct Planned {
     pub key: Option<Digest>,
     /// How long it took when it last ran, in milliseconds.
     pub estimate_ms: Option<u64>,
-    /// Its result, if it is fresh.
+    /// Its result, if it is fresh or to be fetched.
     pub(crate) result: Option<StoredResult>,
+    /// Its result as the remote cache has it, if it is to be fetched.
+    pub(crate) far: Option<Arc<FarResult>>,
     /// The earlier task that does the same work.
     pub(crate) twin: Option<TaskId>,
 }
@@ -68,10 +76,20 @@ impl Planned {
         self.state == State::Fresh
     }
 
-    /// Returns why it will or may run; empty if it is fresh.
+    /// Returns whether it will or may run.
+    pub fn is_stale(&self) -> bool {
+        matches!(self.state, State::Stale(_) | State::MayBeSpared(_))
+    }
+
+    /// Returns how many bytes are to be fetched for it.
+    pub fn fetch_size(&self) -> Option<u64> {
+        self.far.as_ref().map(|result| result.size())
+    }
+
+    /// Returns why it will or may run; empty if it is fresh or to be fetched.
     pub fn reasons(&self) -> &[Stale] {
         match &self.state {
-            State::Fresh => &[],
+            State::Fresh | State::Remote => &[],
             State::Stale(reasons) | State::MayBeSpared(reasons) => reasons,
         }
     }
@@ -103,7 +121,12 @@ impl Plan {
 
     /// Returns the tasks that will or may run.
     pub fn stale(&self) -> impl Iterator<Item = &Planned> {
-        self.tasks.iter().filter(|task| !task.is_fresh())
+        self.tasks.iter().filter(|task| task.is_stale())
+    }
+
+    /// Returns whether every result is in the cache.
+    pub fn is_all_fresh(&self) -> bool {
+        self.tasks.iter().all(Planned::is_fresh)
     }
 
     /// Returns the sum of the estimates of all tasks that will or may run, in
@@ -115,6 +138,18 @@ impl Plan {
 
 /// Finds out what would run. Reads the store, writes nothing.
 pub fn plan(graph: &Graph, store: &Store, settings: PlanSettings) -> Plan {
+    plan_with(graph, store, None, settings)
+}
+
+/// Finds out what would run when what is not in the store may be fetched from
+/// `far`, if there is one. It is asked level by level: what a task reads must be
+/// known before its key is. Nothing is fetched.
+pub fn plan_with(
+    graph: &Graph,
+    store: &Store,
+    far: Option<&dyn Far>,
+    settings: PlanSettings,
+) -> Plan {
     let history = History::new(graph, store);
     let mut planner = Planner {
         graph,
@@ -122,12 +157,17 @@ pub fn plan(graph: &Graph, store: &Store, settings: PlanSettings) -> Plan {
         required: required_outputs(graph),
         known: Known::new(store, &history),
         history,
+        far: far.map(|far| FarKnown {
+            far,
+            answers: HashMap::new(),
+            unasked: HashSet::new(),
+        }),
         stale_keys: HashMap::new(),
         tasks: Vec::with_capacity(graph.len()),
     };
-    for id in graph.ids() {
-        let planned = planner.planned(id);
-        planner.tasks.push(planned);
+    planner.look_at_all();
+    while planner.ask_far() {
+        planner.look_at_all();
     }
     Plan {
         is_forced: settings.force,
@@ -205,12 +245,28 @@ impl<'a> Known<'a> {
     }
 }
 
+/// What the remote cache was asked for, and what it will be asked for.
+struct FarKnown<'a> {
+    far: &'a dyn Far,
+    answers: HashMap<Digest, Option<Arc<FarResult>>>,
+    unasked: HashSet<Digest>,
+}
+
+/// What is known of a result elsewhere.
+enum FarAnswer {
+    Found(Arc<FarResult>),
+    NotThere,
+    /// It will be known in the next round.
+    Unasked,
+}
+
 struct Planner<'a> {
     graph: &'a Graph,
     settings: PlanSettings,
     required: Vec<BTreeSet<String>>,
     known: Known<'a>,
     history: History<'a>,
+    far: Option<FarKnown<'a>>,
     /// The first stale task of each key.
     stale_keys: HashMap<Digest, TaskId>,
     /// The tasks before the present one.
@@ -218,6 +274,58 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
+    /// Looks at every task in the order of the graph.
+    fn look_at_all(&mut self) {
+        self.tasks.clear();
+        self.stale_keys.clear();
+        for id in self.graph.ids() {
+            let planned = self.planned(id);
+            self.tasks.push(planned);
+        }
+    }
+
+    /// Asks the remote cache for what came up; returns whether it had to be asked.
+    fn ask_far(&mut self) -> bool {
+        let Some(known) = &mut self.far else {
+            return false;
+        };
+        let mut keys: Vec<Digest> = known.unasked.drain().collect();
+        if keys.is_empty() {
+            return false;
+        }
+        keys.sort_unstable();
+        let mut found = known.far.look_up(&keys);
+        for key in keys {
+            known.answers.insert(key, found.remove(&key).map(Arc::new));
+        }
+        true
+    }
+
+    /// Returns what is known of a result elsewhere.
+    fn far_answer(&mut self, id: TaskId, key: Digest) -> FarAnswer {
+        let Some(known) = &mut self.far else {
+            return FarAnswer::NotThere;
+        };
+        let Some(answer) = known.answers.get(&key) else {
+            known.unasked.insert(key);
+            return FarAnswer::Unasked;
+        };
+        let required = &self.required[id.index()];
+        let is_whole = |result: &&Arc<FarResult>| {
+            let mut names = required.iter();
+            names.all(|name| result.outputs.contains_key(name))
+        };
+        match answer.as_ref().filter(is_whole) {
+            Some(result) => FarAnswer::Found(Arc::clone(result)),
+            None => FarAnswer::NotThere,
+        }
+    }
+
+    /// Returns whether this round is not the last, so that reasons are not needed.
+    fn goes_on(&self) -> bool {
+        self.far.as_ref().is_some_and(|far| !far.unasked.is_empty())
+    }
+
     fn planned(&mut self, id: TaskId) -> Planned {
         let graph = self.graph;
         let (known, unknown) = split_inputs(graph, &self.tasks, id);
@@ -228,6 +336,7 @@ impl<'a> Planner<'a> {
             key,
             estimate_ms: self.history.last_run(id).map(|run| run.cost_ms),
             result: None,
+            far: None,
             twin: None,
         };
         if self.settings.force {
@@ -235,6 +344,10 @@ impl<'a> Planner<'a> {
             return planned;
         }
         let Some(key) = key else {
+            if self.goes_on() {
+                planned.state = State::MayBeSpared(Vec::new());
+                return planned;
+            }
             let mut reasons = self.history.changes(id, &known, None);
             let tasks = unknown.iter().map(|&task| graph.task(task).name.clone());
             reasons.push(Stale::Upstream {
@@ -256,22 +369,30 @@ impl<'a> Planner<'a> {
             planned.twin = Some(first);
             return;
         }
-        match self.known.result(key) {
-            Some(result) => {
-                planned.estimate_ms = Some(result.cost_ms);
-                let is_there = |output: &OutputRef| self.known.has(output);
-                match lost_output(&result, &self.required[id.index()], is_there) {
-                    Some(output) => {
-                        planned.state = State::Stale(vec![Stale::OutputLost { output }]);
-                    }
-                    None => planned.result = Some(result),
-                }
-            }
-            None => {
-                planned.state = State::Stale(self.history.changes(id, inputs, Some(key)));
-            }
+        let known = self.known.result(key);
+        let lost = known.as_ref().and_then(|result| {
+            planned.estimate_ms = Some(result.cost_ms);
+            let is_there = |output: &OutputRef| self.known.has(output);
+            lost_output(result, &self.required[id.index()], is_there)
+        });
+        if known.is_some() && lost.is_none() {
+            planned.result = known;
+            return;
         }
-        if !planned.is_fresh() {
+        planned.state = match (self.far_answer(id, key), lost) {
+            (FarAnswer::Found(result), _) => {
+                planned.estimate_ms = Some(result.cost_ms);
+                planned.result = Some(result.stored());
+                planned.far = Some(result);
+                State::Remote
+            }
+            (FarAnswer::Unasked, _) => State::Stale(Vec::new()),
+            (FarAnswer::NotThere, Some(output)) => State::Stale(vec![Stale::OutputLost { output }]),
+            (FarAnswer::NotThere, None) => {
+                State::Stale(self.history.changes(id, inputs, Some(key)))
+            }
+        };
+        if planned.is_stale() {
             self.stale_keys.insert(key, id);
         }
     }

@@ -22,6 +22,7 @@ use crate::engine::Planned;
 use crate::engine::Settings;
 use crate::engine::Source;
 use crate::engine::Stale;
+use crate::engine::State;
 use crate::engine::Task;
 use crate::engine::TaskContext;
 use crate::engine::TaskError;
@@ -35,6 +36,7 @@ use crate::engine::key::task_key;
 use crate::engine::plan::lost_output;
 use crate::engine::plan::required_outputs;
 use crate::engine::task::Given;
+use crate::store::Far;
 use crate::store::LastRun;
 use crate::store::Locked;
 use crate::store::NewResult;
@@ -46,9 +48,10 @@ use crate::store::StoredResult;
 /// What the tasks of a run gave. Outputs of tasks that did not run stay in the
 /// store until somebody asks for them.
 pub struct Results<'a> {
-    graph: &'a Graph,
-    store: &'a Store,
-    cancel: CancelFlag,
+    pub(super) graph: &'a Graph,
+    pub(super) store: &'a Store,
+    pub(super) far: Option<&'a dyn Far>,
+    pub(super) cancel: CancelFlag,
     inputs_unchanged: &'a (dyn Fn(TaskId) -> bool + Sync),
     on_event: &'a (dyn Fn(Event) + Sync),
     /// For each task the outputs that others read.
@@ -60,13 +63,13 @@ pub struct Results<'a> {
 
 /// What is known of one task.
 #[derive(Default)]
-struct Slot {
-    outcome: Option<Outcome>,
+pub(super) struct Slot {
+    pub(super) outcome: Option<Outcome>,
     key: Option<Digest>,
-    cost_ms: u64,
-    outputs: BTreeMap<String, OutputRef>,
+    pub(super) cost_ms: u64,
+    pub(super) outputs: BTreeMap<String, OutputRef>,
     /// Bytes that are at hand.
-    bytes: BTreeMap<String, Arc<Vec<u8>>>,
+    pub(super) bytes: BTreeMap<String, Arc<Vec<u8>>>,
     /// Whether the store has the result, so that bytes need not be held.
     is_stored: bool,
     /// How many tasks that may still run read this one.
@@ -125,6 +128,7 @@ impl<'a> Results<'a> {
         let results = Self {
             graph,
             store,
+            far: settings.far,
             cancel: settings.cancel.clone(),
             inputs_unchanged: settings.inputs_unchanged,
             on_event,
@@ -145,7 +149,8 @@ impl<'a> Results<'a> {
         let dependants = self.graph.dependants(id).iter();
         let mut slot = self.slot(id);
         slot.reader_count = dependants.filter(|&&d| !plan.task(d).is_fresh()).count();
-        if let (Some(key), Some(result)) = (planned.key, &planned.result) {
+        if let (Some(key), Some(result), true) = (planned.key, &planned.result, planned.is_fresh())
+        {
             slot.outcome = Some(Outcome::Reused);
             slot.take_stored(key, result);
             drop(slot);
@@ -232,6 +237,7 @@ impl<'a> Results<'a> {
             Outcome::Spared => self.emit(Event::Spared {
                 task: self.task_ref(id),
             }),
+            Outcome::Fetched => self.tell_fetched(id),
             Outcome::Ran { ms } => self.emit(Event::Finished {
                 task: self.task_ref(id),
                 ms: *ms,
@@ -282,6 +288,9 @@ impl<'a> Results<'a> {
             if (!is_forced || has_waited) && self.take_found(id, key) {
                 return Ok(Outcome::Spared);
             }
+            if !is_forced && planned.key != Some(key) && self.take_far(id, key) {
+                return Ok(Outcome::Fetched);
+            }
             if let Some(estimate) = too_large {
                 return Err(Failure::TooLarge { estimate });
             }
@@ -291,14 +300,17 @@ impl<'a> Results<'a> {
                 // A lost output was made again and came out differently.
                 continue;
             }
-            let reasons = planned.reasons().to_vec();
+            let reasons = match planned.state {
+                State::Remote => vec![Stale::NotFetched],
+                _ => planned.reasons().to_vec(),
+            };
             let ms = self.run(id, key, &inputs, given, reasons)?;
             return Ok(Outcome::Ran { ms });
         }
     }
 
     /// Uses the stored result of `key`, if there is one.
-    fn take_found(&self, id: TaskId, key: Digest) -> bool {
+    pub(super) fn take_found(&self, id: TaskId, key: Digest) -> bool {
         let Some(result) = self.store.result(key) else {
             return false;
         };
@@ -308,6 +320,12 @@ impl<'a> Results<'a> {
             self.slot(id).take_stored(key, &result);
         }
         is_whole
+    }
+
+    /// Returns whether there is every output that others read.
+    pub(super) fn has_required(&self, id: TaskId, outputs: &Outputs) -> bool {
+        let mut required = self.required[id.index()].iter();
+        required.all(|name| outputs.contains_key(name))
     }
 
     /// Uses what the task that does the same work gave.
@@ -479,14 +497,16 @@ impl<'a> Results<'a> {
         if let Some(name) = required.find(|name| !outputs.contains_key(*name)) {
             return Err(Failure::Error(format!("it gave no output `{name}`")));
         }
-        let is_stored = if (self.inputs_unchanged)(id) {
+        let is_unchanged = (self.inputs_unchanged)(id);
+        let manifest = described(task, inputs);
+        let is_stored = if is_unchanged {
             self.record(
                 id,
                 &NewResult {
                     key,
                     kind: task.kind,
                     outputs: &outputs,
-                    manifest: &described(task, inputs),
+                    manifest: &manifest,
                     cost_ms,
                 },
             )
@@ -496,11 +516,14 @@ impl<'a> Results<'a> {
             false
         };
         self.slot(id).take_outputs(key, outputs, cost_ms, is_stored);
+        if is_unchanged {
+            self.offer(id, key, manifest);
+        }
         Ok(cost_ms)
     }
 
     /// Records a result; returns whether it can be found again.
-    fn record(&self, id: TaskId, result: &NewResult<'_>) -> bool {
+    pub(super) fn record(&self, id: TaskId, result: &NewResult<'_>) -> bool {
         let begin = Instant::now();
         let is_stored = self.store.record(result);
         if is_stored {
@@ -538,7 +561,7 @@ impl<'a> Results<'a> {
     }
 
     /// Notes that one reader of `id` less may come.
-    fn release(&self, id: TaskId) {
+    pub(super) fn release(&self, id: TaskId) {
         let mut slot = self.slot(id);
         slot.reader_count = slot.reader_count.saturating_sub(1);
         drop(slot);
@@ -639,28 +662,30 @@ impl<'a> Results<'a> {
         self.slot(id).key
     }
 
-    fn slot(&self, id: TaskId) -> MutexGuard<'_, Slot> {
+    pub(super) fn slot(&self, id: TaskId) -> MutexGuard<'_, Slot> {
         let slot = &self.slots[id.index()];
         slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn task_ref(&self, id: TaskId) -> TaskRef {
+    pub(super) fn task_ref(&self, id: TaskId) -> TaskRef {
         self.graph.task_ref(id).clone()
     }
 
-    fn emit(&self, event: Event) {
+    pub(super) fn emit(&self, event: Event) {
         (self.on_event)(event);
     }
 
-    fn warnings(&self) {
-        for warning in self.store.take_warnings() {
+    pub(super) fn warnings(&self) {
+        let of_far = self.far.map(|far| far.take_warnings());
+        let warnings = self.store.take_warnings().into_iter();
+        for warning in warnings.chain(of_far.unwrap_or_default()) {
             self.emit(Event::StoreWarning { warning });
         }
     }
 }
 
 impl Slot {
-    fn take_stored(&mut self, key: Digest, result: &StoredResult) {
+    pub(super) fn take_stored(&mut self, key: Digest, result: &StoredResult) {
         self.key = Some(key);
         self.cost_ms = result.cost_ms;
         self.outputs = result.outputs.clone();
@@ -668,7 +693,13 @@ impl Slot {
         self.is_stored = true;
     }
 
-    fn take_outputs(&mut self, key: Digest, outputs: Outputs, cost_ms: u64, is_stored: bool) {
+    pub(super) fn take_outputs(
+        &mut self,
+        key: Digest,
+        outputs: Outputs,
+        cost_ms: u64,
+        is_stored: bool,
+    ) {
         self.key = Some(key);
         self.cost_ms = cost_ms;
         self.is_stored = is_stored;
@@ -686,6 +717,7 @@ impl Slot {
         match self.outcome {
             Some(Outcome::Reused) => "reused",
             Some(Outcome::Spared) => "spared",
+            Some(Outcome::Fetched) => "fetched",
             Some(Outcome::Ran { .. }) => "ran",
             Some(Outcome::Failed { .. } | Outcome::TooLarge { .. }) => "failed",
             Some(Outcome::Skipped { .. }) | None => "skipped",

@@ -73,6 +73,9 @@ pub enum Stale {
         /// The output.
         output: String,
     },
+    /// The remote cache had its result when the run was planned, and did not give
+    /// it, or not what it should be.
+    NotFetched,
     /// Tasks that it reads are stale; if their outputs come out the same, it is
     /// spared.
     Upstream {
@@ -120,6 +123,7 @@ impl fmt::Display for Stale {
             } => input_sentence(f, role, from.as_deref(), changes),
             Self::ResultLost => f.write_str("its result is no longer in the cache"),
             Self::OutputLost { output } => write!(f, "its output `{output}` was lost"),
+            Self::NotFetched => f.write_str("its result could not be fetched"),
             Self::Upstream { tasks } => names_sentence(f, tasks),
             Self::SameAs { task } => write!(f, "the same work as `{task}`"),
         }

@@ -53,6 +53,9 @@ pub struct TaskReport {
     pub reasons: Vec<Stale>,
     /// How long it took last, in milliseconds.
     pub last_ms: Option<u64>,
+    /// How many bytes are fetched for it, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetch_size: Option<u64>,
     /// How long it took in past runs, the newest first; only in a status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runs: Option<Vec<PastTime>>,
@@ -64,6 +67,8 @@ pub struct TaskReport {
 pub enum TaskState {
     /// Its result is in the cache.
     Fresh,
+    /// Its result is in the remote cache, and will be fetched.
+    Remote,
     /// It will run.
     Stale,
     /// It depends on a stale task, and will run unless that comes out the same.

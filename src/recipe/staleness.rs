@@ -144,12 +144,14 @@ fn task_report(recipe: &Recipe, planned: &Planned) -> TaskReport {
         reads: reads.collect(),
         state: match planned.state {
             State::Fresh => TaskState::Fresh,
+            State::Remote => TaskState::Remote,
             State::Stale(_) => TaskState::Stale,
             State::MayBeSpared(_) => TaskState::MayBeSpared,
         },
         why: reasons.iter().map(Stale::to_string).collect(),
         reasons,
         last_ms: planned.estimate_ms,
+        fetch_size: planned.fetch_size(),
         runs: None,
     }
 }

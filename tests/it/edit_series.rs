@@ -101,7 +101,9 @@ impl Bot {
         self.record += &record::tasks(report, &log);
         for task in &report.tasks {
             match task.state {
-                TaskState::Fresh => assert!(!log.ran(&task.name), "{name}: {} ran", task.name),
+                TaskState::Fresh | TaskState::Remote => {
+                    assert!(!log.ran(&task.name), "{name}: {} ran", task.name)
+                }
                 TaskState::Stale => {
                     assert!(log.ran(&task.name), "{name}: {} did not run", task.name)
                 }

@@ -219,7 +219,9 @@ fn check(bench: &Workbench, present: &Present) -> Option<Vec<u8>> {
     for task in report.unwrap().dry_run_results.unwrap().tasks {
         let has_run = ran.contains(&task.name.as_str());
         match task.state {
-            TaskState::Fresh => assert!(!has_run, "{} ran: {names:#?}", task.name),
+            TaskState::Fresh | TaskState::Remote => {
+                assert!(!has_run, "{} ran: {names:#?}", task.name)
+            }
             // Of two that do the same work one runs.
             TaskState::Stale => assert!(
                 has_run || ran.iter().any(|other| kind(other) == kind(&task.name)),

@@ -137,7 +137,9 @@ fn check(edit: impl Fn(&Workbench), want: Expect) {
             .iter()
             .any(|line| line.starts_with("run ") && line.contains(&format!(" {}:", task.name)));
         match task.state {
-            TaskState::Fresh => assert!(!ran, "{} was not announced", task.name),
+            TaskState::Fresh | TaskState::Remote => {
+                assert!(!ran, "{} was not announced", task.name)
+            }
             TaskState::Stale => assert!(ran, "{} was announced", task.name),
             TaskState::MayBeSpared => {}
         }

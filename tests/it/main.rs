@@ -43,6 +43,7 @@ mod many_components;
 mod incremental;
 mod explain;
 mod equivalence;
+mod remote;
 mod duckling;
 mod word_vectors;
 mod jieba;

@@ -256,6 +256,7 @@ fn report(told: &[u8], costs: &HashMap<Digest, u64>) -> Option<Report> {
         state: TaskState::Fresh,
         why: Vec::new(),
         reasons: Vec::new(),
+        fetch_size: None,
         runs: None,
     });
     Some(fresh(tasks.collect()))

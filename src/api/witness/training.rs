@@ -119,7 +119,7 @@ impl Training<'_> {
         for text in &outcome.said {
             observer.tell(Notice::Warning(text.clone()));
         }
-        tell_warnings(store, observer);
+        tell_warnings(store, None, observer);
         if self.dry_run {
             return;
         }
@@ -160,7 +160,7 @@ impl Training<'_> {
             return;
         }
         let mut again = None;
-        if self.force || prepared.plan.stale().next().is_some() {
+        if self.force || !prepared.plan.is_all_fresh() {
             let settings = PlanSettings::default();
             again = Some(plan(&prepared.recipe.graph, store, settings));
         }
@@ -180,7 +180,7 @@ impl Training<'_> {
     ) -> Option<NewWitness> {
         let Prepared { recipe, store, .. } = prepared;
         let is_in_place = || self.model_in_place(prepared.training_type).as_deref() == Some(model);
-        if store.folder().is_none() || plan.stale().next().is_some() || !is_in_place() {
+        if store.folder().is_none() || !plan.is_all_fresh() || !is_in_place() {
             return None;
         }
         let mut looks = prepared.looks.clone();

@@ -20,6 +20,7 @@ use crate::api::TrainingResult;
 use crate::api::Wants;
 use crate::api::WitnessSettings;
 use crate::api::chain;
+use crate::api::remote::hand_over;
 use crate::api::shared::Shared;
 use crate::api::train::training;
 use crate::api::workspace::MemberNotice;
@@ -106,6 +107,7 @@ pub fn train_members(
         has_failed: AtomicBool::new(false),
     };
     crew.work(workers);
+    hand_over(&options.all.run);
     let reports = turns.reports();
     if reports
         .iter()
@@ -310,7 +312,7 @@ fn planned(member: &Member, report: &Report, task_count: usize) -> MemberReport 
     let stale = report
         .tasks
         .iter()
-        .filter(|task| task.state != TaskState::Fresh);
+        .filter(|task| matches!(task.state, TaskState::Stale | TaskState::MayBeSpared));
     let stale = stale.map(|task| MemberTask {
         name: task.name.clone(),
         why: task.why.clone(),

@@ -12,6 +12,7 @@ use crate::api::Observer;
 use crate::api::TrainError;
 use crate::api::workspace::WorkspaceError;
 use crate::data::Member;
+use crate::data::Remote;
 use crate::data::Workspace;
 use crate::diagnostic::has_errors;
 use crate::import::import_workspace;
@@ -41,6 +42,12 @@ impl OpenWorkspace {
         let cache = self.workspace.cache.as_ref()?;
         let root = fs::canonicalize(&self.root).unwrap_or_else(|_| self.root.clone());
         Some(root.join(cache))
+    }
+
+    /// Returns the remote cache that the file names, if it names one; its paths
+    /// are those of the folder.
+    pub fn remote(&self) -> Option<Remote> {
+        self.workspace.remote.clone()
     }
 }
 

@@ -43,6 +43,7 @@ struct Share {
     ran: BTreeMap<TaskId, (TaskRef, u64)>,
     reused: usize,
     spared: usize,
+    fetched: usize,
     /// Its tasks, if it was not read: all are reused.
     unread: Option<usize>,
     reads: Traffic,
@@ -57,6 +58,7 @@ struct Done {
     ran: usize,
     reused: usize,
     spared: usize,
+    fetched: usize,
     is_unread: bool,
     reads: Traffic,
     writes: Traffic,
@@ -87,6 +89,10 @@ pub struct Timed {
     pub ms: u64,
 }
 
+fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
 /// An assistant and what it did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AssistantSummary {
@@ -100,6 +106,9 @@ pub struct AssistantSummary {
     pub reused: usize,
     /// Tasks whose result was found once what they read had settled.
     pub spared: usize,
+    /// Tasks whose result was fetched from the remote cache.
+    #[serde(skip_serializing_if = "is_none")]
+    pub fetched: usize,
 }
 
 /// The summary of a run (`schemas/training.schema.json`).
@@ -121,6 +130,9 @@ pub struct Summary {
     pub reused: usize,
     /// Tasks whose result was found once what they read had settled.
     pub spared: usize,
+    /// Tasks whose result was fetched from the remote cache.
+    #[serde(skip_serializing_if = "is_none")]
+    pub fetched: usize,
     /// Projects that were not read, as all was as it had been.
     pub unread: usize,
     /// Outputs read from the cache.
@@ -212,6 +224,7 @@ impl Profile {
             ran: done.iter().map(|one| one.ran).sum(),
             reused: done.iter().map(|one| one.reused).sum(),
             spared: done.iter().map(|one| one.spared).sum(),
+            fetched: done.iter().map(|one| one.fetched).sum(),
             unread: done.iter().filter(|one| one.is_unread).count(),
             reads: done.iter().map(|one| one.reads).sum(),
             writes: done.iter().map(|one| one.writes).sum(),
@@ -227,6 +240,7 @@ impl Share {
         match event {
             Event::Reused { .. } => self.reused += 1,
             Event::Spared { .. } => self.spared += 1,
+            Event::Fetched { .. } => self.fetched += 1,
             Event::Finished { task, ms } => {
                 self.ran.insert(task.id, (task.clone(), *ms));
             }
@@ -248,6 +262,7 @@ impl Share {
             ran: self.ran.len(),
             reused: self.unread.unwrap_or(self.reused),
             spared: self.spared,
+            fetched: self.fetched,
             is_unread: self.unread.is_some(),
             reads: self.reads,
             writes: self.writes,
@@ -286,6 +301,7 @@ impl Done {
             ran: self.ran,
             reused: self.reused,
             spared: self.spared,
+            fetched: self.fetched,
         })
     }
 }
@@ -397,8 +413,8 @@ impl Summary {
 
     fn hits(&self) -> String {
         let (hits, all) = (
-            self.reused + self.spared,
-            self.reused + self.spared + self.ran,
+            self.reused + self.spared + self.fetched,
+            self.reused + self.spared + self.fetched + self.ran,
         );
         let percent = (hits * 100).checked_div(all).unwrap_or(0);
         let unread = match (self.unread, &self.assistants) {
@@ -409,8 +425,12 @@ impl Summary {
                 Count(all.len(), "assistant")
             ),
         };
+        let fetched = match self.fetched {
+            0 => String::new(),
+            count => format!(", {count} fetched"),
+        };
         format!(
-            "{} ran, {} reused, {} spared: hit rate {percent} %{unread}",
+            "{} ran, {} reused, {} spared{fetched}: hit rate {percent} %{unread}",
             self.ran, self.reused, self.spared
         )
     }

@@ -266,6 +266,10 @@ impl Group {
                 self.end_wait(task.id, at, out);
                 self.instant(at, &format!("spared {task}"), out);
             }
+            Event::Fetched { task, size } => {
+                self.end_wait(task.id, at, out);
+                self.instant(at, &format!("fetched {task} ({size} bytes)"), out);
+            }
             Event::Loaded {
                 task,
                 output,

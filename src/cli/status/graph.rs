@@ -54,6 +54,7 @@ pub fn dot(report: &Report) -> String {
         for task in tasks {
             let look = match task.state {
                 TaskState::Fresh => "shape=box, style=rounded",
+                TaskState::Remote => "shape=box, style=\"filled,rounded\", fillcolor=\"#d5e4f5\"",
                 TaskState::Stale => "shape=octagon, style=\"filled,bold\", fillcolor=\"#f3b49f\"",
                 TaskState::MayBeSpared => {
                     "shape=box, style=\"filled,dashed\", fillcolor=\"#fbe6a8\""
@@ -97,6 +98,7 @@ pub fn mermaid(report: &Report) -> String {
         for task in tasks {
             let (open, close, class) = match task.state {
                 TaskState::Fresh => ("(", ")", "fresh"),
+                TaskState::Remote => ("([", "])", "fetch"),
                 TaskState::Stale => ("{{", "}}", "stale"),
                 TaskState::MayBeSpared => ("[/", "/]", "maybe"),
             };
@@ -118,6 +120,7 @@ pub fn mermaid(report: &Report) -> String {
     text.push_str(
         "  classDef stale fill:#f3b49f,stroke:#8a2c0d,stroke-width:3px,color:#000\n  \
          classDef maybe fill:#fbe6a8,stroke:#7a5b00,stroke-dasharray:5 3,color:#000\n  \
+         classDef fetch fill:#d5e4f5,stroke:#2b5580,color:#000\n  \
          classDef fresh fill:#e3eee3,stroke:#4a6b4a,color:#000\n",
     );
     text

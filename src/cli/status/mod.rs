@@ -72,7 +72,8 @@ pub fn run(arguments: &StatusArguments) -> Exit {
         return workspace::refuse(place, &what);
     }
     let screen = Arc::new(Screen::new(place.quiet));
-    let report = match api::status(&arguments.project.options(place, &screen)) {
+    let options = arguments.project.options(place, &screen);
+    let report = match options.and_then(|options| api::status(&options)) {
         Ok(report) => report,
         Err(error) => return fail(Format::of(place.json), &error),
     };

@@ -62,6 +62,7 @@ fn escaped(text: &str) -> String {
 fn class(state: TaskState) -> &'static str {
     match state {
         TaskState::Fresh => "fresh",
+        TaskState::Remote => "fetch",
         TaskState::Stale => "stale",
         TaskState::MayBeSpared => "maybe",
     }
@@ -103,7 +104,7 @@ fn edges(report: &Report, layout: &Layout, svg: &mut String) {
         let (x1, y1, y2) = (x1 + NODE_WIDTH, y1 + NODE_HEIGHT / 2, y2 + NODE_HEIGHT / 2);
         let bend = (x2.abs_diff(x1) / 2).max(24);
         let due = match report.tasks[from].state {
-            TaskState::Fresh => "",
+            TaskState::Fresh | TaskState::Remote => "",
             _ => " due",
         };
         let _ = writeln!(
@@ -210,6 +211,7 @@ fn tables(report: &Report) -> String {
 fn state_text(state: TaskState) -> &'static str {
     match state {
         TaskState::Fresh => "fresh",
+        TaskState::Remote => "in the remote cache",
         TaskState::Stale => "stale",
         TaskState::MayBeSpared => "may be spared",
     }

@@ -182,7 +182,7 @@ fn test(flags: &TestNluFlags) -> Result<Exit, Failure> {
     let against = against.transpose()?.map(|tested| tested.scores);
     let (tested, folds) = match flags.folds.cross_validation {
         true => {
-            let done = cross_validated(flags, settings(&flags.place, &screen))?;
+            let done = cross_validated(flags, settings(&flags.place, &screen)?)?;
             (done.tested, Some((done.spread, done.untested)))
         }
         false => (model_tested(flags, &flags.model, &observer)?, None),

@@ -38,6 +38,7 @@ use crate::cli::output::complain;
 use crate::cli::output::fail;
 use crate::cli::output::print;
 use crate::cli::product::Kept;
+use crate::cli::remote::remote;
 use crate::cli::screen::Screen;
 use crate::cli::status::StatusArguments;
 use crate::cli::train::both;
@@ -47,6 +48,7 @@ use crate::cli::workspace::rounds::Trainer;
 use crate::cli::workspace::stage::Stage;
 use crate::data::Member;
 use crate::engine::OnFailure;
+use crate::remote::RemoteCache;
 
 /// Which assistants of a workspace are meant.
 #[derive(Clone, Debug, Args)]
@@ -114,7 +116,11 @@ pub fn train(arguments: &TrainArguments) -> Exit {
         Ok(displays) => displays,
         Err(exit) => return exit,
     };
-    let mut all = both(&arguments.both, settings(place, &screen));
+    let settings = match settings(place, &screen) {
+        Ok(settings) => settings,
+        Err(error) => return fail(Format::of(place.json), &error),
+    };
+    let mut all = both(&arguments.both, settings);
     if arguments.run.keep_going {
         all.run.on_failure = OnFailure::KeepGoing;
     }
@@ -143,7 +149,10 @@ pub fn train(arguments: &TrainArguments) -> Exit {
 pub fn status(arguments: &StatusArguments) -> Exit {
     let place = &arguments.place;
     let screen = Arc::new(Screen::new(place.quiet));
-    let all = arguments.project.options(place, &screen);
+    let all = match arguments.project.options(place, &screen) {
+        Ok(all) => all,
+        Err(error) => return fail(Format::of(place.json), &error),
+    };
     let run = Run {
         place,
         members: &arguments.members,
@@ -188,6 +197,10 @@ impl Run<'_> {
             Err(error) => return fail(Format::of(self.place.json), &error),
         };
         all.run.cache = self.cache(&workspace);
+        all.run.remote = match self.remote(&workspace, &all) {
+            Ok(remote) => remote,
+            Err(error) => return fail(Format::of(self.place.json), &error),
+        };
         let stage = Stage::new(self.place, false);
         let options = WorkspaceOptions {
             observer: stage.observer(),
@@ -267,6 +280,15 @@ impl Run<'_> {
         let workspace = opened?;
         let members = workspace.select(&self.members.names)?;
         Ok((workspace, members))
+    }
+
+    /// Returns the remote cache that was asked for, or else the workspace's own.
+    fn remote(
+        &self,
+        workspace: &OpenWorkspace,
+        all: &TrainOptions,
+    ) -> Result<Option<Arc<RemoteCache>>, TrainError> {
+        remote(self.place, workspace.remote(), &all.run.cancel)
     }
 
     /// Returns the cache that was asked for, or else the workspace's own.

@@ -179,6 +179,10 @@ impl Trainer<'_> {
     ) -> Exit {
         let mut all = self.all.clone();
         all.run.cache = self.run.cache(workspace);
+        all.run.remote = match self.run.remote(workspace, &all) {
+            Ok(remote) => remote,
+            Err(error) => return fail(Format::of(self.run.place.json), &error),
+        };
         let round = self.displays.begin(&Start {
             round: number,
             options: &|| asked(&all, workspace, members),
@@ -245,6 +249,7 @@ fn asked(all: &TrainOptions, workspace: &OpenWorkspace, members: &[Arc<Member>])
         "force": all.force_training,
         "project": shown(&all.run.project),
         "cache": cache.map(|folder| shown(folder)),
+        "remote": all.run.remote.as_ref().map(|remote| remote.address()),
         "jobs": all.run.jobs,
         "max_memory": all.run.memory.map(|memory| memory.max_bytes),
         "keep_going": all.run.on_failure == OnFailure::KeepGoing,

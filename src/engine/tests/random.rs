@@ -145,6 +145,7 @@ proptest! {
                 let is_twin = matches!(planned.reasons(), [Stale::SameAs { .. }]);
                 match &planned.state {
                     State::Fresh => prop_assert_eq!(outcome, Outcome::Reused),
+                    State::Remote => prop_assert!(false, "there is no remote cache"),
                     State::Stale(_) if is_twin => prop_assert_eq!(outcome, Outcome::Spared),
                     State::Stale(_) => prop_assert!(matches!(outcome, Outcome::Ran { .. }), "{:?}", outcome),
                     State::MayBeSpared(_) => prop_assert!(outcome.is_success()),

@@ -96,7 +96,7 @@ pub fn tasks(report: &Report, log: &Log) -> String {
 /// A task that is not fresh.
 fn line(task: &TaskReport, log: &Log, changes: &mut Changes) -> String {
     let announced = match task.state {
-        TaskState::Fresh => "fresh",
+        TaskState::Fresh | TaskState::Remote => "fresh",
         TaskState::Stale => "stale",
         TaskState::MayBeSpared => "perhaps",
     };

@@ -1,0 +1,180 @@
+//! What one machine has trained, another gets: the same bytes, and nothing trains.
+
+use std::fs;
+
+use crate::remote::Machine;
+use crate::remote::liar::Liar;
+use crate::remote::reading;
+use crate::remote::servers::CASD;
+use crate::remote::servers::Server;
+use crate::remote::writing;
+
+/// Two checkouts with two caches in two folders share through a server.
+fn two_machines_share_through(server: Server) {
+    let (first, second) = (Machine::new(), Machine::new());
+    let trained = first.train(&writing(&server.url));
+    assert!(trained.ran > 5 && trained.fetched == 0, "{trained:?}");
+    let told = first.told().join("\n");
+    let uploaded = format!("upload {} results", trained.ran);
+    assert!(told.starts_with(&uploaded), "{told}");
+
+    let restored = second.train(&reading(&server.url));
+    assert_eq!((restored.ran, restored.fetched), (0, trained.ran));
+    assert_eq!(second.told(), [""; 0], "what goes well is not told");
+    assert_eq!(second.models(), first.models());
+
+    // All is in the second machine's own cache by now.
+    drop(server);
+    let again = second.train(&reading("http://127.0.0.1:9"));
+    assert_eq!((again.ran, again.fetched, again.is_new), (0, 0, false));
+    assert_eq!(second.told(), [""; 0], "nobody was asked");
+    let offline = second.bench.train().unwrap();
+    assert_eq!(offline.ran, 0);
+}
+
+#[test]
+fn a_second_machine_trains_nothing_and_has_the_same_archive_by_http() {
+    let Some(server) = Server::nginx() else {
+        return;
+    };
+    two_machines_share_through(server);
+}
+
+#[test]
+fn a_second_machine_trains_nothing_and_has_the_same_archive_by_grpc() {
+    for version in CASD {
+        let Some(server) = Server::casd(version) else {
+            return;
+        };
+        two_machines_share_through(server);
+    }
+}
+
+#[test]
+fn what_goes_over_the_line_is_what_is_needed_and_no_more() {
+    let Some(server) = Server::nginx() else {
+        return;
+    };
+    let (first, second) = (Machine::new(), Machine::new());
+    let trained = first.train(&writing(&server.url)).ran;
+    let count = |requests: &[String], begin: &str| {
+        let such = requests.iter().filter(|request| request.starts_with(begin));
+        such.count()
+    };
+    let sent = server.requests();
+    assert_eq!(count(&sent, "PUT ac 201"), trained);
+    assert_eq!(count(&sent, "PUT cas 201"), server.files("cas").len());
+    assert_eq!(count(&sent, "GET cas"), 0);
+    second.train(&reading(&server.url));
+    let got = server.requests().split_off(sent.len());
+    assert_eq!(count(&got, "GET ac 200"), trained, "{got:?}");
+    assert!(count(&got, "GET cas 200") > trained);
+    assert_eq!(count(&got, "GET"), got.len(), "{got:?}");
+}
+
+#[test]
+fn a_dry_run_tells_what_would_be_fetched_and_writes_nothing() {
+    let server = Liar::new(|_, _, _| {});
+    let (first, second) = (Machine::new(), Machine::new());
+    let trained = first.train(&writing(&server.url));
+    let report = second.dry_run(&reading(&server.url));
+    let tasks = report.dry_run_results.unwrap().tasks;
+    let words: Vec<&str> = tasks
+        .iter()
+        .filter(|task| task.fetch_size.is_some())
+        .map(|task| task.name.as_str())
+        .collect();
+    assert_eq!(words.len(), trained.ran);
+    assert_eq!(report.code, 7, "there is no archive yet");
+    assert!(!second.bench.cache().exists());
+    assert_eq!(second.bench.files("models").len(), 0);
+    // What it told is what a training does.
+    assert_eq!(second.train(&reading(&server.url)).fetched, words.len());
+    assert_eq!(second.dry_run(&reading(&server.url)).code, 0);
+}
+
+#[test]
+fn what_the_other_machine_has_not_trained_is_trained() {
+    let server = Liar::new(|_, _, _| {});
+    let (first, second) = (Machine::new(), Machine::new());
+    let all = first.train(&writing(&server.url));
+    second
+        .bench
+        .replace("domain.yml", "text: hi", "text: hello");
+    let report = second
+        .dry_run(&reading(&server.url))
+        .dry_run_results
+        .unwrap();
+    assert_eq!(report.stale_count, 1);
+    let trained = second.train(&reading(&server.url));
+    assert_eq!((trained.ran, trained.fetched), (1, all.ran - 1));
+    assert!(
+        second.bench.log().contains("run     package"),
+        "{}",
+        second.bench.log()
+    );
+    let archive = fs::read(trained.model.unwrap()).unwrap();
+    assert!(archive == second.bench.clean_archive());
+}
+
+#[test]
+fn a_result_is_asked_for_when_its_key_comes_to_be_known() {
+    let server = Liar::new(|_, _, _| {});
+    let (first, second) = (Machine::new(), Machine::new());
+    let remote = writing(&server.url);
+    let all = first.train(&remote);
+    // The second has another word in its data, and the tokenizer runs; a name of a
+    // component is in no key of what follows.
+    second.bench.replace(
+        "config.yml",
+        "- name: WhitespaceTokenizer\n",
+        "- name: WhitespaceTokenizer\n  intent_split_symbol: \"+\"\n",
+    );
+    let trained = second.train(&reading(&server.url));
+    assert!(trained.ran > 0 && trained.ran < all.ran, "{trained:?}");
+    assert!(trained.fetched > 0, "{}", second.bench.log());
+    let archive = fs::read(trained.model.unwrap()).unwrap();
+    assert!(archive == second.bench.clean_archive());
+}
+
+#[test]
+fn one_who_only_reads_sends_nothing() {
+    let server = Liar::new(|_, _, _| {});
+    let machine = Machine::new();
+    let trained = machine.train(&reading(&server.url));
+    assert!(trained.ran > 5);
+    assert_eq!(server.count("PUT", "/"), 0);
+    assert_eq!(server.count("HEAD", "/"), 0);
+    assert_eq!(server.count("GET", "/cas/"), 0);
+    assert!(server.count("GET", "/ac/") > 0);
+}
+
+#[test]
+fn what_the_server_has_is_not_sent_again() {
+    let server = Liar::new(|_, _, _| {});
+    let remote = writing(&server.url);
+    Machine::new().train(&remote);
+    let puts = server.count("PUT", "/cas/");
+    let second = Machine::new();
+    let mut options = second.options(&remote);
+    options.force_training = true;
+    let forced = second.bench.train_with(&options).unwrap();
+    assert!(forced.ran > 5 && forced.fetched == 0);
+    assert_eq!(
+        server.count("PUT", "/cas/"),
+        puts,
+        "same inputs, same bytes"
+    );
+}
+
+#[test]
+fn without_a_cache_of_ones_own_what_is_fetched_is_used_all_the_same() {
+    let server = Liar::new(|_, _, _| {});
+    let (first, second) = (Machine::new(), Machine::new());
+    let all = first.train(&writing(&server.url));
+    let mut options = second.options(&reading(&server.url));
+    options.run.cache = tabella::api::CacheSettings::Off;
+    let restored = second.bench.train_with(&options).unwrap();
+    assert_eq!((restored.ran, restored.fetched), (0, all.ran));
+    assert_eq!(second.models(), first.models());
+}
