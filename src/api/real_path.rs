@@ -93,3 +93,20 @@ mod tests {
         assert!(real_path(&top.join("deep/y")).ends_with("y"));
     }
 }
+
+/// Returns a path without `.`, and without `..` where a name stands before it: what it
+/// means where no folder is a link.
+pub fn plain_path(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        let follows_name = matches!(plain.components().next_back(), Some(Component::Normal(_)));
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if follows_name => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
+}

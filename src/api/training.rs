@@ -275,7 +275,7 @@ impl Training<'_> {
     }
 
     /// Reads the project, whatever is wrong with it.
-    fn read(&self) -> Result<Imported, TrainError> {
+    pub fn read(&self) -> Result<Imported, TrainError> {
         let project = &self.run.project;
         must_be_folder(project)?;
         let eyes = Eyes::default();

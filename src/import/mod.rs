@@ -93,7 +93,7 @@ pub use looks::Times;
 pub use looks::Verdict;
 pub use looks::clock_ns;
 pub use looks::destination;
-pub use named::find_component_files;
+pub use named::component_file;
 pub use names::DEFAULT_ACTIONS;
 pub use names::DEFAULT_INTENTS;
 pub use names::DEFAULT_SLOTS;

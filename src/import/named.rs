@@ -84,15 +84,21 @@ pub fn find(
     Ok(opened)
 }
 
-/// Finds the files of all components once more, where a project was not read from
+/// Reads a file that a component names once more, where a project was not read from
 /// its own files.
 ///
 /// # Errors
 ///
-/// If a file that is there cannot be read.
-pub fn find_component_files(pipeline: &mut [Component], root: &Path) -> Result<(), ImportError> {
-    let eyes = Eyes::default();
-    find(pipeline, root, Shelf::Disk(&eyes)).map(|_| ())
+/// If it cannot be read.
+pub fn component_file(option: &str, name: &str, path: &Path) -> Result<ComponentFile, ImportError> {
+    let (digest, head) = hashed(path, Shelf::Disk(&Eyes::default()))?;
+    Ok(ComponentFile {
+        option: option.to_owned(),
+        name: name.to_owned(),
+        path: path.to_owned(),
+        digest,
+        head,
+    })
 }
 
 /// Returns the paths that an option's value names.

@@ -58,7 +58,6 @@ pub use package::PackageRecord;
 pub use package::RECORD;
 pub use part::Part;
 pub use portion::core_portion;
-pub use portion::names_files;
 pub use portion::nlu_portion;
 pub use report::REPORT_VERSION;
 pub use report::Report;

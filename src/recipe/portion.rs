@@ -25,7 +25,6 @@ use crate::data::Response;
 use crate::data::Step;
 use crate::data::StoryGraph;
 use crate::data::Utterance;
-use crate::nlu::command::COMMAND;
 use crate::recipe::slices::core_domain;
 use crate::recipe::slices::entity_types;
 
@@ -71,12 +70,6 @@ pub fn core_portion(project: &Project) -> Project {
         nlu: NluData::default(),
         stories: project.stories.clone(),
     }
-}
-
-/// Returns whether what a component does depends on files beside the project's
-/// data, or on the folder it runs in.
-pub fn names_files(component: &Component) -> bool {
-    component.name == COMMAND || !component.files.is_empty()
 }
 
 fn retrieval_responses(all: &BTreeMap<String, Vec<Response>>) -> BTreeMap<String, Vec<Response>> {

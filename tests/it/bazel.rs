@@ -187,6 +187,36 @@ fn an_edit_runs_the_actions_that_could_notice_it_and_what_was_made_once_is_reuse
         set(&["Reading assistant kitchen", "Reading assistant reception"])
     );
 
+    // Files that the configuration names, across folders: declared by `rules bazel`,
+    // and read in the sandbox, which has no folders but those of declared files.
+    let config = build.bench.read("shared/config.yml");
+    let packages = ["kitchen", "reception"].map(|name| format!("bots/{name}/BUILD.bazel"));
+    let texts = packages.each_ref().map(|path| build.bench.read(path));
+    build
+        .bench
+        .write("vectors/words.vec", "menu 1 0\ndinner 0 1\n");
+    build.bench.replace(
+        "shared/config.yml",
+        "- name: CountVectorsFeaturizer\n  analyzer",
+        "- name: WordVectorsFeaturizer\n  vectors: ../../vectors/words.vec\n- name: CountVectorsFeaturizer\n  analyzer",
+    );
+    let mut rules = Command::new(env!("CARGO_BIN_EXE_tabella"));
+    let rules = rules
+        .current_dir(build.bench.root())
+        .args(["rules", "bazel", "--all"]);
+    assert!(rules.output().unwrap().status.success());
+    build.ran("build", &[&disk]);
+    build.bench.append("vectors/words.vec", "cake 1 1\n");
+    assert!(
+        build
+            .ran("build", &[&disk])
+            .contains("Training nlu of kitchen")
+    );
+    build.bench.write("shared/config.yml", &config);
+    for (path, text) in packages.iter().zip(&texts) {
+        build.bench.write(path, text);
+    }
+
     // As it was: everything comes out of the cache.
     build
         .bench
@@ -317,6 +347,27 @@ fn packages_are_written_beside_what_the_user_wrote_and_never_over_it() {
         "{advice}"
     );
     assert_eq!(bench.read("bots/kitchen/BUILD"), "# mine\n");
+
+    // What the configuration names is declared, too, wherever it lies.
+    bench.write("vectors/words.vec", "menu 1 0\ndinner 0 1\n");
+    bench.append(
+        "shared/config.yml",
+        "importers:\n- name: RasaFileImporter\n- name: MultiProjectImporter\nimports:\n- ../../lobby\n",
+    );
+    bench.write("lobby/data/more.yml", "version: \"3.1\"\nnlu: []\n");
+    bench.replace(
+        "shared/config.yml",
+        "- name: CountVectorsFeaturizer\n  analyzer",
+        "- name: WordVectorsFeaturizer\n  vectors: ../../vectors/words.vec\n- name: CountVectorsFeaturizer\n  analyzer",
+    );
+    rules(&["--all"]);
+    let package = bench.read("bots/reception/BUILD.bazel");
+    assert!(package.contains("\"//vectors:words.vec\""), "{package}");
+    let package = bench.read("vectors/BUILD.bazel");
+    assert!(
+        package.contains("exports_files([\"words.vec\"])"),
+        "{package}"
+    );
 
     // Files outside of the workspace cannot be named.
     bench.write("bots/kitchen/WORKSPACE", "");

@@ -98,6 +98,17 @@ pub fn exec_import(options: &TrainOptions, paths: &PortionPaths) -> Result<(), T
     Ok(())
 }
 
+/// Returns every file that [`exec_import`] and the steps after it would open, sorted,
+/// whatever is wrong in them.
+///
+/// # Errors
+///
+/// If the project's folder or a file that is there cannot be read.
+pub fn exec_reads(options: &TrainOptions) -> Result<Vec<PathBuf>, TrainError> {
+    let imported = training(options, Want::All).read()?;
+    Ok(imported.files.into_iter().map(|file| file.path).collect())
+}
+
 /// Trains one half, or only those of its `tasks` that are named, and writes the
 /// results. Tasks above those that are named must be among the results given. A half
 /// that the project does not train has no results, and its file says so.

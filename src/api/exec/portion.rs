@@ -11,7 +11,8 @@
 //! | `training_type` | which halves the project trains; null if this one is none of them |
 //! | `augmentation` | how many stories are glued to others |
 //! | `persist_nlu_data` | whether the NLU data goes into the archive |
-//! | `folder` | where files lie that components name; null if none does |
+//! | `folder` | where a component `command` runs; null if there is none |
+//! | `files` | the files that components name: `component` (its number in the pipeline), `option`, `name` and `path`, without `..` between |
 //! | `project` | the project, as far as the step reads it |
 //!
 //! There is no place of a file in it: a line that moved gives the same bytes.
@@ -25,13 +26,15 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::api::TrainError;
+use crate::api::plain_path;
 use crate::archive::TrainingType;
 use crate::archive::write_if_changed;
+use crate::data::Component;
 use crate::data::Project;
-use crate::import::find_component_files;
+use crate::import::component_file;
+use crate::nlu::command::COMMAND;
 use crate::recipe::Recipe;
 use crate::recipe::core_portion;
-use crate::recipe::names_files;
 use crate::recipe::nlu_portion;
 
 /// The version of the format.
@@ -63,8 +66,35 @@ pub struct Portion {
     /// Whether the NLU data goes into the archive.
     pub persist_nlu_data: bool,
     folder: Option<PathBuf>,
+    files: Vec<NamedFile>,
     /// The project, as far as the step reads it.
     pub project: Project,
+}
+
+/// A file that a component names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NamedFile {
+    component: usize,
+    option: String,
+    name: String,
+    path: PathBuf,
+}
+
+impl NamedFile {
+    /// Returns all of a pipeline. A step may run where there are no folders but those of
+    /// its files, so that `a/../b` would lead nowhere.
+    fn all(pipeline: &[Component]) -> Vec<Self> {
+        let all = pipeline.iter().enumerate().flat_map(|(component, one)| {
+            one.files.iter().map(move |file| Self {
+                component,
+                option: file.option.clone(),
+                name: file.name.clone(),
+                path: plain_path(&file.path),
+            })
+        });
+        all.collect()
+    }
 }
 
 /// The part of the format that no version changes.
@@ -92,6 +122,14 @@ pub enum PortionError {
         path: PathBuf,
         /// What is wrong with it.
         source: serde_json::Error,
+    },
+    /// It has a file for a component that is not there.
+    #[error("`{}` is not what `tabella exec import` writes: no component names `{name}`", path.display())]
+    NoComponent {
+        /// The portion.
+        path: PathBuf,
+        /// The file.
+        name: String,
     },
     /// Another version of the program wrote it.
     #[error(
@@ -132,7 +170,8 @@ impl Portion {
             Step::Package => (Some(halves), Project::clone(project)),
         };
         let project = training_type.map(|_| project).unwrap_or_default();
-        let named = project.config.pipeline.iter().find(|one| names_files(one));
+        let pipeline = &project.config.pipeline;
+        let program = pipeline.iter().find(|one| one.name == COMMAND);
         Self {
             tabella_portion: PORTION_VERSION,
             of: step,
@@ -143,7 +182,8 @@ impl Portion {
                 _ => order.augmentation,
             },
             persist_nlu_data: step == Step::Package && order.persist_nlu_data,
-            folder: named.map(|component| component.folder.clone()),
+            folder: program.map(|component| component.folder.clone()),
+            files: NamedFile::all(pipeline),
             project,
         }
     }
@@ -170,10 +210,28 @@ impl Portion {
             source,
         })?;
         let mut portion = parsed(&bytes, path)?;
-        if let Some(folder) = &portion.folder {
-            find_component_files(&mut portion.project.config.pipeline, folder)?;
-        }
+        portion.find_files(path)?;
         Ok(portion)
+    }
+}
+
+impl Portion {
+    /// Reads the files that components name.
+    fn find_files(&mut self, path: &Path) -> Result<(), TrainError> {
+        let pipeline = &mut self.project.config.pipeline;
+        for component in pipeline.iter_mut() {
+            component.folder = self.folder.clone().unwrap_or_default();
+        }
+        for file in &self.files {
+            let component = pipeline.get_mut(file.component);
+            let component = component.ok_or_else(|| PortionError::NoComponent {
+                path: path.to_owned(),
+                name: file.name.clone(),
+            })?;
+            let found = component_file(&file.option, &file.name, &file.path)?;
+            component.files.push(found);
+        }
+        Ok(())
     }
 }
 

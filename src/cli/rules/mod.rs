@@ -23,6 +23,7 @@ use crate::api::Notice;
 use crate::api::Observer;
 use crate::api::TrainError;
 use crate::api::TrainOptions;
+use crate::api::exec_reads;
 use crate::api::in_project;
 use crate::api::open_workspace;
 use crate::cli::environment::environment;
@@ -160,13 +161,14 @@ fn in_tree(members: &[Member]) -> Result<String, Failure> {
             return Err(Failure::Name(name.clone()));
         }
     }
-    let assistants: Vec<bazel::Assistant<'_>> = members
-        .iter()
-        .map(|member| bazel::Assistant {
+    let assistants = members.iter().map(|member| {
+        Ok(bazel::Assistant {
             name: member.name.clone(),
             options: &member.options,
+            reads: exec_reads(&member.options)?,
         })
-        .collect();
+    });
+    let assistants = assistants.collect::<Result<Vec<bazel::Assistant<'_>>, TrainError>>()?;
     let written = bazel::write(&assistants, Path::new(".")).map_err(Failure::Bazel)?;
     for advice in &written.advice {
         complain(advice);

@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::io;
-use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
 use crate::api::TrainOptions;
+use crate::api::plain_path;
 use crate::cli::replace::replace;
 use crate::cli::rules::has_test_stories;
 use crate::cli::rules::quote::in_starlark;
@@ -46,6 +46,8 @@ pub struct Assistant<'a> {
     pub name: String,
     /// What it is trained from.
     pub options: &'a TrainOptions,
+    /// Every file that its training opens.
+    pub reads: Vec<PathBuf>,
 }
 
 /// What was done.
@@ -150,11 +152,20 @@ impl Packages<'_> {
             // As a training does, when nobody said where it is.
             domain = vec![project.join("domain")];
         }
-        let domain = self.labels(&folder, &domain)?;
+        let given = domain;
+        let domain = self.labels(&folder, &given)?;
         let data = self.labels(&folder, &paths(&options.training_files))?;
+        let named = [project.join(&options.config)];
+        let declared = paths(&options.training_files);
+        let declared = [&named[..], &given[..], &declared[..]].concat();
+        let files = self.beside(&declared, &assistant.reads)?;
+        let files = match self.labels(&folder, &files)? {
+            files if files.files.is_empty() => String::new(),
+            files => format!("    files = {},\n", files.list()),
+        };
         let name = in_starlark(&assistant.name);
         let mut text = format!(
-            "rasa_assistant(\n    name = {name},\n    config = {},\n    data = {},\n    domain = {},\n\
+            "rasa_assistant(\n    name = {name},\n    config = {},\n    data = {},\n    domain = {},\n{files}\
              \x20   visibility = [\"//visibility:public\"],\n)\n",
             config.single(),
             data.list(),
@@ -172,9 +183,24 @@ impl Packages<'_> {
         Ok(())
     }
 
+    /// Returns the files that are read and not declared, neither themselves nor by a
+    /// folder above: what the configuration names.
+    fn beside(&self, declared: &[PathBuf], reads: &[PathBuf]) -> Result<Vec<PathBuf>, BazelError> {
+        let declared = declared.iter().map(|path| self.below_root(path));
+        let declared = declared.collect::<Result<BTreeSet<PathBuf>, BazelError>>()?;
+        let mut beside = Vec::new();
+        for path in reads {
+            let below = self.below_root(path)?;
+            if !below.ancestors().any(|above| declared.contains(above)) {
+                beside.push(path.clone());
+            }
+        }
+        Ok(beside)
+    }
+
     /// Returns a path from the root.
     fn below_root(&self, path: &Path) -> Result<PathBuf, BazelError> {
-        let whole = plain(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+        let whole = plain_path(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
         match whole.strip_prefix(self.root) {
             Ok(below) if below.to_str().is_some() => Ok(below.to_owned()),
             Ok(_) => Err(BazelError::NoLabel(path.to_owned())),
@@ -277,21 +303,6 @@ impl Labels {
             (false, false) => format!("{} + glob({})", quoted(&self.files), quoted(&self.globs)),
         }
     }
-}
-
-/// Returns a path without `.` and `..`.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
-            }
-            part => plain.push(part),
-        }
-    }
-    plain
 }
 
 /// Writes the package file of a folder, unless the user has one there.
