@@ -5,6 +5,7 @@
 //! ```sh
 //! cargo bench --bench nothing -- 1 100 1000 10000       # assistants of ten files each
 //! cargo bench --bench nothing -- --read 10 100 1000     # all is read and planned, too
+//! cargo bench --bench nothing -- --builds 100           # below make, ninja and Bazel, too
 //! sudo cargo bench --bench nothing -- --cold 1 100 1000 # the system forgets all metadata before
 //! ```
 //!
@@ -58,6 +59,9 @@ fn table(arguments: &[String]) {
             let command = place.tabella(&["--dry-run", "--verify-inputs"]);
             commands.push(("reading all", command));
         }
+        if is_given("--builds") {
+            commands.extend(place.builds());
+        }
         for (what, command) in commands {
             let [wall, cpu, peak] = measured(&place.root, &command, is_cold);
             println!(
@@ -86,7 +90,7 @@ impl Place {
         fs::write(root.join("files.txt"), list).unwrap();
         fs::write(
             root.join("tabella.yml"),
-            "version: 1\nassistants: [bots/*]\n",
+            "version: 1\ncache: ../cache\nassistants: [bots/*]\n",
         )
         .unwrap();
         fs::write(root.join("build.ninja"), ninja_file(&files)).unwrap();
@@ -114,6 +118,52 @@ impl Place {
             ("ninja -n", vec!["ninja".to_owned(), "-n".to_owned()]),
             ("floor", vec![this, "floor".to_owned(), self.cache()]),
         ]
+    }
+
+    /// Returns the builds that train all assistants by rules of the program, each having
+    /// built once. The server that Bazel keeps is another process: its CPU time is not
+    /// counted.
+    fn builds(&self) -> Vec<(&'static str, Vec<String>)> {
+        for (tool, file) in [("make", "tabella.mk"), ("ninja", "tabella.ninja")] {
+            let mut rules = Command::new(PROGRAM);
+            rules.args(["rules", tool, "--all", "--program", PROGRAM]);
+            let output = rules.current_dir(&self.root).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            fs::write(self.root.join(file), output.stdout).unwrap();
+        }
+        self.succeed(&[PROGRAM, "rules", "bazel", "--all"].map(str::to_owned));
+        let write = |file: &str, text: &str| fs::write(self.root.join(file), text).unwrap();
+        write("rules.ninja", "include tabella.ninja\ndefault tabella\n");
+        let repository = format!("tabella_repository(name = \"tabella\", path = \"{PROGRAM}\")\n");
+        let load = "load(\"//tools/tabella:defs.bzl\", \"tabella_repository\")\n";
+        write("WORKSPACE", &(load.to_owned() + &repository));
+        let servers = self.folder.path().join("bazel");
+        let servers = format!("--output_user_root={}", servers.display());
+        let builds = [
+            (
+                "make, rules",
+                vec!["make", "-s", "-f", "tabella.mk", "tabella"],
+            ),
+            (
+                "ninja, rules",
+                vec!["ninja", "-f", "rules.ninja", "--quiet"],
+            ),
+            (
+                "bazel, rules",
+                vec!["bazel", &servers, "build", "//bots/..."],
+            ),
+        ];
+        let builds = builds.map(|(what, words)| {
+            let command: Vec<String> = words.into_iter().map(str::to_owned).collect();
+            self.succeed(&command);
+            (what, command)
+        });
+        // Stamps of what has just changed prove nothing.
+        thread::sleep(Duration::from_millis(2_500));
+        for (_, command) in &builds {
+            self.succeed(command);
+        }
+        builds.into()
     }
 
     fn cache(&self) -> String {

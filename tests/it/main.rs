@@ -26,6 +26,7 @@ mod nlu_test;
 mod rules;
 mod exec;
 mod bazel;
+mod examples;
 mod archive_safety;
 mod schemas;
 mod project_schemas;

@@ -117,7 +117,7 @@ fn build(bench: &Workbench, tool: &[&str]) -> String {
 }
 
 /// Whether a program is there. Where tests must not be skipped, it has to be.
-fn is_there(tool: &str) -> bool {
+pub fn is_there(tool: &str) -> bool {
     let is_there = Command::new(tool).arg("--version").output().is_ok();
     let is_ci = std::env::var_os("CI").is_some();
     assert!(is_there || !is_ci, "{tool} is not installed");
