@@ -229,11 +229,22 @@ fn fetched(far: &dyn Far, key: Digest, result: &FarResult) -> Option<Bytes> {
     let blobs = result.blobs();
     let bytes = far.fetch(&blobs)?;
     let names = blobs.iter().map(|blob| blob.output.digest);
-    let by_digest: HashMap<Digest, Vec<u8>> = names.zip(bytes).collect();
-    let named = |all: &BTreeMap<String, FarBlob>| -> Option<BTreeMap<String, Vec<u8>>> {
+    let mut by_digest: HashMap<Digest, Vec<u8>> = names.zip(bytes).collect();
+    let mut uses: HashMap<Digest, usize> = HashMap::new();
+    for blob in result.outputs.values().chain(result.manifest.values()) {
+        *uses.entry(blob.output.digest).or_default() += 1;
+    }
+    let mut named = |all: &BTreeMap<String, FarBlob>| -> Option<BTreeMap<String, Vec<u8>>> {
         let all = all.iter().map(|(name, blob)| {
-            let bytes = by_digest.get(&blob.output.digest)?;
-            Some((name.clone(), bytes.clone()))
+            let digest = blob.output.digest;
+            let left = uses.get_mut(&digest)?;
+            *left -= 1;
+            // Most are the only ones of their bytes, and need no copy.
+            let bytes = match *left {
+                0 => by_digest.remove(&digest)?,
+                _ => by_digest.get(&digest)?.clone(),
+            };
+            Some((name.clone(), bytes))
         });
         all.collect()
     };

@@ -29,6 +29,8 @@ pub(super) fn fault(status: &Status) -> Fault {
         Code::DataLoss | Code::OutOfRange | Code::InvalidArgument | Code::FailedPrecondition => {
             Fault::Wrong(text)
         }
+        // It is HTTP, and no gRPC: a page that says why not.
+        Code::Internal if text.contains("response with status") => Fault::Lasting(text),
         // What cannot be decoded, a library calls an internal error.
         Code::Internal if text.contains("decode") || text.contains("protocol error") => {
             Fault::Wrong(text)

@@ -11,6 +11,7 @@ mod auth;
 mod faults;
 mod grpc;
 mod sharing;
+mod tls;
 mod workspace;
 
 use std::collections::BTreeMap;

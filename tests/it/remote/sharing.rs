@@ -1,6 +1,14 @@
 //! What one machine has trained, another gets: the same bytes, and nothing trains.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
+use tabella::api::CrossValidation;
+use tabella::api::Validation;
+use tabella::api::cross_validate_nlu;
+use tabella::data::Remote;
 
 use crate::remote::Machine;
 use crate::remote::liar::Liar;
@@ -165,6 +173,40 @@ fn what_the_server_has_is_not_sent_again() {
         puts,
         "same inputs, same bytes"
     );
+}
+
+#[test]
+fn the_trainings_of_a_cross_validation_are_shared() {
+    let misses = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&misses);
+    let server = Liar::new(move |method, _, answer| {
+        if method == "GET" && answer.status == 404 {
+            counted.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let validate = |remote: &Remote| {
+        let machine = Machine::new();
+        let options = CrossValidation {
+            nlu: vec!["data".into()],
+            config: "config.yml".into(),
+            domain: Vec::new(),
+            folds: 3,
+            seed: 0,
+            num_threads: Some(1),
+            out_of_scope: Vec::new(),
+            validation: Validation::default(),
+            run: machine.options(remote).run,
+        };
+        let tested = cross_validate_nlu(&options, &|_, _| {}).unwrap().tested;
+        (
+            format!("{:?}", tested.scores),
+            misses.swap(0, Ordering::SeqCst),
+        )
+    };
+    let (first, all) = validate(&writing(&server.url));
+    assert!(all > 10 && server.count("PUT", "/ac/") > 10);
+    let (second, missed) = validate(&reading(&server.url));
+    assert_eq!((second, missed), (first, 0));
 }
 
 #[test]
