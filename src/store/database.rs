@@ -574,13 +574,16 @@ fn newer(settings: &StoreSettings, found: u32) -> Warning {
 }
 
 /// Settings of a connection; none of them is kept in the file.
+///
+/// It is not mapped into memory: a scan would leave all of it there, and a process
+/// whose mapped file another one cuts short is ended by the system.
 fn tune(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "PRAGMA synchronous = NORMAL;
          PRAGMA foreign_keys = ON;
          PRAGMA temp_store = MEMORY;
-         PRAGMA mmap_size = 268435456;
-         PRAGMA cache_size = -16000;",
+         PRAGMA mmap_size = 0;
+         PRAGMA cache_size = -2000;",
     )
 }
 

@@ -34,6 +34,7 @@ use crate::api::workspace::guard::guarded;
 use crate::api::workspace::member::Folders;
 use crate::api::workspace::member::member_options;
 use crate::api::workspace::member::shown_path;
+use crate::api::workspace::roll::Called;
 use crate::api::workspace::roll::Present;
 use crate::api::workspace::roll::call_roll;
 use crate::api::workspace::turns::Turns;
@@ -87,9 +88,10 @@ pub fn train_members(
     let jobs = jobs(&all);
     let folders = Folders::new(&workspace.root);
     let left = match roll(&folders, members, options, &shared) {
-        Some(present) => {
+        Some(called) => {
             all.run.witness = asked_before(all.run.witness);
-            tell_present(members, present, options, &shared, &turns)
+            shared.keep(called.results);
+            tell_present(members, called.present, options, &turns)
         }
         None => (0..members.len()).collect(),
     };
@@ -126,7 +128,7 @@ fn roll(
     members: &[Arc<Member>],
     options: &WorkspaceOptions,
     shared: &Shared,
-) -> Option<Vec<Present>> {
+) -> Option<Called> {
     let store = shared.store.as_deref().filter(|_| !options.wants.looks)?;
     call_roll(folders, members, &options.all, store)
 }
@@ -136,13 +138,11 @@ fn tell_present(
     members: &[Arc<Member>],
     present: Vec<Present>,
     options: &WorkspaceOptions,
-    shared: &Shared,
     turns: &Turns,
 ) -> Vec<usize> {
     let mut is_left = vec![true; members.len()];
-    let ended = present.into_iter().map(|Present { at, heard, results }| {
+    let ended = present.into_iter().map(|Present { at, heard }| {
         is_left[at] = false;
-        shared.keep(results);
         let outcome = heard.outcome;
         let mut told = vec![Notice::AsBefore {
             warnings: outcome.warning_count as usize,

@@ -1,14 +1,16 @@
 //! Calls the roll: which assistants of a workspace have nothing to do, as their
 //! witnesses say.
 //!
-//! One scan of the cache gives all witnesses, a few threads compare stamps, one
-//! transaction keeps what is new. So an assistant that has nothing to do costs little
-//! more than one look at each of its files; the others are left to the crew.
+//! A few threads take some assistants after the other, in the order in which the
+//! cache has their witnesses: one short scan gives those, one look at each file says
+//! whether they still hold, and then they are let go. So an assistant that has
+//! nothing to do costs little more than those looks, and no memory for its files;
+//! the others are left to the crew. One transaction keeps what is new.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -41,8 +43,8 @@ use crate::store::Witness;
 /// Assistants that a thread asks for in one go.
 const CHUNK: usize = 16;
 
-/// So many assistants are looked up in the cache one by one; for more of them all
-/// that lie in the workspace are read.
+/// So many assistants are looked up in the cache one by one; of more of them all
+/// that lie between them are read.
 const FEW: usize = 16;
 
 /// An assistant that has nothing to do.
@@ -51,18 +53,25 @@ pub struct Present {
     pub at: usize,
     /// What its witness says.
     pub heard: Heard,
-    /// The keys of the results that this stands on.
-    pub results: Vec<Digest>,
 }
 
-/// Returns the assistants that have nothing to do, in order; none where no witness
-/// may be asked.
+/// The assistants that have nothing to do, and what that stands on.
+#[derive(Default)]
+pub struct Called {
+    /// They, in order.
+    pub present: Vec<Present>,
+    /// The keys of results.
+    pub results: HashSet<Digest>,
+}
+
+/// Returns the assistants that have nothing to do; none where no witness may be
+/// asked.
 pub fn call_roll(
     folders: &Folders<'_>,
     members: &[Arc<Member>],
     all: &TrainOptions,
     store: &Store,
-) -> Option<Vec<Present>> {
+) -> Option<Called> {
     let is_asked = matches!(all.run.witness, WitnessSettings::Ask { .. })
         && matches!(all.run.cache, CacheSettings::Folder(_))
         && !all.force_training
@@ -70,30 +79,38 @@ pub fn call_roll(
     if !is_asked {
         return None;
     }
-    let roll = Roll {
-        folders,
-        members,
-        all,
-        store,
-        witnesses: witnesses(folders, members, store),
-        stem: KeyStem::of(&training(all, Want::All))?,
-        next: AtomicUsize::new(0),
-    };
-    let mut found = roll.call();
-    found.sort_unstable_by_key(|(at, ..)| *at);
-    if !all.dry_run {
-        let today = store.today();
-        let renewals = found.iter_mut();
-        let renewals = renewals.filter_map(|(_, witness, heard)| heard.renewal(witness, today));
-        let renewals: Vec<Renewal<'_>> = renewals.collect();
-        store.renew_witnesses(&renewals);
-    }
-    let present = found.into_iter().map(|(at, witness, heard)| Present {
-        at,
-        heard,
-        results: witness.results(),
+    let roll = Roll::new(folders, members, all, store)?;
+    let today = store.today();
+    let parts = roll.call(|part: &mut Part, asked: Asked, mut heard: Heard| {
+        let Asked { at, witness, .. } = asked;
+        part.called.results.extend(witness.results());
+        // A renewal borrows what has to outlive this part.
+        let looks = heard.looks.take();
+        if !all.dry_run && (looks.is_some() || witness.used_day != today) {
+            part.renewed.push((witness, looks));
+        }
+        part.called.present.push(Present { at, heard });
     });
-    Some(present.collect())
+    let mut called = Called::default();
+    let mut renewed = Vec::new();
+    for part in parts {
+        called.present.extend(part.called.present);
+        called.results.extend(part.called.results);
+        renewed.extend(part.renewed);
+    }
+    called.present.sort_unstable_by_key(|one| one.at);
+    let renewals = renewed.iter_mut();
+    let renewals: Vec<Renewal<'_>> = renewals.map(|(old, new)| (&*old, new.take())).collect();
+    store.renew_witnesses(&renewals);
+    Some(called)
+}
+
+/// What a thread found.
+#[derive(Default)]
+struct Part {
+    called: Called,
+    /// Witnesses that are to be kept anew, with what was looked at if that is new.
+    renewed: Vec<(Witness, Option<Vec<u8>>)>,
 }
 
 /// Returns what the import of each assistant would look at, where a witness knows
@@ -107,129 +124,149 @@ pub fn known_looks(
 ) -> Vec<Option<Looks>> {
     let mut known: Vec<Option<Looks>> = members.iter().map(|_| None).collect();
     let is_asked = matches!(all.run.witness, WitnessSettings::Ask { .. });
-    let stem = KeyStem::of(&training(all, Want::All)).filter(|_| is_asked);
-    let Some(stem) = stem else {
+    let roll = Roll::new(folders, members, all, store).filter(|_| is_asked);
+    let Some(roll) = roll else {
         return known;
     };
-    let roll = Roll {
-        folders,
-        members,
-        all,
-        store,
-        witnesses: witnesses(folders, members, store),
-        stem,
-        next: AtomicUsize::new(0),
-    };
-    for (at, witness, _) in roll.call() {
-        let root = MemberPaths::new(folders, &members[at]).project;
-        let testimony = Reader::new(witness.looks(), &root).and_then(Reader::testimony);
-        known[at] = testimony.map(|testimony| {
+    let parts = roll.call(|part: &mut Vec<(usize, Looks)>, asked, _| {
+        let reader = Reader::new(asked.witness.looks(), &asked.paths.project);
+        let testimony = reader.and_then(Reader::testimony);
+        part.extend(testimony.map(|testimony| {
             let mut looks = testimony.looks;
             let model = testimony.outcome.model;
             looks.seen.remove(&pointer(&model).0);
             looks.seen.remove(&model);
-            looks
-        });
+            (asked.at, looks)
+        }));
+    });
+    for (at, looks) in parts.into_iter().flatten() {
+        known[at] = Some(looks);
     }
     known
-}
-
-/// Returns the witnesses of all projects in the workspace, by name; none where they
-/// are few enough to be looked up one by one.
-fn witnesses(
-    folders: &Folders<'_>,
-    members: &[Arc<Member>],
-    store: &Store,
-) -> Option<HashMap<String, Witness>> {
-    if members.len() <= FEW {
-        return None;
-    }
-    let first = format!("{}/", folders.real_root().display());
-    let last = format!("{first}{}", char::MAX);
-    let found = store.witnesses(&first, &last).into_iter();
-    Some(found.map(|one| (one.project.clone(), one)).collect())
 }
 
 /// What threads share that ask for assistants.
 struct Roll<'a> {
     folders: &'a Folders<'a>,
     members: &'a [Arc<Member>],
+    /// The places of all assistants, in the order of their folders.
+    order: Vec<usize>,
     all: &'a TrainOptions,
     store: &'a Store,
-    witnesses: Option<HashMap<String, Witness>>,
     stem: KeyStem,
-    /// The assistant that the next free thread asks for.
+    /// Where in the order the next free thread goes on.
     next: AtomicUsize,
 }
 
-/// An assistant by its place, its witness, and what that says.
-type Found<'r> = (usize, Cow<'r, Witness>, Heard);
+/// An assistant whose witness is asked.
+struct Asked {
+    at: usize,
+    paths: MemberPaths,
+    witness: Witness,
+}
 
-impl Roll<'_> {
-    /// Asks for all, on this thread and as many others as are worth it.
-    fn call(&self) -> Vec<Found<'_>> {
+impl<'a> Roll<'a> {
+    /// Returns the roll of these assistants; none when no witness is asked.
+    fn new(
+        folders: &'a Folders<'a>,
+        members: &'a [Arc<Member>],
+        all: &'a TrainOptions,
+        store: &'a Store,
+    ) -> Option<Self> {
+        let mut order: Vec<usize> = (0..members.len()).collect();
+        // As names of projects begin: what lies between some of them is little.
+        order.sort_by_cached_key(|at| format!("{}|", members[*at].folder.display()));
+        Some(Self {
+            folders,
+            members,
+            order,
+            all,
+            store,
+            stem: KeyStem::of(&training(all, Want::All))?,
+            next: AtomicUsize::new(0),
+        })
+    }
+
+    /// Asks for all, on this thread and as many others as are worth it; each gives
+    /// what `take` makes of those that have nothing to do.
+    fn call<T: Default + Send>(&self, take: impl Fn(&mut T, Asked, Heard) + Sync) -> Vec<T> {
         let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = self.all.run.jobs.unwrap_or_else(cores);
         let chunks = self.members.len().div_ceil(CHUNK);
         let others = threads.min(chunks).saturating_sub(1);
         thread::scope(|scope| {
-            let start = |_| thread::Builder::new().spawn_scoped(scope, || self.ask_in_turn());
+            let start = |_| thread::Builder::new().spawn_scoped(scope, || self.ask_in_turn(&take));
             let started: Vec<_> = (0..others).map_while(|at| start(at).ok()).collect();
-            let mut found = self.ask_in_turn();
-            for thread in started {
-                found.extend(thread.join().unwrap_or_default());
-            }
+            let mut found = vec![self.ask_in_turn(&take)];
+            found.extend(started.into_iter().filter_map(|thread| thread.join().ok()));
             found
         })
     }
 
     /// Asks for some assistants after the other until there are none left.
-    fn ask_in_turn(&self) -> Vec<Found<'_>> {
+    fn ask_in_turn<T: Default>(&self, take: &impl Fn(&mut T, Asked, Heard)) -> T {
         let disks = Disks::new(self.all.run.stamps_prove);
-        let mut found = Vec::new();
+        let mut found = T::default();
         loop {
             let from = self.next.fetch_add(CHUNK, Ordering::Relaxed);
-            let chunk = self.members.iter().enumerate().skip(from).take(CHUNK);
-            if chunk.len() == 0 || self.all.run.cancel.is_set() {
+            let chunk = self.order.get(from..).unwrap_or_default();
+            let chunk = &chunk[..chunk.len().min(CHUNK)];
+            if chunk.is_empty() || self.all.run.cancel.is_set() {
                 return found;
             }
-            for (at, member) in chunk {
-                // A bug met here would be met in the training, too, and told there.
-                let heard = guarded(|| Ok(self.ask(member, &disks)));
-                found.extend(heard.ok().flatten().map(|(one, heard)| (at, one, heard)));
+            // A bug met here would be met in the training, too, and told there.
+            let asked = guarded(|| Ok(self.asked(chunk))).unwrap_or_default();
+            for asked in asked {
+                let heard = guarded(|| Ok(self.hear(&asked, &disks)));
+                if let Some(heard) = heard.ok().flatten() {
+                    take(&mut found, asked, heard);
+                }
             }
         }
     }
 
-    /// Returns the witness of an assistant, and what it says, if that has nothing
-    /// to do.
-    fn ask<'r>(&'r self, member: &Member, disks: &Disks) -> Option<(Cow<'r, Witness>, Heard)> {
-        let paths = MemberPaths::new(self.folders, member);
-        let name = project_name(&paths.real, &paths.config, Want::All);
-        let key = self
-            .stem
-            .key([&paths.domain, &paths.data], [&paths.config, &paths.output]);
-        let witness = self.witness(&paths.real, &name)?;
-        (witness.key == key).then_some(())?;
-        let heard = self.question(&paths.project, disks).hear(&witness)?;
-        Some((witness, heard))
-    }
-
-    /// Returns the witness of the project in the folder `real`. One that a link leads
-    /// to, out of the workspace, is not among those that were read.
-    fn witness(&self, real: &Path, name: &str) -> Option<Cow<'_, Witness>> {
+    /// Returns the assistants among these that have a witness of such a run. One
+    /// that a link leads to, out of the workspace, is looked up by itself.
+    fn asked(&self, chunk: &[usize]) -> Vec<Asked> {
         let root = self.folders.real_root();
-        match &self.witnesses {
-            Some(witnesses) if real != root && real.starts_with(root) => {
-                witnesses.get(name).map(Cow::Borrowed)
-            }
-            _ => self.store.witness(name).map(Cow::Owned),
+        let is_inside = |real: &PathBuf| real != root && real.starts_with(root);
+        let named = chunk.iter().map(|&at| {
+            let paths = MemberPaths::new(self.folders, &self.members[at]);
+            let name = project_name(&paths.real, &paths.config, Want::All);
+            (at, name, paths)
+        });
+        let named: Vec<(usize, String, MemberPaths)> = named.collect();
+        let is_scanned = |paths: &MemberPaths| self.members.len() > FEW && is_inside(&paths.real);
+        let scanned = || {
+            let names = named.iter().filter(|(.., paths)| is_scanned(paths));
+            names.map(|(_, name, _)| name.as_str())
+        };
+        let mut witnesses: HashMap<String, Witness> = HashMap::new();
+        if let (Some(first), Some(last)) = (scanned().min(), scanned().max()) {
+            let found = self.store.witnesses(first, last).into_iter();
+            witnesses.extend(found.map(|one| (one.project.clone(), one)));
         }
+        let mut asked = Vec::with_capacity(named.len());
+        for (at, name, paths) in named {
+            let witness = match is_scanned(&paths) {
+                true => witnesses.remove(&name),
+                false => self.store.witness(&name),
+            };
+            asked.extend(witness.map(|witness| Asked { at, paths, witness }));
+        }
+        asked.retain(|asked| asked.witness.key == self.key(&asked.paths));
+        asked
     }
 
-    fn question<'q>(&'q self, root: &'q Path, disks: &'q Disks) -> Question<'q> {
-        Question {
-            root,
+    fn key(&self, paths: &MemberPaths) -> Digest {
+        let lists: [&[PathBuf]; 2] = [&paths.domain, &paths.data];
+        self.stem.key(lists, [&paths.config, &paths.output])
+    }
+
+    /// Returns what the witness of an assistant says, if that has nothing to do.
+    fn hear(&self, asked: &Asked, disks: &Disks) -> Option<Heard> {
+        let question = Question {
+            root: &asked.paths.project,
             environment: &self.all.run.environment,
             store: self.store,
             times: Times {
@@ -237,6 +274,7 @@ impl Roll<'_> {
                 rest_ns: self.all.run.rest_ns,
                 disks,
             },
-        }
+        };
+        question.hear(&asked.witness)
     }
 }
