@@ -39,6 +39,7 @@ use crate::engine::CancelFlag;
 use crate::import;
 use crate::import::FileStamp;
 use crate::import::Looks;
+use crate::import::Names;
 use crate::import::Seen;
 use crate::import::data_suffix;
 use crate::import::listing;
@@ -78,8 +79,8 @@ impl Stamp {
 pub enum State {
     /// A file that is read.
     File(Stamp),
-    /// A folder that is listed: the digest of what it holds.
-    Folder(Digest),
+    /// A folder that is listed: which names matter, and their digest.
+    Folder(Names, Digest),
     /// Something of this kind, or nothing.
     Kind(Seen),
 }
@@ -98,7 +99,8 @@ impl State {
         match (look.seen, look.stamp) {
             (Seen::Bytes(_), Some(stamp)) => Self::File(Stamp::Whole(stamp)),
             (Seen::Bytes(_), None) => Self::of_file(path),
-            (Seen::Entries(digest), _) => Self::Folder(digest),
+            (Seen::Entries(digest), _) => Self::Folder(Names::OfData, digest),
+            (Seen::Names(digest), _) => Self::Folder(Names::All, digest),
             (kind, _) => Self::Kind(kind),
         }
     }
@@ -107,7 +109,10 @@ impl State {
     fn again(self, path: &Path) -> Self {
         match self {
             Self::File(_) => Self::of_file(path),
-            Self::Folder(_) => listing(path).map_or(Self::Kind(Seen::Nothing), Self::Folder),
+            Self::Folder(names, _) => match listing(path, names) {
+                Ok(digest) => Self::Folder(names, digest),
+                Err(_) => Self::Kind(Seen::Nothing),
+            },
             Self::Kind(_) => Self::Kind(Seen::kind(&fs::metadata(path))),
         }
     }
@@ -267,7 +272,7 @@ impl Watcher {
     fn below_roots(&self) -> Look {
         let mut look = Look::new();
         for folder in &self.listed {
-            let state = State::Folder(Digest::of(b"")).again(folder);
+            let state = State::Folder(Names::OfData, Digest::of(b"")).again(folder);
             look.insert(folder.clone(), state);
         }
         for root in self.roots.keys() {

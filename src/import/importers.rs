@@ -129,7 +129,9 @@ pub fn add_projects<'e>(
     environment: &BTreeMap<String, String>,
     eyes: &'e Eyes,
 ) -> Result<Added, ImportError> {
-    let config = normal(&root.join(config));
+    // By the path by which it is read: of a file with two paths nobody could say
+    // later that it is the same after a `touch`.
+    let config = root.join(config);
     let mut walk = Walk {
         candidates,
         root,
@@ -142,7 +144,7 @@ pub fn add_projects<'e>(
     if let Ok(Some(node)) = walk.peek(&config)
         && brings_projects(&node)
     {
-        walk.imports(&config, &node)?;
+        walk.imports(&normal(&config), &node)?;
     }
     Ok(walk.added)
 }

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | nothing, or something that was not opened | it is of the same kind |
 //! | a file's bytes | it has the same stamp, or else the same digest |
-//! | a folder's entries | the same, of names and kinds that can matter |
+//! | a folder's entries, or all its names | the same, of names and kinds that can matter |
 //! | where a path leads | it leads there |
 //!
 //! A stamp proves something only when it had come to rest: its change time must
@@ -33,6 +33,7 @@ use std::time::SystemTime;
 
 use crate::digest::Digest;
 use crate::import::Disks;
+use crate::import::walk::Names;
 use crate::import::walk::listing;
 
 /// How long a file must have been at rest before it was looked at, in
@@ -92,8 +93,10 @@ pub enum Seen {
     Other,
     /// A file whose bytes have this digest.
     Bytes(Digest),
-    /// A folder whose entries have this digest.
+    /// A folder whose entries have this digest, as far as they can be data.
     Entries(Digest),
+    /// A folder all of whose entries have this digest.
+    Names(Digest),
 }
 
 impl Seen {
@@ -111,7 +114,7 @@ impl Seen {
     fn without_contents(self) -> Self {
         match self {
             Self::Bytes(_) => Self::File,
-            Self::Entries(_) => Self::Folder,
+            Self::Entries(_) | Self::Names(_) => Self::Folder,
             other => other,
         }
     }
@@ -181,7 +184,8 @@ impl Look {
     pub fn again(&self, path: &Path) -> Option<Self> {
         let again = match self.seen {
             Seen::Bytes(_) => Self::at_file(path),
-            Seen::Entries(_) => Self::at_folder(path),
+            Seen::Entries(_) => Self::at_folder(path, Names::OfData),
+            Seen::Names(_) => Self::at_folder(path, Names::All),
             _ => return None,
         };
         again.ok().filter(|again| again.seen == self.seen)
@@ -210,11 +214,20 @@ impl Look {
         })
     }
 
-    fn at_folder(path: &Path) -> io::Result<Self> {
+    /// Looks at a folder and these names in it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be listed.
+    pub fn at_folder(path: &Path, names: Names) -> io::Result<Self> {
         let since_ns = clock_ns();
         let stamp = FileStamp::of(&fs::metadata(path)?);
+        let digest = listing(path, names)?;
         Ok(Self {
-            seen: Seen::Entries(listing(path)?),
+            seen: match names {
+                Names::OfData => Seen::Entries(digest),
+                Names::All => Seen::Names(digest),
+            },
             stamp,
             since_ns,
         })
@@ -325,7 +338,7 @@ pub fn destination(path: &Path) -> Digest {
     let mut said = match Seen::kind(&fs::metadata(path)) {
         Seen::Nothing => return Digest::of(b"nothing"),
         Seen::File | Seen::Bytes(_) => b"file ".to_vec(),
-        Seen::Folder | Seen::Entries(_) => b"folder ".to_vec(),
+        Seen::Folder | Seen::Entries(_) | Seen::Names(_) => b"folder ".to_vec(),
         Seen::Other => b"other ".to_vec(),
     };
     let real = fs::canonicalize(path).unwrap_or_default();
@@ -355,7 +368,7 @@ mod tests {
     /// A look at a file or folder that has been at rest for an hour.
     fn rested(path: &Path) -> Look {
         let look = match path.is_dir() {
-            true => Look::at_folder(path),
+            true => Look::at_folder(path, Names::OfData),
             false => Look::at_file(path),
         };
         let mut look = look.unwrap();

@@ -97,6 +97,7 @@ pub use named::component_file;
 pub use names::DEFAULT_ACTIONS;
 pub use names::DEFAULT_INTENTS;
 pub use names::DEFAULT_SLOTS;
+pub use walk::Names;
 pub use walk::listing;
 pub use walk::suffix as data_suffix;
 pub use workspace::ImportedWorkspace;

@@ -28,6 +28,7 @@ use crate::import::looks::Look;
 use crate::import::looks::Seen;
 use crate::import::looks::clock_ns;
 use crate::import::shelf::Shelf;
+use crate::import::walk::Names;
 
 /// Options whose values are paths of files or folders.
 const NAMED: &[(&str, &[&str])] = &[
@@ -129,12 +130,12 @@ fn files_at(
     if eyes.kind(&path) != Seen::Folder {
         return Ok(Vec::new());
     }
-    // What a folder holds is only watched as far as it can be training data.
-    eyes.distrust();
     let wrong = |source| ImportError::Read {
         path: path.clone(),
         source,
     };
+    // Before it is listed: what comes meanwhile is then another listing.
+    eyes.add(&path, Look::at_folder(&path, Names::All).map_err(wrong)?);
     let mut files = Vec::new();
     for entry in fs::read_dir(&path).map_err(wrong)? {
         let entry = entry.map_err(wrong)?;

@@ -76,17 +76,29 @@ fn note(entry: &DirEntry, listings: &mut BTreeMap<PathBuf, Listing>, eyes: &Eyes
     listing.add(entry.path(), entry.file_type(), entry.path_is_symlink());
 }
 
-/// What a folder holds, as far as it can matter: folders, links, and files with
-/// the suffixes of data.
+/// Which names in a folder matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Names {
+    /// Those of folders, of links, and of files with the suffixes of data.
+    #[default]
+    OfData,
+    /// All.
+    All,
+}
+
+/// What a folder holds, as far as it can matter.
 #[derive(Default)]
-struct Listing(BTreeMap<Vec<u8>, u8>);
+struct Listing {
+    names: Names,
+    kinds: BTreeMap<Vec<u8>, u8>,
+}
 
 impl Listing {
     /// Adds an entry of this type, which is that of where it leads.
     fn add(&mut self, path: &Path, leads_to: fs::FileType, is_link: bool) {
         let kind = match (leads_to.is_dir(), leads_to.is_file()) {
             (true, _) => b'd',
-            (_, true) if is_link || suffix(path).is_some() => b'f',
+            (_, true) if self.names == Names::All || is_link || suffix(path).is_some() => b'f',
             (_, true) => return,
             _ => b'o',
         };
@@ -96,12 +108,12 @@ impl Listing {
         } else {
             kind
         };
-        self.0.insert(name.as_encoded_bytes().to_vec(), kind);
+        self.kinds.insert(name.as_encoded_bytes().to_vec(), kind);
     }
 
     fn digest(&self) -> Digest {
         let mut bytes = Vec::new();
-        for (name, kind) in &self.0 {
+        for (name, kind) in &self.kinds {
             bytes.push(*kind);
             bytes.extend((name.len() as u64).to_le_bytes());
             bytes.extend(name);
@@ -116,8 +128,11 @@ impl Listing {
 /// # Errors
 ///
 /// If the folder cannot be listed.
-pub fn listing(folder: &Path) -> io::Result<Digest> {
-    let mut listing = Listing::default();
+pub fn listing(folder: &Path, names: Names) -> io::Result<Digest> {
+    let mut listing = Listing {
+        names,
+        ..Listing::default()
+    };
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let own = entry.file_type()?;

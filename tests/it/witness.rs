@@ -652,6 +652,36 @@ fn a_failed_run_between_two_of_the_same_state_is_not_forgotten() {
 }
 
 #[test]
+fn a_folder_that_a_component_names_is_watched_in_full() {
+    let place = Place::new();
+    let named = "JiebaTokenizer\n  dictionary_path: words";
+    place
+        .bench
+        .replace("config.yml", "WhitespaceTokenizer", named);
+    place.bench.write("words/a.txt", "good_morning 5 n\n");
+    place.train();
+    assert_eq!(place.check(), (0, Way::Witness));
+    touch(&place.path("words/a.txt"));
+    assert_eq!(place.check(), (0, Way::Witness));
+    place.bench.write("words/b.txt", "see_you 5 n\n");
+    assert_eq!(place.check(), (2, Way::Read));
+    place.bench.remove("words/a.txt");
+    assert_eq!(place.check(), (2, Way::Read));
+}
+
+#[test]
+fn a_config_outside_of_the_project_is_looked_at_by_one_path() {
+    let place = Place::new();
+    place.bench.write("../shared/config.yml", CONFIG);
+    place.bench.remove("config.yml");
+    let mut options = place.options(false, true);
+    options.config = "../shared/config.yml".into();
+    assert_eq!(place.run(&options).1, Way::Read);
+    touch(&place.path("../shared/config.yml"));
+    assert_eq!(place.run(&options).1, Way::Witness);
+}
+
+#[test]
 fn a_witness_tells_what_the_run_would_have_told() {
     let place = Place::new();
     place.bench.remove("data/stories.yml");

@@ -447,6 +447,8 @@ fn a_failure_keeps_no_other_assistant_from_being_trained() {
             2 assistants in TIME: 1 trained, 1 failed
         "#]]);
     assert!(!run.err.contains("error: plum"));
+    // Else it would be known to have nothing to do before anything fails.
+    place.write("bots/plum/data/more.yml", "version: \"3.1\"\n");
     place
         .run(&["train", "--all", "--fail-fast", "--jobs", "1"])
         .ends(65)
@@ -543,6 +545,7 @@ fn reports_are_as_their_schema_says() {
     fs::remove_dir_all(place.path("bots/plum/models")).unwrap();
     assert_eq!(state(&check(&["train", "--all"], 0), 1), "restored");
     place.replace("bots/lemon/domain.yml", "intents: []", "intents: {}");
+    place.write("bots/plum/data/more.yml", "version: \"3.1\"\n");
     let failed = check(&["train", "--all", "--fail-fast", "--jobs", "1"], 65);
     assert_eq!(
         failed["counts"],

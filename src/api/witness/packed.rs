@@ -15,7 +15,7 @@
 //! devices       count · numbers…
 //! looks         count · (place · kind 1 byte · contents)…
 //! place         1 byte as in a path · how many bytes are those of the place before · text of the others
-//! contents      of kinds 4 and 5 alone: digest · how long before the clock · has stamp 1 byte · stamp
+//! contents      of kinds 4 to 6 alone: digest · how long before the clock · has stamp 1 byte · stamp
 //! stamp         size · mtime time · ctime − mtime · inode · which device
 //! ```
 //!
@@ -163,7 +163,7 @@ impl Writer<'_> {
     }
 
     fn looks(&mut self, looks: &Looks) {
-        let has_contents = |look: &&Look| matches!(look.seen, Seen::Bytes(_) | Seen::Entries(_));
+        let has_contents = |look: &&Look| has_contents(look.seen);
         let read = || looks.seen.values().filter(has_contents);
         self.clock_ns = read().map(|look| look.since_ns).max().unwrap_or(0);
         self.devices = read().filter_map(|look| Some(look.stamp?.device)).collect();
@@ -203,6 +203,7 @@ impl Writer<'_> {
             Seen::Other => (3, None),
             Seen::Bytes(digest) => (4, Some(digest)),
             Seen::Entries(digest) => (5, Some(digest)),
+            Seen::Names(digest) => (6, Some(digest)),
         };
         self.bytes.push(kind);
         let Some(digest) = digest else {
@@ -219,6 +220,11 @@ impl Writer<'_> {
             self.count(self.devices.range(..stamp.device).count());
         }
     }
+}
+
+/// Whether contents were looked at, which have a digest and a stamp.
+fn has_contents(seen: Seen) -> bool {
+    matches!(seen, Seen::Bytes(_) | Seen::Entries(_) | Seen::Names(_))
 }
 
 /// Reads a packed witness from front to back: its parts in the order in which
@@ -405,6 +411,7 @@ impl<'a> Reader<'a> {
             3 => Seen::Other,
             4 => Seen::Bytes(self.digest()?),
             5 => Seen::Entries(self.digest()?),
+            6 => Seen::Names(self.digest()?),
             _ => return None,
         };
         let mut look = Look {
@@ -412,7 +419,7 @@ impl<'a> Reader<'a> {
             stamp: None,
             since_ns: 0,
         };
-        if matches!(seen, Seen::Bytes(_) | Seen::Entries(_)) {
+        if has_contents(seen) {
             look.since_ns = self.clock_ns.wrapping_sub(self.number()? as i64);
             if self.byte()? == 1 {
                 look.stamp = Some(self.stamp()?);
@@ -508,13 +515,17 @@ mod tests {
             ("e/üb", Seen::Bytes(Digest::of(b"b")), Some(stamp)),
             ("e/ý", Seen::Bytes(Digest::of(b"y")), Some(late)),
             ("f", Seen::Entries(Digest::of(b"f")), None),
+            ("fa", Seen::Names(Digest::of(b"fa")), Some(stamp)),
             ("../g", Seen::File, None),
             ("/h/i", Seen::Bytes(Digest::of(b"i")), Some(late)),
             ("/h/k", Seen::Bytes(Digest::of(b"k")), Some(stamp)),
         ];
         for (path, seen, stamp) in kinds {
-            let is_read = matches!(seen, Seen::Bytes(_) | Seen::Entries(_));
-            let since_ns = if is_read { path.len() as i64 } else { 0 };
+            let since_ns = if has_contents(seen) {
+                path.len() as i64
+            } else {
+                0
+            };
             let look = Look {
                 seen,
                 stamp,

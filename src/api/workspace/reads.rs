@@ -41,7 +41,8 @@ impl Reads {
     /// Adds what an import looked at.
     pub fn add(&mut self, looks: &Looks) {
         for (path, look) in &looks.seen {
-            let is_searched = matches!(look.seen, Seen::Entries(_) | Seen::Nothing);
+            let is_searched =
+                matches!(look.seen, Seen::Entries(_) | Seen::Names(_) | Seen::Nothing);
             *self.0.entry(absolute(path)).or_default() |= is_searched;
         }
         for path in looks.links.keys() {
