@@ -47,6 +47,7 @@ use crate::engine::Results;
 use crate::engine::TaskId;
 use crate::engine::memory_estimates;
 use crate::engine::plan_with;
+use crate::import::Extent;
 use crate::import::Eyes;
 use crate::import::ImportError;
 use crate::import::Imported;
@@ -260,10 +261,17 @@ impl Training<'_> {
             let looks = Arc::new(imported.looks.clone());
             self.run.observer.tell(Notice::LookedAt(looks));
         }
-        let findings = Findings {
+        let mut findings = Findings {
             diagnostics: checks::findings(&mut imported, self.validation),
             sources: imported.sources.clone(),
         };
+        if checks::must_stop(&findings, self.validation) && self.can_compare(&imported) {
+            // No plan will be made, after which they would be compared.
+            let max_history = self.validation.max_history;
+            let said = check_conversations(&imported.project, max_history);
+            findings.diagnostics.extend(said);
+            arrange(&mut findings.diagnostics);
+        }
         said.warnings += self.tell(findings)?;
         Ok(imported)
     }
@@ -306,6 +314,17 @@ impl Training<'_> {
         }
         let is_warning = |one: &&Diagnostic| one.severity == Severity::Warning;
         Ok(told.diagnostics.iter().filter(is_warning).count())
+    }
+
+    /// Returns whether stories and rules can be compared with each other, whatever is
+    /// wrong elsewhere: they and the domain were read whole, and there is a policy to
+    /// learn from them.
+    fn can_compare(&self, imported: &Imported) -> bool {
+        let extents = imported.extents;
+        !self.validation.skip
+            && self.want != Want::Nlu
+            && !imported.project.config.policies.is_empty()
+            && extents.domain.max(extents.stories) == Extent::Whole
     }
 
     /// Compares stories and rules with each other, if a policy is to learn from

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::api::TrainError;
 use crate::api::chain;
+use crate::archive::ArchiveError;
 use crate::cli::exit::Exit;
 use crate::diagnostic::Paint;
 
@@ -70,11 +71,26 @@ impl Format {
     }
 }
 
+/// Returns what can be done about an error that does not say so itself.
+fn remedy(error: &TrainError) -> Option<&'static str> {
+    let is_missing = match error {
+        TrainError::Archive(ArchiveError::NoModel { .. }) => true,
+        TrainError::Archive(ArchiveError::Read { source, .. }) => {
+            source.kind() == ErrorKind::NotFound
+        }
+        _ => false,
+    };
+    is_missing.then_some("train a model first (`tabella train`), or name one that is there")
+}
+
 /// Says why there is no result; the object on standard output is
 /// `{"error": text, "diagnostics": […]}`. Diagnostics were shown as notices
 /// already.
 pub fn fail(format: Format, error: &TrainError) -> Exit {
     complain(&format!("error: {}", chain(error)));
+    if let Some(help) = remedy(error) {
+        complain(&format!("help: {help}"));
+    }
     let exit = Exit::after(error);
     let diagnostics = match error {
         TrainError::Mistakes(findings) => json!(findings.diagnostics),

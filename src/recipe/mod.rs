@@ -64,6 +64,7 @@ pub use report::Report;
 pub use report::TaskReport;
 pub use report::TaskState;
 pub use slices::Annotated;
+pub use slices::Keywords;
 pub use slices::Messages;
 pub use slices::Slices;
 pub use slices::Stories;

@@ -52,6 +52,7 @@ use crate::nlu::duckling::DIMENSIONS;
 use crate::nlu::duckling::DucklingOptions;
 use crate::recipe::Builder;
 use crate::recipe::Draft;
+use crate::recipe::Keywords;
 use crate::recipe::Messages;
 use crate::recipe::Slices;
 use crate::recipe::Stage;
@@ -432,7 +433,7 @@ impl Line<'_> {
 
     fn keyword(&mut self, place: usize, component: &Component) -> Option<ComponentEntry> {
         let options: KeywordOptions = self.read(component)?;
-        let inputs = vec![Input::leaf("messages", self.slices.messages.clone())];
+        let inputs = vec![Input::leaf("messages", self.slices.keywords.clone())];
         let fit_options = options.clone();
         let version = ("nlu.keyword", KEYWORD_VERSION);
         Some(self.simple(
@@ -442,7 +443,7 @@ impl Line<'_> {
             version,
             inputs,
             move |context| {
-                let messages: &Messages = context.value("messages")?;
+                let messages: &Keywords = context.value("messages")?;
                 let fitted = KeywordClassifier::fit(&fit_options, messages.examples())
                     .map_err(TaskError::failed)?;
                 json_bytes(&fitted)

@@ -3,7 +3,8 @@
 //!
 //! | slice | read by | holds | does not hold |
 //! |---|---|---|---|
-//! | messages | tokenizer, keyword classifier, selectors | texts, intents, response keys and texts | annotations |
+//! | messages | tokenizer, selectors | texts, intents, response keys and texts | annotations |
+//! | keywords | keyword classifier | texts, intents | annotations, response keys and texts |
 //! | annotated | classifiers that learn intents and entities | texts, intents, entities | response keys and texts |
 //! | patterns | regex featurizer and extractor | regular expressions, lookup tables | – |
 //! | entity types | regex extractor | names of annotated types | where they occur |
@@ -73,6 +74,18 @@ fn message(example: &Example) -> Message<'_> {
     }
 }
 
+/// The texts of a project with their intents, in the order of [`Messages`].
+#[derive(Debug)]
+pub struct Keywords(Arc<Project>);
+
+impl Keywords {
+    /// Returns the examples in canonical order. Nothing but their texts and intents
+    /// is in this slice's digest.
+    pub fn examples(&self) -> &[Example] {
+        &self.0.nlu.examples
+    }
+}
+
 /// The messages of a project with their entities, in the order of [`Messages`].
 #[derive(Debug)]
 pub struct Annotated(Arc<Project>);
@@ -100,6 +113,8 @@ impl Stories {
 pub struct Slices {
     /// [`Messages`].
     pub messages: Leaf,
+    /// [`Keywords`].
+    pub keywords: Leaf,
     /// [`Annotated`].
     pub annotated: Leaf,
     /// [`NluData`] with nothing but regular expressions and lookup tables.
@@ -138,6 +153,7 @@ impl Slices {
         let core_domain = core_domain(project);
         Self {
             messages: messages(project),
+            keywords: keywords(project),
             annotated: annotated(project),
             patterns: patterns(project),
             entity_types: entity_types_leaf(entity_types(project)),
@@ -158,6 +174,16 @@ fn messages(project: &Arc<Project>) -> Leaf {
     }
     let digests = project.nlu.examples.iter().map(digest);
     let leaf = of_digests(digests, Arc::new(Messages(Arc::clone(project))));
+    let project = Arc::clone(project);
+    leaf.with_items(move || pieces::messages(&project.nlu.examples, digest))
+}
+
+fn keywords(project: &Arc<Project>) -> Leaf {
+    fn digest(example: &Example) -> Digest {
+        Digest::of_value(&(&example.text, &example.intent))
+    }
+    let digests = project.nlu.examples.iter().map(digest);
+    let leaf = of_digests(digests, Arc::new(Keywords(Arc::clone(project))));
     let project = Arc::clone(project);
     leaf.with_items(move || pieces::messages(&project.nlu.examples, digest))
 }

@@ -304,7 +304,8 @@ fn files_that_are_not_there_end_with_66() {
             .ends(66)
             .says("`nix` does not exist");
     }
-    place.run(&["parse", "hi"]).ends(66).says("models");
+    let no_model = place.run(&["parse", "hi"]).ends(66).says("models");
+    no_model.says("help: train a model first (`tabella train`)");
     place
         .run(&["parse", "--model", "nix.tar.gz", "hi"])
         .ends(66)

@@ -225,6 +225,33 @@ fn a_response_text_packages_and_trains_nothing() {
 }
 
 #[test]
+fn a_text_of_a_retrieval_intent_is_no_business_of_keywords() {
+    let bench = counter();
+    bench.replace("domain.yml", "- order\n", "- order\n- faq\n");
+    bench.append(
+        "domain.yml",
+        "  utter_faq/hours:\n  - text: From nine to five.\n",
+    );
+    bench.append(
+        "data/nlu.yml",
+        "- intent: faq/hours\n  examples: |\n    - when are you open\n",
+    );
+    let pipeline = "- name: WhitespaceTokenizer\n- name: KeywordIntentClassifier\n";
+    let config = format!("language: en\npipeline:\n{pipeline}policies:\n- name: RulePolicy\n");
+    bench.write("config.yml", &config);
+    bench.train().unwrap();
+    bench.replace("domain.yml", "From nine to five.", "Day and night.");
+    bench.train().unwrap();
+    let log = bench.log();
+    let ran: Vec<&str> = log
+        .lines()
+        .filter(|line| line.starts_with("run "))
+        .collect();
+    let is_keywords = |line: &&str| line.contains("KeywordIntentClassifier");
+    assert!(!ran.is_empty() && !ran.iter().any(is_keywords), "{log}");
+}
+
+#[test]
 fn a_new_example_never_touches_core() {
     check(
         |bench| bench.replace("data/nlu.yml", "    - hello\n", "    - hello\n    - hey\n"),

@@ -11,6 +11,10 @@ use expect_test::Expect;
 use expect_test::expect;
 use serde_json::Value;
 use tabella::api;
+use tabella::api::CacheSettings;
+use tabella::api::RunSettings;
+use tabella::api::TrainError;
+use tabella::api::TrainOptions;
 use tabella::api::ValidateOptions;
 use tabella::diagnostic::CODES;
 use tempfile::TempDir;
@@ -558,6 +562,21 @@ fn stories_are_compared_while_nlu_data_have_an_error() {
     assert_eq!(project.codes(), ["E452"]);
     let project = project.and("data/nlu.yml", "- good bye", "- good [bye]{\"entity\": 5}");
     assert_eq!(project.codes(), ["E306", "E452"]);
+    // A training that cannot begin tells them, too.
+    let options = TrainOptions {
+        run: RunSettings {
+            project: project.path(""),
+            cache: CacheSettings::Off,
+            ..RunSettings::default()
+        },
+        ..TrainOptions::default()
+    };
+    let Err(TrainError::Mistakes(findings)) = api::train(&options) else {
+        panic!("a broken annotation is trained");
+    };
+    let errors = findings.diagnostics.iter().map(|one| one.code);
+    let errors: Vec<&str> = errors.filter(|code| code.starts_with('E')).collect();
+    assert_eq!(errors, ["E452", "E306"]);
 }
 
 #[test]
