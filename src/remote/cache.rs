@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use crate::data::Remote;
 use crate::data::RemoteMode;
 use crate::digest::Digest;
+use crate::remote::Job;
 use crate::remote::RemoteError;
 use crate::remote::Uploaded;
 use crate::remote::action::ActionKey;
@@ -130,6 +131,28 @@ impl RemoteCache {
     pub fn finish(&self) -> Uploaded {
         let is_over = || !self.line.takes_uploads() || (self.is_cancelled)();
         self.uploads.finish(self.upload_wait, &is_over)
+    }
+
+    /// Returns whether jobs can be run there, as far as is known.
+    pub fn executes(&self) -> bool {
+        self.line.executes()
+    }
+
+    /// Runs no more jobs there in this run, and says why.
+    pub fn stop_executing(&self, why: &str) {
+        self.line.stop_executing(why);
+    }
+
+    /// Runs a job on a machine behind the server; returns the bytes of the file
+    /// that it writes. Nothing, if the user had enough before.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong, in words.
+    pub fn execute(&self, job: &Job) -> Result<Option<Vec<u8>>, String> {
+        let (line, job) = (Arc::clone(&self.line), job.clone());
+        self.wait(async move { line.execute(&job).await })
+            .transpose()
     }
 
     /// Returns how long [`RemoteCache::finish`] waits at most.

@@ -50,6 +50,11 @@ pub enum RemoteError {
         /// What is wrong with it.
         why: String,
     },
+    /// Tasks are to run on other machines, and no server is named.
+    #[error(
+        "`--remote-exec` needs the server of a remote cache: name one with `--remote grpc://…`"
+    )]
+    NoServer,
     /// A client certificate without its key, or the other way round.
     #[error("a client certificate for the remote cache needs its key, and a key its certificate")]
     HalfCertificate,

@@ -23,6 +23,7 @@ use tokio::time::sleep;
 use crate::remote::action::ActionKey;
 use crate::remote::action::Blob;
 use crate::remote::action::Name;
+use crate::remote::execute::Job;
 use crate::remote::fault::Fault;
 use crate::remote::headers::Headers;
 use crate::remote::wire::Wire;
@@ -46,6 +47,7 @@ pub(super) struct Line {
     timeout: Duration,
     is_down: AtomicBool,
     takes_uploads: AtomicBool,
+    executes: AtomicBool,
     wrong_count: AtomicU32,
     /// What is left of the time that look-ups may take beyond what is usual.
     patience: Mutex<Duration>,
@@ -82,6 +84,7 @@ impl Line {
             timeout,
             is_down: AtomicBool::new(false),
             takes_uploads: AtomicBool::new(takes_uploads),
+            executes: AtomicBool::new(true),
             wrong_count: AtomicU32::new(0),
             patience: Mutex::new(timeout),
             warnings: Mutex::default(),
@@ -98,6 +101,22 @@ impl Line {
         !self.is_down() && self.takes_uploads.load(Ordering::Relaxed)
     }
 
+    /// Returns whether jobs can be run, as far as is known.
+    pub(super) fn executes(&self) -> bool {
+        !self.is_down() && self.executes.load(Ordering::Relaxed)
+    }
+
+    /// Runs no more jobs, and says why.
+    pub(super) fn stop_executing(&self, why: &str) {
+        if self.executes.swap(false, Ordering::Relaxed) && !self.is_down() {
+            let shown = &self.shown;
+            self.warn(
+                "execution",
+                format!("`{shown}` does not run tasks ({why}), going on without it"),
+            );
+        }
+    }
+
     /// Returns the server's address, as messages name it.
     pub(super) fn shown(&self) -> &str {
         &self.shown
@@ -106,6 +125,7 @@ impl Line {
     /// Begins a new run: what was wrong in the last one may be right now.
     pub(super) fn begin(&self) {
         self.is_down.store(false, Ordering::Relaxed);
+        self.executes.store(true, Ordering::Relaxed);
         self.wrong_count.store(0, Ordering::Relaxed);
         *locked(&self.patience) = self.timeout;
         locked(&self.warnings).said.clear();
@@ -210,6 +230,23 @@ impl Line {
             tries.after(fault).await?;
         }
         Some(())
+    }
+
+    /// Runs a job; returns the bytes of the file that it writes, or what went
+    /// wrong, in words. The cache of the same server is another matter.
+    pub(super) async fn execute(&self, job: &Job) -> Result<Vec<u8>, String> {
+        let mut count = 0;
+        loop {
+            let fault = match self.wire.execute(job).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(fault) => fault,
+            };
+            match PAUSES_MS.get(count).filter(|_| fault.may_pass()) {
+                Some(ms) => sleep(Duration::from_millis(*ms)).await,
+                None => return Err(self.headers.harmless(fault.text())),
+            }
+            count += 1;
+        }
     }
 
     async fn groups(&self, sizes: &[u64], purpose: Purpose) -> Option<Vec<Vec<usize>>> {

@@ -6,6 +6,9 @@
 //!                 uploads      breaker
 //! ```
 //!
+//! The same server may run tasks: a [`Job`] is an action whose folder holds the
+//! program and what it reads.
+//!
 //! Two protocols carry one shape: a result is an `ActionResult` of the [Remote
 //! Execution API] under the SHA-256 of an `Action` that has the task's key as its
 //! salt; outputs are blobs under their SHA-256. [`mod@action`] says it in full.
@@ -38,6 +41,7 @@ mod pace;
 mod web;
 pub mod action;
 mod packing;
+mod execute;
 mod http;
 mod grpc;
 mod wire;
@@ -47,4 +51,6 @@ mod cache;
 
 pub use cache::RemoteCache;
 pub use error::RemoteError;
+pub use execute::Job;
+pub use execute::JobFile;
 pub use uploads::Uploaded;

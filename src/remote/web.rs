@@ -44,11 +44,17 @@ pub(super) fn web(remote: &Remote, protocol: Protocol) -> Result<Web, RemoteErro
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .http2_only(protocol == Protocol::Grpc)
+        // A connection that died while a task runs on another machine is noticed.
+        .http2_keep_alive_interval(Some(ALIVE))
+        .http2_keep_alive_timeout(ALIVE)
         // As much as may be on its way before the other side says that it came.
         .http2_initial_stream_window_size(WINDOW)
         .http2_initial_connection_window_size(2 * WINDOW);
     Ok(client.build(connector))
 }
+
+/// How often it is asked whether the other side is there, and how long that waits.
+const ALIVE: Duration = Duration::from_secs(20);
 
 /// Bytes on their way in one stream.
 const WINDOW: u32 = 4 << 20;

@@ -7,6 +7,7 @@ use bazel_remote_apis::build::bazel::remote::execution::v2::ActionResult;
 use crate::remote::action::ActionKey;
 use crate::remote::action::Blob;
 use crate::remote::action::Name;
+use crate::remote::execute::Job;
 use crate::remote::fault::Fault;
 use crate::remote::grpc::GrpcWire;
 use crate::remote::http::HttpWire;
@@ -77,6 +78,14 @@ impl Wire {
                 }
                 Ok(missing)
             }
+        }
+    }
+
+    /// Runs a job; returns the bytes of the file that it writes.
+    pub(super) async fn execute(&self, job: &Job) -> Result<Vec<u8>, Fault> {
+        match self {
+            Self::Grpc(wire) => wire.execute(job).await,
+            Self::Http(_) => Err(Fault::Lasting("an HTTP cache executes nothing".to_owned())),
         }
     }
 

@@ -24,6 +24,10 @@ pub(in crate::remote) struct Capabilities {
     pub(in crate::remote) streams_zstd: bool,
     /// Whether several blobs may be sent packed with zstd.
     pub(in crate::remote) batches_zstd: bool,
+    /// Whether it runs actions.
+    pub(in crate::remote) executes: bool,
+    /// Whether an action names its outputs as the API does since 2.1.
+    pub(in crate::remote) knows_output_paths: bool,
 }
 
 /// Bytes of a message: what every gRPC library lets pass, less some for the rest.
@@ -58,6 +62,8 @@ impl Capabilities {
             return Err(Fault::Lasting(text.to_owned()));
         }
         let batch = u64::try_from(cache.max_batch_total_size_bytes).unwrap_or(0);
+        let execution = said.execution_capabilities.as_ref();
+        let high_minor = said.high_api_version.as_ref().map_or(0, |high| high.minor);
         let updates = cache.action_cache_update_capabilities.as_ref();
         Ok(Self {
             // 0 stands for no limit of its own; one that fits nothing is none.
@@ -67,6 +73,8 @@ impl Capabilities {
             },
             takes_results: updates.is_none_or(|updates| updates.update_enabled),
             streams_zstd: cache.supported_compressors.contains(&ZSTD),
+            executes: execution.is_some_and(|execution| execution.exec_enabled),
+            knows_output_paths: high > 2 || high_minor >= 1,
             batches_zstd: cache.supported_batch_update_compressors.contains(&ZSTD),
         })
     }

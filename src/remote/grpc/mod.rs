@@ -1,6 +1,7 @@
 //! The cache of the Remote Execution API, version 2, over gRPC.
 
 mod capabilities;
+mod execution;
 mod status;
 mod stream;
 
@@ -129,6 +130,11 @@ impl GrpcWire {
     /// to store them: where no result can be, that is told before any byte is sent.
     pub(super) async fn missing(&self, names: &[Name]) -> Result<Vec<Name>, Fault> {
         self.check_takes_results().await?;
+        self.absent(names).await
+    }
+
+    /// Returns those of `names` that the server does not have.
+    async fn absent(&self, names: &[Name]) -> Result<Vec<Name>, Fault> {
         let mut missing = Vec::new();
         for some in names.chunks(NAMES_MAX) {
             let request = self.request(api::FindMissingBlobsRequest {

@@ -1,0 +1,247 @@
+//! The Execution service: an action is queued, run, and waited for.
+
+use std::time::Duration;
+
+use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
+use bazel_remote_apis::google::longrunning;
+use bazel_remote_apis::google::longrunning::operation::Result as Ended;
+use prost::Message;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tokio::time::timeout;
+use tonic::Streaming;
+
+use crate::remote::action::ANSWER_SIZE_MAX;
+use crate::remote::action::Blob;
+use crate::remote::action::Name;
+use crate::remote::execute::Job;
+use crate::remote::execute::JobAction;
+use crate::remote::fault::Fault;
+use crate::remote::grpc::GrpcWire;
+use crate::remote::grpc::SHA256;
+use crate::remote::grpc::status::fault;
+use crate::remote::web::Web;
+use crate::store::Sha256;
+
+type Execution = api::execution_client::ExecutionClient<Web>;
+type Operations = longrunning::operations_client::OperationsClient<Web>;
+type Stream = Streaming<longrunning::Operation>;
+
+/// How long a job may wait for a machine, beside the time that it may run.
+const QUEUED: Duration = Duration::from_secs(600);
+
+/// How long a server may take to say that it has heard of a job.
+const HEARD: Duration = Duration::from_secs(60);
+
+/// How often a stream of news may be cut.
+const CUTS_MAX: u32 = 5;
+
+/// Bytes that are shown of what a program complained of.
+const COMPLAINT_SIZE: u64 = 64 * 1_024;
+
+/// Bytes of what a program writes.
+const OUTPUT_SIZE_MAX: u64 = 1 << 30;
+
+impl GrpcWire {
+    /// Runs a job; returns the bytes of the file that it writes, unchecked but for
+    /// their name.
+    pub(in crate::remote) async fn execute(&self, job: &Job) -> Result<Vec<u8>, Fault> {
+        let capabilities = self.capabilities().await?;
+        if !capabilities.executes {
+            return Err(Fault::Lasting("it executes nothing".to_owned()));
+        }
+        let action = job.action(capabilities.knows_output_paths);
+        self.bring(&action).await?;
+        let mut skips_cache = false;
+        loop {
+            let (result, is_cached) = self.run(job, &action, skips_cache).await?;
+            match result.exit_code {
+                0 => return self.output(job, &result).await,
+                // Some servers keep what failed.
+                _ if is_cached && !skips_cache => skips_cache = true,
+                code => {
+                    let complaint = self.complaint(&result).await;
+                    let text = format!("the task ended with {code} there: {complaint}");
+                    return Err(Fault::Lasting(text));
+                }
+            }
+        }
+    }
+
+    /// Stores what the server does not have of an action.
+    async fn bring(&self, action: &JobAction) -> Result<(), Fault> {
+        let names: Vec<Name> = action.blobs.iter().map(|(name, _)| *name).collect();
+        let absent = self.absent(&names).await?;
+        let is_absent = |blob: &&Blob| absent.contains(&blob.0);
+        let blobs: Vec<Blob> = action.blobs.iter().filter(is_absent).cloned().collect();
+        let sizes: Vec<u64> = blobs.iter().map(|(name, _)| name.size).collect();
+        for group in self.groups(&sizes).await? {
+            let some: Vec<Blob> = group.iter().map(|&index| blobs[index].clone()).collect();
+            self.write(&some).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs an action and waits for it; returns its result, and whether it was there
+    /// already.
+    async fn run(
+        &self,
+        job: &Job,
+        action: &JobAction,
+        skip_cache_lookup: bool,
+    ) -> Result<(api::ActionResult, bool), Fault> {
+        let end = Instant::now() + job.timeout + QUEUED;
+        let request = self.request(api::ExecuteRequest {
+            instance_name: self.instance.clone(),
+            skip_cache_lookup,
+            action_digest: Some(action.name.digest()),
+            execution_policy: Some(api::ExecutionPolicy {
+                priority: job.priority,
+            }),
+            digest_function: SHA256,
+            ..api::ExecuteRequest::default()
+        });
+        let mut running = Running::new(self);
+        let mut client = self.execution();
+        let answer = timeout(HEARD, client.execute(request)).await;
+        let answer = answer.map_err(|_| Fault::Slow)?;
+        let mut stream = answer.map_err(|status| fault(&status))?.into_inner();
+        let mut cuts = 0;
+        loop {
+            match timeout(end - Instant::now(), stream.message()).await {
+                Err(_) => return Err(Fault::Slow),
+                Ok(Ok(Some(operation))) => {
+                    if !operation.name.is_empty() {
+                        running.name.clone_from(&operation.name);
+                    }
+                    if operation.done {
+                        running.name.clear();
+                        return ended(operation);
+                    }
+                }
+                Ok(cut) => {
+                    let fault = match cut {
+                        Err(status) => fault(&status),
+                        Ok(_) => Fault::Passing("the stream ended".to_owned()),
+                    };
+                    cuts += 1;
+                    if !fault.may_pass() || running.name.is_empty() || cuts > CUTS_MAX {
+                        return Err(fault);
+                    }
+                    stream = self.wait_for(&running.name).await?;
+                }
+            }
+        }
+    }
+
+    /// Returns the news of a job that runs already.
+    async fn wait_for(&self, name: &str) -> Result<Stream, Fault> {
+        let request = self.request(api::WaitExecutionRequest {
+            name: name.to_owned(),
+        });
+        let mut client = self.execution();
+        let answer = self.timed(0, client.wait_execution(request)).await?;
+        let answer = answer.map_err(|status| fault(&status))?;
+        Ok(answer.into_inner())
+    }
+
+    /// Returns the file that a job wrote.
+    async fn output(&self, job: &Job, result: &api::ActionResult) -> Result<Vec<u8>, Fault> {
+        let mut files = result.output_files.iter();
+        let file = files.find(|file| file.path == job.output);
+        let name = file.and_then(|file| name(file.digest.as_ref()?, OUTPUT_SIZE_MAX));
+        let missing = || Fault::Wrong(format!("the task did not write `{}` there", job.output));
+        let bytes = self.read(&[name.ok_or_else(missing)?]).await?.pop();
+        let bytes = bytes.flatten().ok_or_else(missing)?;
+        match Some(Name::of(&bytes)) == name {
+            true => Ok(bytes),
+            false => Err(Fault::Wrong(
+                "what the task wrote are other bytes".to_owned(),
+            )),
+        }
+    }
+
+    /// Returns the last line that a program complained of.
+    async fn complaint(&self, result: &api::ActionResult) -> String {
+        let digest = result.stderr_digest.as_ref();
+        let name = digest.and_then(|digest| name(digest, COMPLAINT_SIZE));
+        let bytes = match name {
+            Some(name) => self.read(&[name]).await.ok().and_then(|mut all| all.pop()),
+            None => Some(Some(result.stderr_raw.clone())),
+        };
+        let text = bytes.flatten().unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let last = text.lines().rfind(|line| !line.trim().is_empty());
+        last.unwrap_or("without a word").to_owned()
+    }
+
+    fn execution(&self) -> Execution {
+        Execution::with_origin(self.web.clone(), self.origin.clone())
+            .max_decoding_message_size(ANSWER_SIZE_MAX)
+    }
+}
+
+fn name(digest: &api::Digest, size_max: u64) -> Option<Name> {
+    let size = u64::try_from(digest.size_bytes).ok()?;
+    let sha256 = Sha256::parse(&digest.hash)?;
+    (size <= size_max).then_some(Name { sha256, size })
+}
+
+/// Reads what a job that is over tells.
+fn ended(operation: longrunning::Operation) -> Result<(api::ActionResult, bool), Fault> {
+    let wrong = |what: &str| Fault::Wrong(what.to_owned());
+    match operation.result {
+        Some(Ended::Response(any)) => {
+            let response = api::ExecuteResponse::decode(any.value.as_slice())
+                .map_err(|_| wrong("what should tell of a task is no such message"))?;
+            let status = response.status.unwrap_or_default();
+            if status.code != 0 {
+                let text = format!("the task was not run there: {}", status.message);
+                return Err(Fault::Lasting(text));
+            }
+            let result = response
+                .result
+                .ok_or_else(|| wrong("a task without a result"))?;
+            Ok((result, response.cached_result))
+        }
+        Some(Ended::Error(status)) => {
+            let text = format!("the task was not run there: {}", status.message);
+            Err(Fault::Lasting(text))
+        }
+        None => Err(wrong("a task that is over without a result")),
+    }
+}
+
+/// A job that runs; when nobody waits any more, the server is told so.
+struct Running {
+    client: Operations,
+    metadata: tonic::metadata::MetadataMap,
+    /// Its name there; empty while there is none, and when it is over.
+    name: String,
+}
+
+impl Running {
+    fn new(wire: &GrpcWire) -> Self {
+        Self {
+            client: Operations::with_origin(wire.web.clone(), wire.origin.clone()),
+            metadata: wire.headers.clone(),
+            name: String::new(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let (Ok(runtime), false) = (Handle::try_current(), self.name.is_empty()) else {
+            return;
+        };
+        let name = std::mem::take(&mut self.name);
+        let mut request = tonic::Request::new(longrunning::CancelOperationRequest { name });
+        *request.metadata_mut() = self.metadata.clone();
+        let mut client = self.client.clone();
+        runtime.spawn(async move {
+            // Whether the server listens is its business.
+            let _ = client.cancel_operation(request).await;
+        });
+    }
+}
