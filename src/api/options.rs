@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::api::Observer;
+use crate::api::RemoteExec;
 use crate::api::Shared;
 use crate::api::Validation;
 use crate::api::WitnessSettings;
@@ -218,6 +219,9 @@ pub struct RunSettings {
     pub cache_limits: CacheLimits,
     /// Where results of others are found, if somewhere.
     pub remote: Option<Arc<RemoteCache>>,
+    /// How tasks that take long run on the machines behind the remote cache, if
+    /// they are to.
+    pub remote_exec: Option<RemoteExec>,
     /// Tasks that may run at the same time, and threads for their numeric work
     /// unless those are given apart; `None` for one a core.
     pub jobs: Option<usize>,
@@ -252,6 +256,7 @@ impl Default for RunSettings {
             cache: CacheSettings::Off,
             cache_limits: CacheLimits::default(),
             remote: None,
+            remote_exec: None,
             jobs: None,
             shared: None,
             on_failure: OnFailure::Stop,

@@ -13,6 +13,7 @@ use crate::api::RunSettings;
 use crate::api::SkippedTask;
 use crate::api::TrainError;
 use crate::api::memory::OwnMemory;
+use crate::engine::Elsewhere;
 use crate::engine::Event;
 use crate::engine::Memory;
 use crate::engine::OnFailure;
@@ -26,7 +27,7 @@ use crate::recipe::Recipe;
 use crate::store::Store;
 
 /// Executes `plan`, which must be of this recipe and store, within `memory`, or
-/// `only` some of its tasks; then uses the results.
+/// `only` some of its tasks, and `elsewhere` what takes long; then uses the results.
 ///
 /// # Errors
 ///
@@ -38,6 +39,7 @@ pub fn run_tasks<T>(
     store: &Store,
     memory: Option<&OwnMemory>,
     only: Option<&BTreeSet<TaskId>>,
+    elsewhere: Option<&dyn Elsewhere>,
     then: impl FnOnce(&Results<'_>) -> Result<T, TrainError>,
 ) -> Result<T, TrainError> {
     let observer = &run.observer;
@@ -64,6 +66,7 @@ pub fn run_tasks<T>(
         // an edit meanwhile cannot reach them.
         inputs_unchanged: &|_| true,
         far: run.far(),
+        elsewhere,
         started_ms: now_ms(),
     };
     let results = observer.phase(Phase::Run, || {

@@ -19,6 +19,7 @@ use crate::cli::explain::ExplainArguments;
 use crate::cli::explain_code::ExplainCodeArguments;
 use crate::cli::key::KeyArguments;
 use crate::cli::remote::RemoteArguments;
+use crate::cli::remote::RemoteExecArguments;
 use crate::cli::rules::RulesArguments;
 use crate::cli::status::StatusArguments;
 use crate::cli::test::TestNluFlags;
@@ -167,6 +168,9 @@ pub struct RunFlags {
     /// Tell at the end where time, memory and bytes went
     #[arg(long, global = true)]
     pub profile: bool,
+    /// Other machines.
+    #[command(flatten)]
+    pub remote_exec: RemoteExecArguments,
 }
 
 /// Flags of `tabella train`.

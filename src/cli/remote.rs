@@ -1,20 +1,26 @@
 //! The remote cache that is asked for: by flags, by the environment, or by the
 //! workspace file.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 
+use crate::api::RemoteExec;
+use crate::api::RunSettings;
 use crate::api::TrainError;
 use crate::api::in_project;
 use crate::cli::args::PlaceArguments;
+use crate::cli::args::at_least_one;
 use crate::cli::environment::environment;
 use crate::data::Remote;
 use crate::data::RemoteMode;
 use crate::data::time_ms;
 use crate::engine::CancelFlag;
 use crate::remote::RemoteCache;
+use crate::remote::RemoteError;
 
 /// Where results of others are found. A token is on no command line, where all
 /// users of the machine could read it.
@@ -67,6 +73,58 @@ pub struct RemoteArguments {
         global = true
     )]
     pub remote_client_key: Option<PathBuf>,
+}
+
+/// Running tasks on the machines behind the server.
+#[derive(Clone, Debug, Args)]
+pub struct RemoteExecArguments {
+    /// Run tasks that take long on the machines behind the gRPC server of `--remote`
+    #[arg(long, env = "TABELLA_REMOTE_EXEC", global = true)]
+    pub remote_exec: bool,
+    /// How many tasks may run there at once [default: 8]
+    #[arg(long, value_name = "N", env = "TABELLA_REMOTE_JOBS", global = true, value_parser = at_least_one)]
+    pub remote_jobs: Option<usize>,
+    /// What the machines must be, as the server calls it, such as OSFamily=linux; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", global = true, value_parser = property)]
+    pub remote_property: Vec<(String, String)>,
+    /// How long a task may run there, such as 20m [default: 60m]
+    #[arg(long, value_name = "TIME", global = true, value_parser = time)]
+    pub remote_task_timeout: Option<u64>,
+    /// Which tasks the server runs first: those with smaller numbers [default: 0]
+    #[arg(long, value_name = "N", global = true, allow_negative_numbers = true)]
+    pub remote_priority: Option<i32>,
+}
+
+impl RemoteExecArguments {
+    /// Returns how tasks run on other machines, if they are to.
+    pub fn settings(&self) -> Option<RemoteExec> {
+        let default = RemoteExec::default();
+        let jobs = self.remote_jobs.and_then(NonZeroUsize::new);
+        let timeout = self.remote_task_timeout.map(Duration::from_millis);
+        self.remote_exec.then(|| RemoteExec {
+            jobs: jobs.unwrap_or(default.jobs),
+            properties: self.remote_property.clone(),
+            timeout: timeout.unwrap_or(default.timeout),
+            priority: self.remote_priority.unwrap_or(default.priority),
+        })
+    }
+}
+
+/// Fails if tasks are to run on other machines, and no server is known.
+pub fn must_have_server(run: &RunSettings) -> Result<(), TrainError> {
+    match run.remote_exec.is_some() && run.remote.is_none() {
+        true => Err(RemoteError::NoServer.into()),
+        false => Ok(()),
+    }
+}
+
+fn property(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!(
+            "a name and a value such as `OSFamily=linux` are needed, not `{text}`"
+        )),
+    }
 }
 
 /// The environment variable that may hold headers.

@@ -202,6 +202,7 @@ impl Screen {
                 self.line(&format!("lost   {task}: `{output}` is made again"));
             }
             Event::StoreWarning { warning } => self.warning(&warning.to_string()),
+            Event::Sent { task } => self.line(&format!("send   {task} to another machine")),
             Event::Fetched { size, .. } => {
                 let mut fetched = locked(&self.fetched);
                 *fetched = (fetched.0 + 1, fetched.1 + size);

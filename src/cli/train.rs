@@ -55,6 +55,7 @@ use crate::cli::output::print_to_reader;
 use crate::cli::product::Kept;
 use crate::cli::product::Product;
 use crate::cli::reader;
+use crate::cli::remote::must_have_server;
 use crate::cli::remote::remote;
 use crate::cli::report;
 use crate::cli::screen::Screen;
@@ -189,6 +190,8 @@ fn observed(
         run.on_failure = OnFailure::KeepGoing;
     }
     run.memory = memory_limit(&arguments.run);
+    run.remote_exec = arguments.run.remote_exec.settings();
+    must_have_server(&run)?;
     let listening = Arc::clone(displays);
     let watcher = watcher.cloned();
     let depfile = depfile.clone();
@@ -394,6 +397,7 @@ pub fn settings(place: &PlaceArguments, screen: &Arc<Screen>) -> Result<RunSetti
         cache: cache_settings(place),
         cache_limits: limits(place.cache_max_size, place.cache_max_age),
         remote: remote(place, None, &cancel)?,
+        remote_exec: None,
         jobs: place.jobs,
         shared: None,
         on_failure: OnFailure::Stop,

@@ -55,6 +55,11 @@ pub enum Event {
         /// The task.
         task: TaskRef,
     },
+    /// It runs on another machine; if that does not work, it runs here.
+    Sent {
+        /// The task.
+        task: TaskRef,
+    },
     /// Its result was fetched from the remote cache.
     Fetched {
         /// The task.
@@ -158,6 +163,7 @@ impl Event {
         match self {
             Self::Reused { task }
             | Self::Spared { task }
+            | Self::Sent { task }
             | Self::Fetched { task, .. }
             | Self::Waiting { task, .. }
             | Self::Started { task, .. }
@@ -180,6 +186,7 @@ impl fmt::Display for Event {
         match self {
             Self::Reused { task } => write!(f, "reuse   {task}"),
             Self::Spared { task } => write!(f, "spare   {task}"),
+            Self::Sent { task } => write!(f, "send    {task}"),
             Self::Fetched { task, .. } => write!(f, "fetch   {task}"),
             Self::Waiting { task, .. } => write!(f, "wait    {task}"),
             Self::Started { task, reasons, .. } => {

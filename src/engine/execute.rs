@@ -37,6 +37,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::engine::Budget;
+use crate::engine::Elsewhere;
 use crate::engine::Event;
 use crate::engine::Graph;
 use crate::engine::Memory;
@@ -112,6 +113,8 @@ pub struct Settings<'a> {
     pub inputs_unchanged: &'a (dyn Fn(TaskId) -> bool + Sync),
     /// The remote cache that the plan was made with, if there was one.
     pub far: Option<&'a dyn Far>,
+    /// Machines that run tasks that take long, if there are some.
+    pub elsewhere: Option<&'a dyn Elsewhere>,
     /// How much memory the tasks may take; none for as much as they want.
     pub memory: Option<Memory<'a>>,
     /// When the run began, in milliseconds since 1970-01-01 UTC; only kept for
@@ -130,6 +133,7 @@ impl Default for Settings<'_> {
             cancel: CancelFlag::new(),
             inputs_unchanged: &|_| true,
             far: None,
+            elsewhere: None,
             memory: None,
             started_ms: 0,
         }
@@ -231,7 +235,10 @@ pub fn execute<'a>(
     let budget = settings.memory.map(|memory| memory.budget);
     let schedule = Schedule::new(graph, plan, &is_settled, settings.only, budget, &need);
     if !schedule.is_empty() {
-        let workers = settings.jobs.get().min(schedule.waiting_count());
+        // Who waits for another machine keeps none of this one's tasks waiting.
+        let there = settings.elsewhere.map_or(0, |there| there.jobs().get());
+        let workers = settings.jobs.get().saturating_add(there);
+        let workers = workers.min(schedule.waiting_count());
         thread::scope(|scope| {
             for number in 1..=workers {
                 thread::Builder::new()

@@ -44,10 +44,13 @@ mod memory;
 mod execute;
 mod results;
 mod far;
+mod elsewhere;
 mod recheck;
 #[cfg(test)]
 mod tests;
 
+pub use elsewhere::Elsewhere;
+pub use elsewhere::Errand;
 pub use event::Event;
 pub use event::EventLog;
 pub use event::TaskRef;

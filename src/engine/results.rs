@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use crate::digest::Digest;
 use crate::engine::CancelFlag;
+use crate::engine::Elsewhere;
 use crate::engine::Event;
 use crate::engine::Graph;
 use crate::engine::Manifest;
@@ -30,6 +31,7 @@ use crate::engine::TaskId;
 use crate::engine::TaskRef;
 use crate::engine::compare::MANIFEST;
 use crate::engine::compare::items_name;
+use crate::engine::elsewhere::Places;
 use crate::engine::history::RunTimes;
 use crate::engine::key::KeyInput;
 use crate::engine::key::task_key;
@@ -51,6 +53,10 @@ pub struct Results<'a> {
     pub(super) graph: &'a Graph,
     pub(super) store: &'a Store,
     pub(super) far: Option<&'a dyn Far>,
+    pub(super) elsewhere: Option<&'a dyn Elsewhere>,
+    /// Tasks that may run on this machine, and on others, at once.
+    places_here: Places,
+    pub(super) places_there: Places,
     pub(super) cancel: CancelFlag,
     inputs_unchanged: &'a (dyn Fn(TaskId) -> bool + Sync),
     on_event: &'a (dyn Fn(Event) + Sync),
@@ -129,6 +135,9 @@ impl<'a> Results<'a> {
             graph,
             store,
             far: settings.far,
+            elsewhere: settings.elsewhere,
+            places_here: Places::new(settings.jobs.get()),
+            places_there: Places::new(settings.elsewhere.map_or(0, |there| there.jobs().get())),
             cancel: settings.cancel.clone(),
             inputs_unchanged: settings.inputs_unchanged,
             on_event,
@@ -491,7 +500,14 @@ impl<'a> Results<'a> {
             reasons,
         });
         let begin = Instant::now();
-        let outputs = self.call(id, task, given)?;
+        let outputs = match self.sent(id, key) {
+            Some(outputs) => outputs,
+            None => {
+                let place = self.places_here.take(&self.cancel);
+                let _place = place.ok_or(Failure::Cancelled)?;
+                self.call(id, task, given)?
+            }
+        };
         let cost_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut required = self.required[id.index()].iter();
         if let Some(name) = required.find(|name| !outputs.contains_key(*name)) {
@@ -660,6 +676,12 @@ impl<'a> Results<'a> {
     /// result.
     pub fn key(&self, id: TaskId) -> Option<Digest> {
         self.slot(id).key
+    }
+
+    /// Returns the key of a result that the store has.
+    pub(super) fn stored_key(&self, id: TaskId) -> Option<Digest> {
+        let slot = self.slot(id);
+        slot.key.filter(|_| slot.is_stored)
     }
 
     pub(super) fn slot(&self, id: TaskId) -> MutexGuard<'_, Slot> {

@@ -12,6 +12,7 @@
 //! [`export_cache`](crate::api::export_cache) writes them: packaging knows them by
 //! their keys, so that results of another project or of an older step are refused.
 
+mod elsewhere;
 mod portion;
 
 use std::collections::BTreeSet;
@@ -43,10 +44,12 @@ use crate::recipe::recipe;
 use crate::store::Export;
 use crate::store::Store;
 
-use portion::Ordered;
 use portion::Portion;
 use portion::Step;
 
+pub use elsewhere::RemoteExec;
+pub(super) use elsewhere::Sender;
+pub(super) use portion::Ordered;
 pub use portion::PORTION_VERSION;
 pub use portion::PortionError;
 
@@ -229,7 +232,7 @@ impl Bench {
     ) -> Result<(), TrainError> {
         self.must_have_all_above(wanted)?;
         let (recipe, plan, store) = (&self.recipe, &self.plan, &self.store);
-        run_tasks(run, recipe, plan, store, None, Some(wanted), then)
+        run_tasks(run, recipe, plan, store, None, Some(wanted), None, then)
     }
 
     /// Fails if a task reads one that has no result and is not wanted.

@@ -188,6 +188,11 @@ impl Portion {
         }
     }
 
+    /// Returns whether a step reads no other file beside it.
+    pub fn is_alone(&self) -> bool {
+        self.files.is_empty() && self.folder.is_none()
+    }
+
     /// Writes the portion to a file, whole or not at all.
     ///
     /// # Errors

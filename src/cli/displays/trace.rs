@@ -266,6 +266,7 @@ impl Group {
                 self.end_wait(task.id, at, out);
                 self.instant(at, &format!("spared {task}"), out);
             }
+            Event::Sent { task } => self.instant(at, &format!("sent {task}"), out),
             Event::Fetched { task, size } => {
                 self.end_wait(task.id, at, out);
                 self.instant(at, &format!("fetched {task} ({size} bytes)"), out);

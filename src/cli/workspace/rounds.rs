@@ -27,6 +27,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::output::complain;
 use crate::cli::output::fail;
+use crate::cli::remote::must_have_server;
 use crate::cli::train::UNREAD;
 use crate::cli::train::displays_written;
 use crate::cli::train::is_unread;
@@ -179,10 +180,13 @@ impl Trainer<'_> {
     ) -> Exit {
         let mut all = self.all.clone();
         all.run.cache = self.run.cache(workspace);
-        all.run.remote = match self.run.remote(workspace, &all) {
-            Ok(remote) => remote,
-            Err(error) => return fail(Format::of(self.run.place.json), &error),
-        };
+        let remote = self.run.remote(workspace, &all).and_then(|remote| {
+            all.run.remote = remote;
+            must_have_server(&all.run)
+        });
+        if let Err(error) = remote {
+            return fail(Format::of(self.run.place.json), &error);
+        }
         let round = self.displays.begin(&Start {
             round: number,
             options: &|| asked(&all, workspace, members),

@@ -8,6 +8,7 @@ mod reapi;
 mod servers;
 
 mod auth;
+mod execution;
 mod faults;
 mod grpc;
 mod sharing;
