@@ -128,6 +128,7 @@ struct Generator<'a> {
     is_rule: bool,
     seen_ends: BTreeSet<Digest>,
     random: SplitMix64,
+    known: KnownEvents,
 }
 
 /// Conversations waiting at each start checkpoint.
@@ -148,6 +149,7 @@ impl<'a> Generator<'a> {
             is_rule,
             seen_ends: BTreeSet::new(),
             random: SplitMix64(SHUFFLE_SEED),
+            known: KnownEvents::default(),
         }
     }
 
@@ -167,20 +169,12 @@ impl<'a> Generator<'a> {
         };
         let mut reached = false;
         let mut phase = 0;
-        let events = self.events_of(ordered);
         while !ordered.steps.is_empty() && (!reached || phase < phases) {
             if active.values().all(Vec::is_empty) {
                 break;
             }
             met.unused.clear();
-            self.phase(
-                ordered,
-                &events,
-                reached,
-                &mut active,
-                &mut met,
-                &mut story_ends,
-            );
+            self.phase(ordered, reached, &mut active, &mut met, &mut story_ends);
             phase += 1;
             if !reached {
                 let unused = unused_checkpoints(&active, &met);
@@ -204,31 +198,25 @@ impl<'a> Generator<'a> {
         self.finish(finished, unreached)
     }
 
-    /// Returns what happens in each step. Most of it happens in many.
-    fn events_of(&self, ordered: &OrderedSteps<'_>) -> Vec<Box<[Placed]>> {
-        let mut known = KnownEvents::default();
-        let mut share = |(event, place)| (known.share(event), place);
-        ordered
-            .steps
-            .iter()
-            .map(|joint| {
-                let events = explicit_events(joint, self.universe);
-                events.into_iter().map(&mut share).collect()
-            })
-            .collect()
+    /// Returns what happens in a step. Most of it happens in many, and most steps
+    /// are passed once: it is not kept.
+    fn events_of(&mut self, joint: &Joint<'_>) -> Vec<Placed> {
+        let known = &mut self.known;
+        let share = |(event, place)| (known.share(event), place);
+        let events = explicit_events(joint, self.universe).into_iter();
+        events.map(share).collect()
     }
 
     /// Lets all waiting conversations pass through all steps once.
     fn phase(
         &mut self,
         ordered: &OrderedSteps<'_>,
-        events: &[Box<[Placed]>],
         is_augmenting: bool,
         active: &mut Active,
         met: &mut Met,
         story_ends: &mut Vec<Growing>,
     ) {
-        for (joint, events) in ordered.steps.iter().zip(events) {
+        for joint in &ordered.steps {
             let mut incoming = self.incoming(joint, active, met);
             if incoming.is_empty() {
                 continue;
@@ -237,7 +225,8 @@ impl<'a> Generator<'a> {
                 self.random.shuffle(&mut incoming);
                 incoming.truncate(self.augmentation * AUGMENTED_PER_FACTOR);
             }
-            let outgoing = self.pass(joint, events, incoming);
+            let events = self.events_of(joint);
+            let outgoing = self.pass(joint, &events, incoming);
             if joint.ends.is_empty() {
                 for growing in outgoing {
                     if self.seen_ends.insert(growing.states_digest(self.universe)) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::data::Annotation;
+use crate::data::Slot;
 use crate::dialogue::ActionState;
 use crate::dialogue::Event;
 use crate::dialogue::Feature;
@@ -209,26 +210,23 @@ impl Situation {
 
     fn slot_states(&self, universe: &Universe, shown: SlotsShown) -> BTreeMap<String, SlotState> {
         let mut states = BTreeMap::new();
-        for slot in universe.slots() {
-            let set = self.set_slots.value(&slot.name);
-            let value = match (set, shown) {
-                (Some(value), _) => value,
-                (None, SlotsShown::All) => &slot.initial_value,
-                (None, SlotsShown::Set) => continue,
-            };
-            // What is empty has no feature that is not zero.
-            if value.is_null() || slot_features::count(slot) == 0 {
-                continue;
+        let mut show = |slot: &Slot, value: &Value| {
+            if let Some(state) = slot_state(slot, value) {
+                states.insert(slot.name.clone(), state);
             }
-            if value.as_str() == Some(SHOULD_NOT_BE_SET) {
-                let marker = SlotState::Marker(SHOULD_NOT_BE_SET.to_owned());
-                states.insert(slot.name.clone(), marker);
-                continue;
+        };
+        // Few slots are set, and hardly any has an initial value.
+        for (name, value) in &self.set_slots.0 {
+            if let Some(slot) = universe.slot(name) {
+                show(slot, value);
             }
-            let features = slot_features::features(slot, value);
-            if features.iter().any(|&x| x != 0.0) {
-                let features = features.into_iter().map(Feature).collect();
-                states.insert(slot.name.clone(), SlotState::Features(features));
+        }
+        if shown == SlotsShown::All {
+            for slot in universe.slots() {
+                let initial = &slot.initial_value;
+                if !initial.is_null() && self.set_slots.value(&slot.name).is_none() {
+                    show(slot, initial);
+                }
             }
         }
         states
@@ -251,6 +249,20 @@ impl Situation {
         }
         state
     }
+}
+
+/// Returns what policies see of a slot with this value; none if that is nothing.
+fn slot_state(slot: &Slot, value: &Value) -> Option<SlotState> {
+    // What is empty has no feature that is not zero.
+    if value.is_null() || slot_features::count(slot) == 0 {
+        return None;
+    }
+    if value.as_str() == Some(SHOULD_NOT_BE_SET) {
+        return Some(SlotState::Marker(SHOULD_NOT_BE_SET.to_owned()));
+    }
+    let features = slot_features::features(slot, value);
+    let is_seen = features.iter().any(|&x| x != 0.0);
+    is_seen.then(|| SlotState::Features(features.into_iter().map(Feature).collect()))
 }
 
 /// Rasa: a message with text alone is seen as text, one with an intent alone as
