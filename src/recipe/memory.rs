@@ -12,8 +12,14 @@
 //! it trained assistants of 67 to 1,000 examples and 22 to 3,100 steps of stories, one
 //! task at a time, with transformers of width 64 to 512, of 2 to 6 layers, batches of
 //! 16 to 256, and wider feed-forward layers: estimates came out between 10 % below
-//! and 45 % above. What tasks really took is not recorded, as several run at once in
-//! one process; of runs before, only the sizes of inputs and outputs are known.
+//! and 45 % above.
+//!
+//! What tasks really took is not recorded, and corrects no estimate: the system counts
+//! processes, of which several tasks are one. The peak of a process never falls, so
+//! that of a task that runs alone it tells only where that took more than all before
+//! it; and what it has now includes what earlier tasks have freed and the allocator
+//! keeps. Corrected by that, an estimate would follow what happened to run before. Of
+//! runs before, only the sizes of inputs and outputs are known.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
