@@ -72,7 +72,7 @@ pub enum Command {
     Key(Box<KeyArguments>),
     /// Check a model archive: sizes, digests, shapes of weights
     Verify(VerifyArguments),
-    /// Write rules that train assistants from make, ninja or just
+    /// Write rules that train assistants from make, ninja, just or Bazel
     Rules(RulesArguments),
     /// Run one step of a training on declared files, for build tools such as Bazel
     Exec(ExecArguments),

@@ -34,6 +34,7 @@ use crate::cli::output::fail;
 use crate::cli::screen::Screen;
 use crate::cli::train::validation;
 use crate::engine::CancelFlag;
+use crate::import::data_suffix;
 
 /// `tabella exec`.
 #[derive(Debug, Args)]
@@ -99,7 +100,7 @@ pub struct TrainFlags {
     /// What `tabella exec import` wrote for NLU or Core
     #[arg(long, value_name = "FILE")]
     pub portion: PathBuf,
-    /// Train this task alone, from the results of those above it; may be repeated
+    /// Train this task alone, from the results of all above it; may be repeated
     #[arg(long, value_name = "NAME")]
     pub task: Vec<String>,
     /// Results of tasks above
@@ -167,7 +168,13 @@ fn import(flags: &ImportFlags, screen: &Arc<Screen>) -> (TrainOptions, PortionPa
     let options = TrainOptions {
         domain: flags.domain.iter().map(from_project).collect(),
         config: from_project(&flags.config),
-        training_files: flags.data.iter().map(from_project).collect(),
+        // What has another ending is named by others: a lookup table.
+        training_files: flags
+            .data
+            .iter()
+            .filter(|path| data_suffix(path).is_some() || !path.is_file())
+            .map(from_project)
+            .collect(),
         persist_nlu_training_data: flags.persist_nlu_data,
         core_additional_arguments: CoreArguments {
             augmentation_factor: flags.augmentation,
@@ -217,7 +224,13 @@ fn from_folder(folder: &Path, path: &Path) -> PathBuf {
     }
     let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
     let up = std::iter::repeat_n(OsString::from(".."), from.len() - shared);
-    up.chain(to[shared..].iter().cloned()).collect()
+    let short: PathBuf = up.chain(to[shared..].iter().cloned()).collect();
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    // Behind a link `..` leads elsewhere.
+    match shared < from.len() && real(&folder.join(&short)) != real(path) {
+        true => std::path::absolute(path).unwrap_or(short),
+        false => short,
+    }
 }
 
 /// Returns the arguments of this process, each `@FILE` of `tabella exec` replaced by

@@ -223,7 +223,7 @@ impl<'a> Generator<'a> {
             }
             if is_augmenting {
                 self.random.shuffle(&mut incoming);
-                incoming.truncate(self.augmentation * AUGMENTED_PER_FACTOR);
+                incoming.truncate(self.augmentation.saturating_mul(AUGMENTED_PER_FACTOR));
             }
             let events = self.events_of(joint);
             let outgoing = self.pass(joint, &events, incoming);
@@ -308,7 +308,7 @@ impl<'a> Generator<'a> {
             .map(|growing| growing.tracker)
             .partition(|tracker| tracker.is_augmented);
         self.random.shuffle(&mut augmented);
-        augmented.truncate(self.augmentation * AUGMENTED_PER_FACTOR);
+        augmented.truncate(self.augmentation.saturating_mul(AUGMENTED_PER_FACTOR));
         trackers.append(&mut augmented);
         Trackers {
             trackers,

@@ -98,8 +98,11 @@ impl Work<'_> {
     /// Returns how a failure is told: with the place in the configuration.
     fn told(&self) -> impl Fn(CommandError) -> TaskError + Send + Sync + use<> {
         let place = &self.component.place;
-        let place = format!("{}:{}", place.file, place.line);
-        move |error| TaskError::message(format!("`command` at {place}: {error}"))
+        let place = match place.line {
+            0 => String::new(),
+            line => format!(" at {}:{line}", place.file),
+        };
+        move |error| TaskError::message(format!("`command`{place}: {error}"))
     }
 
     /// Adds the task in which it learns.

@@ -4,7 +4,7 @@
 //!
 //! | portion | holds | does not hold |
 //! |---|---|---|
-//! | NLU | language, pipeline, examples, synonyms, patterns, lookup tables, names of entity types in stories; texts that selectors learn | policies, the domain, stories, metadata, all other texts |
+//! | NLU | pipeline, examples; synonyms, patterns, lookup tables, names of entity types in stories and texts of retrieval intents, as far as a component learns them | policies, language, the domain, stories, metadata, all other texts |
 //! | Core | policies, what conversations are made of, stories and rules | the pipeline, NLU data, texts, session settings |
 //!
 //! Tasks of a portion have the names and keys that they have in the whole project.
@@ -31,16 +31,18 @@ use crate::recipe::slices::entity_types;
 /// Returns what the NLU half of `project` reads.
 pub fn nlu_portion(project: &Project) -> Project {
     let nlu = &project.nlu;
-    let selects = |component: &Component| component.name == "ResponseSelector";
-    let has_selector = project.config.pipeline.iter().any(selects);
-    let retrieved = |all: &BTreeMap<String, Vec<Response>>| match has_selector {
+    let has = |part: &str| {
+        let mut pipeline = project.config.pipeline.iter();
+        pipeline.any(|component| component.name.contains(part))
+    };
+    let retrieved = |all: &BTreeMap<String, Vec<Response>>| match has("ResponseSelector") {
         true => retrieval_responses(all),
         false => BTreeMap::new(),
     };
+    let has_patterns = has("Regex");
     Project {
         config: Config {
-            language: project.config.language.clone(),
-            pipeline: project.config.pipeline.clone(),
+            pipeline: project.config.pipeline.iter().map(as_trained).collect(),
             ..Config::default()
         },
         domain: Domain {
@@ -49,14 +51,30 @@ pub fn nlu_portion(project: &Project) -> Project {
         },
         nlu: NluData {
             examples: nlu.examples.iter().map(without_metadata).collect(),
-            synonyms: nlu.synonyms.clone(),
-            patterns: nlu.patterns.clone(),
-            lookups: nlu.lookups.clone(),
+            synonyms: if_so(has("EntitySynonymMapper"), &nlu.synonyms),
+            patterns: if_so(has_patterns, &nlu.patterns),
+            lookups: if_so(has_patterns, &nlu.lookups),
             responses: retrieved(&nlu.responses),
             ..NluData::default()
         },
-        stories: naming(entity_types(project)),
+        stories: match has_patterns {
+            true => naming(entity_types(project)),
+            false => StoryGraph::default(),
+        },
     }
+}
+
+fn if_so<T: Clone + Default>(is_read: bool, value: &T) -> T {
+    if is_read { value.clone() } else { T::default() }
+}
+
+/// A component without what is only read when messages are parsed.
+fn as_trained(component: &Component) -> Component {
+    let mut component = component.clone();
+    if component.name == "FallbackClassifier" {
+        component.options.clear();
+    }
+    component
 }
 
 /// Returns what the Core half of `project` reads.

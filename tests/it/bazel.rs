@@ -299,6 +299,55 @@ rasa_nlu_test(
 }
 
 #[test]
+fn files_that_lie_anywhere_are_read_in_the_order_of_a_training() {
+    let Some(build) = Build::new() else {
+        return;
+    };
+    let bench = &build.bench;
+    // A domain that is a folder and disagrees with the shared one, data of another
+    // assistant, and a shared folder within a shared folder.
+    let domain = bench.read("bots/reception/domain.yml");
+    bench.remove("bots/reception/domain.yml");
+    bench.write("bots/reception/domain/own.yml", &domain);
+    bench.append(
+        "bots/reception/domain/own.yml",
+        "  utter_greet:\n  - text: Welcome to the desk.\n",
+    );
+    bench.write(
+        "shared/data/deep/more.yml",
+        "version: \"3.1\"\nnlu:\n- synonym: soup\n  examples: |\n    - broth\n",
+    );
+    bench.replace(
+        "tabella.yml",
+        "data: shared/smalltalk.yml",
+        "data: [shared/smalltalk.yml, shared/data]",
+    );
+    bench.replace(
+        "tabella.yml",
+        "- path: bots/reception\n",
+        "- path: bots/reception\n  data: [data, ../kitchen/data/nlu.yml]\n",
+    );
+    let run = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tabella"));
+        let output = command
+            .current_dir(bench.root())
+            .args(words)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    run(&["rules", "bazel", "--all"]);
+    run(&["train", "--all", "--no-cache", "--skip-validation"]);
+    build.said("build", &[]);
+    for name in ["kitchen", "reception"] {
+        let trained = bench.files(&format!("bots/{name}/models"));
+        let is_archive = |path: &&PathBuf| path.extension().is_some_and(|end| end == "gz");
+        let archive = trained.keys().find(is_archive).unwrap();
+        assert_eq!(trained[archive], build.model(name), "{name}");
+    }
+}
+
+#[test]
 fn packages_are_written_beside_what_the_user_wrote_and_never_over_it() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/bazel");
     let bench = Workbench::copy_of(&example);
@@ -368,6 +417,17 @@ fn packages_are_written_beside_what_the_user_wrote_and_never_over_it() {
         package.contains("exports_files([\"words.vec\"])"),
         "{package}"
     );
+
+    // What a user wrote in place of ours stays, and single assistants are no tree.
+    bench.write("tools/tabella/defs.bzl", "# my own macros\n");
+    let (_, _, advice) = rules(&["--all"]);
+    assert!(
+        advice.contains("defs.bzl` is yours and was left alone"),
+        "{advice}"
+    );
+    assert_eq!(bench.read("tools/tabella/defs.bzl"), "# my own macros\n");
+    let (code, _, told) = rules(&["kitchen"]);
+    assert_eq!(code, Some(64), "{told}");
 
     // Files outside of the workspace cannot be named.
     bench.write("bots/kitchen/WORKSPACE", "");

@@ -118,28 +118,27 @@ fn refused(bench: &Workbench, words: &[&str], code: i32, text: &str) {
     assert!(said.contains(text), "{words:?}\n{said}");
 }
 
+const IMPORT: [&str; 16] = [
+    "import",
+    "--project",
+    "bot",
+    "--config",
+    "bot/config.yml",
+    "--domain",
+    "bot/domain.yml",
+    "--data",
+    "bot/data/nlu.yml",
+    "bot/data/stories.yml",
+    "--nlu-portion",
+    "nlu.portion",
+    "--core-portion",
+    "core.portion",
+    "--package-portion",
+    "package.portion",
+];
+
 fn import(bench: &Workbench) {
-    must(
-        bench,
-        &[
-            "import",
-            "--project",
-            "bot",
-            "--config",
-            "bot/config.yml",
-            "--domain",
-            "bot/domain.yml",
-            "--data",
-            "bot/data/nlu.yml",
-            "bot/data/stories.yml",
-            "--nlu-portion",
-            "nlu.portion",
-            "--core-portion",
-            "core.portion",
-            "--package-portion",
-            "package.portion",
-        ],
-    );
+    must(bench, &IMPORT);
 }
 
 fn train(bench: &Workbench, half: &str) {
@@ -210,7 +209,7 @@ fn the_steps_make_the_archive_of_a_training_to_the_byte_and_themselves_again() {
 
 #[test]
 fn an_edit_changes_the_portions_of_the_steps_that_could_notice_it() {
-    let edits: [(&str, &str, &str, &[&str]); 9] = [
+    let edits: [(&str, &str, &str, &[&str]); 10] = [
         // An example: Core never runs.
         (
             "bot/data/nlu.yml",
@@ -266,6 +265,13 @@ fn an_edit_changes_the_portions_of_the_steps_that_could_notice_it() {
             "- name: CountVectorsFeaturizer",
             "- name: CountVectorsFeaturizer\n  max_ngram: 2",
             &["nlu.portion", "package.portion"],
+        ),
+        // The language is in the archive, and no component learns from it.
+        (
+            "bot/config.yml",
+            "language: en",
+            "language: de",
+            &["package.portion"],
         ),
         // An entity type that only a story knows: an extractor may know it too.
         (
@@ -380,6 +386,40 @@ fn files_of_another_project_or_step_are_refused_and_nothing_is_written() {
     import(&bench);
     refused(&bench, &PACKAGE, 65, "there is no result of `nlu.");
     assert!(!bench.root().join("model.tar.gz").exists());
+
+    // Nothing of others is written over.
+    let config = bench.read("bot/config.yml");
+    for words in [
+        [
+            "train",
+            "--portion",
+            "nlu.portion",
+            "--out",
+            "bot/config.yml",
+        ]
+        .as_slice(),
+        &[
+            "package",
+            "--portion",
+            "package.portion",
+            "--results",
+            "core.results",
+            "--out",
+            "nlu.portion",
+        ],
+    ] {
+        let output = exec(&bench, words);
+        assert!(!output.status.success(), "{words:?}");
+    }
+    let mut words = IMPORT;
+    words[words.len() - 1] = "bot/config.yml";
+    refused(
+        &bench,
+        &words,
+        64,
+        "`bot/config.yml` is there and is nothing that this step writes",
+    );
+    assert_eq!(bench.read("bot/config.yml"), config);
 
     let portion = |name: &str| ["train", "--portion", name, "--out", "x"].map(str::to_owned);
     for (name, code, text) in [

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::api::Findings;
+use crate::api::Notice;
 use crate::api::RunSettings;
 use crate::api::TrainError;
 use crate::api::TrainOptions;
@@ -36,6 +37,7 @@ use crate::engine::PlanSettings;
 use crate::engine::Results;
 use crate::engine::TaskId;
 use crate::engine::plan;
+use crate::import::FileKind;
 use crate::import::Want;
 use crate::recipe::ARCHIVE;
 use crate::recipe::Order;
@@ -46,6 +48,7 @@ use crate::store::Store;
 
 use portion::Portion;
 use portion::Step;
+use portion::may_replace;
 
 pub use elsewhere::RemoteExec;
 pub(super) use elsewhere::Sender;
@@ -102,14 +105,17 @@ pub fn exec_import(options: &TrainOptions, paths: &PortionPaths) -> Result<(), T
 }
 
 /// Returns every file that [`exec_import`] and the steps after it would open, sorted,
-/// whatever is wrong in them.
+/// whatever is wrong in them, and whether a component of the pipeline names it: the
+/// steps after it open those.
 ///
 /// # Errors
 ///
 /// If the project's folder or a file that is there cannot be read.
-pub fn exec_reads(options: &TrainOptions) -> Result<Vec<PathBuf>, TrainError> {
+pub fn exec_reads(options: &TrainOptions) -> Result<Vec<(PathBuf, bool)>, TrainError> {
     let imported = training(options, Want::All).read()?;
-    Ok(imported.files.into_iter().map(|file| file.path).collect())
+    let files = imported.files.into_iter();
+    let reads = files.map(|file| (file.path, file.kinds.contains(&FileKind::Component)));
+    Ok(reads.collect())
 }
 
 /// Trains one half, or only those of its `tasks` that are named, and writes the
@@ -154,10 +160,14 @@ pub fn exec_package(options: &ExecOptions) -> Result<(), TrainError> {
     let wanted = BTreeSet::from([bench.recipe.package]);
     bench.run(&options.run, &wanted, |results| {
         let archive = packaged(&bench.recipe, results, ARCHIVE)?;
+        may_replace(&options.out, GZIP)?;
         write_if_changed(&options.out, &archive)?;
         Ok(())
     })
 }
+
+/// What an archive begins with.
+const GZIP: &[u8] = &[0x1f, 0x8b];
 
 fn other_step(options: &ExecOptions, wanted: &'static str) -> PortionError {
     PortionError::OtherStep {
@@ -190,10 +200,13 @@ impl Bench {
         let pool = threads(options.run.jobs)?;
         let project = Arc::new(portion.project);
         let recipe = recipe(&project, &order, pool).map_err(|diagnostics| {
-            TrainError::Mistakes(Arc::new(Findings {
+            let found = Arc::new(Findings {
                 diagnostics,
                 ..Findings::default()
-            }))
+            });
+            let observer = &options.run.observer;
+            observer.tell(Notice::Diagnosed(Arc::clone(&found)));
+            TrainError::Mistakes(found)
         })?;
         for path in &options.results {
             open_bundle(path)?.import_into(&store)?;

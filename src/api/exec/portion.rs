@@ -18,7 +18,9 @@
 //! There is no place of a file in it: a line that moved gives the same bytes.
 
 use std::fs;
+use std::fs::File;
 use std::io;
+use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -131,6 +133,15 @@ pub enum PortionError {
         /// The file.
         name: String,
     },
+    /// It would take the place of something else.
+    #[error(
+        "`{}` is there and is nothing that this step writes: it is left alone; give another path",
+        path.display()
+    )]
+    Occupied {
+        /// The path.
+        path: PathBuf,
+    },
     /// Another version of the program wrote it.
     #[error(
         "`{}` has format {version}, and this program reads {PORTION_VERSION}; write it with the same \
@@ -177,8 +188,8 @@ impl Portion {
             of: step,
             training_type,
             // An edit of what a step does not read must not reach it.
-            augmentation: match step {
-                Step::Nlu => 0,
+            augmentation: match (step, training_type) {
+                (Step::Nlu, _) | (_, None) => 0,
                 _ => order.augmentation,
             },
             persist_nlu_data: step == Step::Package && order.persist_nlu_data,
@@ -197,8 +208,9 @@ impl Portion {
     ///
     /// # Errors
     ///
-    /// If it cannot be written.
+    /// If it cannot be written, or something else is there.
     pub fn write(&self, path: &Path) -> Result<(), TrainError> {
+        may_replace(path, BEGIN)?;
         let bytes = serde_json::to_vec(self).expect("a project has string keys and plain values");
         write_if_changed(path, &bytes)?;
         Ok(())
@@ -237,6 +249,25 @@ impl Portion {
             component.files.push(found);
         }
         Ok(())
+    }
+}
+
+/// What a portion begins with.
+const BEGIN: &[u8] = b"{\"tabella_portion\":";
+
+/// Fails if a file is there that does not begin so: it is somebody else's.
+pub fn may_replace(path: &Path, begin: &[u8]) -> Result<(), PortionError> {
+    let there = match File::open(path) {
+        Ok(there) => there,
+        Err(_) => return Ok(()),
+    };
+    let mut start = Vec::new();
+    let read = there.take(begin.len() as u64).read_to_end(&mut start);
+    match read.is_ok() && (start == begin || start.is_empty()) {
+        true => Ok(()),
+        false => Err(PortionError::Occupied {
+            path: path.to_owned(),
+        }),
     }
 }
 

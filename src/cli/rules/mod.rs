@@ -37,6 +37,7 @@ use crate::cli::rules::quote::in_shell;
 use crate::cli::rules::quote::is_plain;
 use crate::diagnostic::Paint;
 use crate::diagnostic::render;
+use crate::import::data_suffix;
 
 /// `tabella rules`.
 #[derive(Debug, Args)]
@@ -58,7 +59,7 @@ pub struct RulesArguments {
     /// What that project's archive is called
     #[arg(long, value_name = "NAME", default_value = "model", conflicts_with_all = ["names", "all", "workspace"])]
     pub fixed_model_name: String,
-    /// How the rules call this program, as a shell reads it
+    /// How the rules call this program, as a shell reads it; Bazel knows it by a label
     #[arg(long, value_name = "COMMAND", default_value = "tabella")]
     pub program: String,
 }
@@ -118,6 +119,12 @@ impl From<TrainError> for Failure {
 
 /// Runs the command.
 pub fn run(arguments: &RulesArguments) -> Exit {
+    if arguments.tool == Tool::Bazel && !arguments.names.is_empty() {
+        complain(
+            "error: packages of Bazel are written for all assistants, as they share files: give `--all`",
+        );
+        return Exit::Usage;
+    }
     let told = members(arguments).and_then(|members| match arguments.tool {
         Tool::Bazel => in_tree(&members),
         _ => fragment(arguments, &members),
@@ -309,6 +316,6 @@ impl Target {
 /// Returns whether there are files in a folder that Rasa takes for test stories.
 fn has_test_stories(folder: &Path) -> bool {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.any(|name| name.starts_with("test_"))
+    let mut names = entries.map(|entry| PathBuf::from(entry.file_name()));
+    names.any(|name| name.to_string_lossy().starts_with("test_") && data_suffix(&name).is_some())
 }

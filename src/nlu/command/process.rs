@@ -79,7 +79,10 @@ impl Process {
             .split_first()
             .ok_or_else(|| wrong("there is no program to run".to_owned()))?;
         let path = match program.contains('/') {
-            true => folder.join(program).into_os_string(),
+            // From here: the program is started in its folder.
+            true => std::path::absolute(folder.join(program))
+                .unwrap_or_else(|_| folder.join(program))
+                .into_os_string(),
             false => program.into(),
         };
         let folder = match folder.as_os_str().is_empty() {

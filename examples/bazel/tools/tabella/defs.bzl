@@ -1,3 +1,4 @@
+# Written by `tabella rules bazel`; written again with it. Without this line the file is yours.
 """Rules that train and test Rasa assistants.
 
 An assistant is made by four actions, so that what is cached, run elsewhere and
@@ -7,10 +8,11 @@ cut off is a part and not the whole:
                            -> core portion -> TabellaCore -> results  > TabellaPackage -> NAME.tar.gz
                            -> package portion -----------------------/
 
-A new example never runs TabellaCore, a new story never runs TabellaNlu, and the
-text of a response runs TabellaImport and TabellaPackage only.
+A new example never runs TabellaCore, a new story runs TabellaNlu only if it names an
+entity that nothing named before, and the text of a response runs TabellaImport and
+TabellaPackage only, unless a retrieval intent learns it.
 
-Written by `tabella rules bazel`, for Bazel 4.2 and newer.
+For Bazel 4.2 and newer.
 """
 
 RasaAssistantInfo = provider(
@@ -65,12 +67,13 @@ def _import(ctx):
         args.add("--fail-on-validation-warnings")
     if ctx.attr.skip_validation:
         args.add("--skip-validation")
-    args.use_param_file("@%s")
+    args.use_param_file("@%s", use_always = True)
     args.set_param_file_format("multiline")
     ctx.actions.run(
         executable = ctx.executable.tabella,
         arguments = [step, args],
-        inputs = ctx.files.data + ctx.files.domain + [ctx.file.config] + ctx.files.files,
+        inputs = (ctx.files.data + ctx.files.domain + [ctx.file.config] +
+                  ctx.files.files + ctx.files.imports),
         outputs = [nlu, core, package],
         env = ctx.attr.env,
         mnemonic = "TabellaImport",
@@ -91,8 +94,8 @@ def _train(ctx, half, portion, files):
         arguments = [args],
         inputs = [portion] + files,
         outputs = [results],
+        env = ctx.attr.env,
         mnemonic = "Tabella" + half.title(),
-        execution_requirements = {"cpu:%d" % ctx.attr.cpus: "1"},
         progress_message = "Training %s of %s" % (half, ctx.label),
     )
     return results
@@ -148,8 +151,8 @@ rasa_assistant = rule(
             doc = "The configuration file.",
         ),
         "cpus": attr.int(
-            default = 2,
-            doc = "Threads that training a half computes with; the archive does not depend on it.",
+            default = 1,
+            doc = "Threads that training a half computes with, of which Bazel counts one; the archive does not depend on it.",
         ),
         "data": attr.label_list(
             allow_files = True,
@@ -168,7 +171,11 @@ rasa_assistant = rule(
         ),
         "files": attr.label_list(
             allow_files = True,
-            doc = "Files that the configuration names: word vectors, dictionaries, programs.",
+            doc = "Files that components of the pipeline name: word vectors, dictionaries, programs.",
+        ),
+        "imports": attr.label_list(
+            allow_files = True,
+            doc = "Files that importers find beside the data: of other projects, lookup tables.",
         ),
         "persist_nlu_data": attr.bool(
             doc = "Whether the NLU data goes into the archive.",

@@ -1,9 +1,8 @@
+# Written by `tabella rules bazel`; written again with it. Without this line the file is yours.
 """The program for modules, Bazel 6 and newer. In MODULE.bazel:
 
     tabella = use_extension("//tools/tabella:extensions.bzl", "tabella")
     use_repo(tabella, "tabella")
-
-Written by `tabella rules bazel`.
 """
 
 load(":defs.bzl", "tabella_repository")
