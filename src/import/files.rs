@@ -244,6 +244,11 @@ impl<'e> Candidate<'e> {
         self.add_found(path.to_owned(), path.to_owned(), role, named);
     }
 
+    /// Returns whether a file in memory was added.
+    pub fn has_in_memory(&self, path: &Path) -> bool {
+        self.known.contains_key(path)
+    }
+
     /// Returns the files, sorted by path, and what was said on the way.
     pub fn finish(mut self) -> (Vec<Found>, Vec<Diagnostic>) {
         self.found.sort_by(|a, b| a.path.cmp(&b.path));

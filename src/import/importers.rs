@@ -20,11 +20,12 @@ use crate::import::ImportError;
 use crate::import::files::Candidate;
 use crate::import::files::Role;
 use crate::import::files::shown;
-use crate::import::looks::Eyes;
 use crate::import::looks::Seen;
 use crate::import::reading::Reading;
 use crate::import::shelf::FILE_LIMIT;
 use crate::import::shelf::Shelf;
+use crate::import::shelf::below;
+use crate::import::walk::suffix;
 use crate::import::walk::walk;
 use crate::import::yaml;
 use crate::import::yaml::Environment;
@@ -122,12 +123,12 @@ pub fn check(root: &Node, reading: &mut Reading) {
 /// # Errors
 ///
 /// If something is there but cannot be read.
-pub fn add_projects<'e>(
-    candidates: &mut Candidate<'e>,
+pub fn add_projects(
+    candidates: &mut Candidate<'_>,
     root: &Path,
     config: &Path,
     environment: &BTreeMap<String, String>,
-    eyes: &'e Eyes,
+    shelf: Shelf<'_>,
 ) -> Result<Added, ImportError> {
     // By the path by which it is read: of a file with two paths nobody could say
     // later that it is the same after a `touch`.
@@ -136,7 +137,7 @@ pub fn add_projects<'e>(
         candidates,
         root,
         environment,
-        eyes,
+        shelf,
         imported: Vec::new(),
         added: Added::default(),
     };
@@ -163,7 +164,7 @@ struct Walk<'a, 'e> {
     candidates: &'a mut Candidate<'e>,
     root: &'a Path,
     environment: &'a BTreeMap<String, String>,
-    eyes: &'e Eyes,
+    shelf: Shelf<'a>,
     /// Folders and configs that were visited.
     imported: Vec<PathBuf>,
     added: Added,
@@ -174,8 +175,10 @@ impl Walk<'_, '_> {
     /// cannot be opened is reported when all files are read.
     fn peek(&mut self, config: &Path) -> Result<Option<Node>, Vec<yaml::Mistake>> {
         let shown = shown(self.root, config);
-        let Ok(Ok(whole)) = Shelf::Disk(self.eyes).load(config, &shown, FILE_LIMIT) else {
-            self.eyes.distrust();
+        let Ok(Ok(whole)) = self.shelf.load(config, &shown, FILE_LIMIT) else {
+            if let Shelf::Disk(eyes) = self.shelf {
+                eyes.distrust();
+            }
             return Ok(None);
         };
         let bytes = whole.bytes;
@@ -206,7 +209,7 @@ impl Walk<'_, '_> {
             if self.imported.iter().any(|known| full.starts_with(known)) {
                 continue;
             }
-            if self.eyes.kind(&full) != Seen::Folder && !self.is_config(&full) {
+            if self.shelf.kind(&full) != Seen::Folder && !is_config(self.shelf, &full) {
                 let what = format!("`{path}` is neither a folder nor a config that is there");
                 let about = reading
                     .about("W119", item, what)
@@ -224,18 +227,32 @@ impl Walk<'_, '_> {
 
     /// Adds a folder with all that lies in it, or the imports of a config.
     fn project(&mut self, path: &Path) -> Result<(), ImportError> {
-        if self.eyes.kind(path) != Seen::Folder {
+        if self.shelf.kind(path) != Seen::Folder {
             return self.config(path);
         }
-        let named = path.strip_prefix(self.root).unwrap_or(path);
-        self.candidates.add(named, Role::Project)?;
-        let configs: Vec<PathBuf> = walk(path, self.eyes)
-            .into_iter()
-            .filter_map(Result::ok)
-            .map(walkdir::DirEntry::into_path)
-            .filter(|path| self.is_config(path))
-            .collect();
-        configs.iter().try_for_each(|config| self.config(config))
+        let files = self.add_folder(path)?;
+        let shelf = self.shelf;
+        let mut configs = files.iter().filter(|path| is_config(shelf, path));
+        configs.try_for_each(|config| self.config(config))
+    }
+
+    /// Adds a folder with all that lies in it; returns that.
+    fn add_folder(&mut self, path: &Path) -> Result<Vec<PathBuf>, ImportError> {
+        match self.shelf {
+            Shelf::Disk(eyes) => {
+                let named = path.strip_prefix(self.root).unwrap_or(path);
+                self.candidates.add(named, Role::Project)?;
+                let entries = walk(path, eyes).into_iter().filter_map(Result::ok);
+                Ok(entries.map(walkdir::DirEntry::into_path).collect())
+            }
+            Shelf::Memory(files) => {
+                let files: Vec<PathBuf> = below(files, path).cloned().collect();
+                for file in files.iter().filter(|file| suffix(file).is_some()) {
+                    self.candidates.add_in_memory(file, Role::Project, false);
+                }
+                Ok(files)
+            }
+        }
     }
 
     /// Visits what the config of an imported project imports.
@@ -253,12 +270,12 @@ impl Walk<'_, '_> {
             }
         }
     }
+}
 
-    /// Returns whether a file is a config by its name.
-    fn is_config(&self, path: &Path) -> bool {
-        let name = path.file_name().and_then(|name| name.to_str());
-        matches!(name, Some("config.yml" | "config.yaml")) && self.eyes.kind(path) == Seen::File
-    }
+/// Returns whether a file is a config by its name.
+fn is_config(shelf: Shelf<'_>, path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    matches!(name, Some("config.yml" | "config.yaml")) && shelf.has_file(path)
 }
 
 /// Returns a path without `.` and, where that needs no look at the disk, `..`.

@@ -235,7 +235,8 @@ pub fn import_project(sources: &Sources) -> Result<Imported, ImportError> {
     if !sources.config.as_os_str().is_empty() {
         let (root, config) = (&sources.root, &sources.config);
         let environment = &sources.environment;
-        added = importers::add_projects(&mut candidates, root, config, environment, &eyes)?;
+        let shelf = Shelf::Disk(&eyes);
+        added = importers::add_projects(&mut candidates, root, config, environment, shelf)?;
     }
     let mut reader = Reader::open(candidates, Shelf::Disk(&eyes), &sources.environment)?;
     reader.say(added.said);
@@ -250,8 +251,9 @@ pub fn import_project(sources: &Sources) -> Result<Imported, ImportError> {
 /// else is opened.
 ///
 /// As in a project's folder, `config.yml` is the config, `domain.yml` and the
-/// files below `domain/` are the domain, and all others are training data or
-/// tables that it names. Environment variables are not set.
+/// files below `domain/` are the domain; what lies in projects that the config
+/// imports is theirs, and all others are training data or tables that it names.
+/// Environment variables are not set.
 ///
 /// # Errors
 ///
@@ -259,23 +261,40 @@ pub fn import_project(sources: &Sources) -> Result<Imported, ImportError> {
 pub fn import_texts(files: &[(&str, &[u8])]) -> Result<Imported, ImportError> {
     let eyes = Eyes::default();
     let mut candidates = Candidate::empty(Path::new(""), &eyes);
-    for (name, _) in files {
-        let path = Path::new(name);
-        let role = match *name {
-            "config.yml" => Role::Config,
-            "domain.yml" => Role::Domain,
-            _ if path.starts_with("domain") => Role::Domain,
-            _ => Role::Data,
-        };
-        candidates.add_in_memory(path, role, *name == "domain.yml");
-    }
-    let files = files
+    let in_memory = files
         .iter()
         .map(|(name, bytes)| (PathBuf::from(name), *bytes));
-    let files: BTreeMap<PathBuf, &[u8]> = files.collect();
+    let in_memory: BTreeMap<PathBuf, &[u8]> = in_memory.collect();
+    let shelf = Shelf::Memory(&in_memory);
+    let role = |name: &str| match name {
+        "config.yml" => Some(Role::Config),
+        "domain.yml" => Some(Role::Domain),
+        _ if Path::new(name).starts_with("domain") => Some(Role::Domain),
+        _ if Path::new(name).starts_with("data") => Some(Role::Data),
+        _ => None,
+    };
+    let root = Path::new("");
+    for (name, _) in files {
+        if let Some(role) = role(name) {
+            candidates.add_in_memory(Path::new(name), role, *name == "domain.yml");
+        }
+    }
     let environment = BTreeMap::new();
-    let reader = Reader::open(candidates, Shelf::Memory(&files), &environment)?;
-    reader.project(Path::new(""), Want::All, None)
+    let config = Path::new("config.yml");
+    let mut added = importers::Added::default();
+    if shelf.has_file(config) {
+        added = importers::add_projects(&mut candidates, root, config, &environment, shelf)?;
+    }
+    for (name, _) in files {
+        if !candidates.has_in_memory(Path::new(name)) {
+            candidates.add_in_memory(Path::new(name), Role::Data, false);
+        }
+    }
+    let mut reader = Reader::open(candidates, shelf, &environment)?;
+    reader.say(added.said);
+    let mut imported = reader.project(root, Want::All, None)?;
+    imported.environment.extend(added.environment);
+    Ok(imported)
 }
 
 /// Reads NLU data alone, for testing: `project.nlu` holds it.

@@ -42,6 +42,18 @@ impl Shelf<'_> {
         }
     }
 
+    /// Returns what is at a path. In memory a folder is what holds a file.
+    pub fn kind(self, path: &Path) -> Seen {
+        match self {
+            Self::Disk(eyes) => eyes.kind(path),
+            Self::Memory(files) if files.contains_key(path) => Seen::File,
+            Self::Memory(files) => match below(files, path).next() {
+                Some(_) => Seen::Folder,
+                None => Seen::Nothing,
+            },
+        }
+    }
+
     /// Returns the bytes of a file of at most `limit` bytes; a mistake if it is
     /// larger, or a pipe, device or socket: reading those may never end.
     ///
@@ -70,6 +82,15 @@ impl Shelf<'_> {
             }),
         }
     }
+}
+
+/// Returns the files in memory below a folder, sorted by path.
+pub fn below<'f>(
+    files: &'f BTreeMap<PathBuf, &[u8]>,
+    folder: &'f Path,
+) -> impl Iterator<Item = &'f PathBuf> {
+    let from = files.range(folder.to_owned()..).map(|(path, _)| path);
+    from.take_while(move |path| path.starts_with(folder))
 }
 
 /// A file's bytes and their digest.

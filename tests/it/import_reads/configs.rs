@@ -261,6 +261,22 @@ fn imported_projects_bring_their_domain_and_data() {
 }
 
 #[test]
+fn imported_projects_are_read_from_memory_as_from_the_disk() {
+    // What lies beside them is training data in memory, where no folder is named.
+    let files = PROJECTS
+        .iter()
+        .filter(|(name, _)| *name != "projects/nlu.yml");
+    let files: Vec<(&str, &[u8])> = files.map(|(name, text)| (*name, text.as_bytes())).collect();
+    let in_memory = tabella::import::import_texts(&files).unwrap();
+    let root = folder(PROJECTS);
+    let on_disk = read(root.path(), &["domain.yml"], &["data"]);
+    assert_eq!(said(&in_memory), said(&on_disk));
+    let (a, b) = (&in_memory.project, &on_disk.project);
+    assert_eq!((&a.domain, &a.nlu), (&b.domain, &b.nlu));
+    assert_eq!(a.stories, b.stories);
+}
+
+#[test]
 fn configs_and_tests_of_imported_projects_are_watched_but_no_input() {
     let root = folder(PROJECTS);
     let imported = read(root.path(), &["domain.yml"], &["data"]);
