@@ -566,3 +566,15 @@ fn the_cache_that_the_workspace_names_is_used_unless_another_is_given() {
     place.run(&["train", "--all", "--quiet"]).ends(0);
     assert!(Path::new(&place.folder.path().join("cache/results.db")).is_file());
 }
+
+#[test]
+fn the_folder_of_the_workspace_file_can_be_an_assistant() {
+    let place = Place::new("version: 1\nassistants: [{path: ., name: alone}]\n");
+    place.write("config.yml", SMALL);
+    place.write("domain.yml", DOMAIN);
+    place.write("data/nlu.yml", NLU);
+    let run = place.run(&["train", "--all", "--skip-validation"]).ends(0);
+    assert!(run.out.contains("alone: trained models/"), "{}", run.out);
+    let run = place.run(&["status", "alone"]).ends(0);
+    assert!(run.out.contains("1 assistant"), "{}", run.out);
+}

@@ -37,7 +37,7 @@ use crate::store::Store;
 /// How tasks run on other machines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteExec {
-    /// How many may run there at once.
+    /// How many may run there at once, of all assistants of a workspace together.
     pub jobs: NonZeroUsize,
     /// What the machines must be: names and values that the server knows.
     pub properties: Vec<(String, String)>,

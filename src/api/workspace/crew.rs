@@ -97,7 +97,7 @@ pub fn train_members(
     };
     all.run.jobs = Some((jobs / left.len().max(1)).max(1));
     all.run.shared = Some(Arc::clone(&shared));
-    let workers = jobs.min(left.len());
+    let workers = fan_out(&mut all, jobs, left.len());
     let crew = Crew {
         folders: &folders,
         members,
@@ -187,6 +187,18 @@ fn asked_before(settings: WitnessSettings) -> WitnessSettings {
         WitnessSettings::Ask { program } => WitnessSettings::Renew { program },
         other => other,
     }
+}
+
+/// Returns how many assistants are trained side by side: as many as have work here, and
+/// beside them those that wait for other machines, which share the places there.
+fn fan_out(all: &mut TrainOptions, jobs: usize, members: usize) -> usize {
+    let Some(exec) = &mut all.run.remote_exec else {
+        return jobs.min(members);
+    };
+    let workers = jobs.saturating_add(exec.jobs.get()).min(members);
+    let share = exec.jobs.get() / workers.max(1);
+    exec.jobs = NonZeroUsize::new(share).unwrap_or(NonZeroUsize::MIN);
+    workers
 }
 
 /// How many tasks may run at the same time.

@@ -247,7 +247,9 @@ impl<'r> Reader<'r> {
             return Ok(());
         }
         let folder = normal(Path::new(path));
-        match self.root.join(&folder).is_dir() {
+        // The folder of the workspace file itself has no letters at all.
+        let there = Path::new(".").join(self.root.join(&folder));
+        match there.is_dir() {
             true => listed.push(self.listed(item, folder, shared)),
             false => self.missing(path_node, "folder", path),
         }
