@@ -131,7 +131,23 @@ fn property(text: &str) -> Result<(String, String), String> {
 const HEADERS: &str = "TABELLA_REMOTE_HEADERS";
 
 impl RemoteArguments {
+    /// Returns whether there are secrets, or the wish to write, for a server that only
+    /// the workspace names.
+    fn are_without_address(&self) -> bool {
+        let files = [
+            &self.remote_header_file,
+            &self.remote_client_certificate,
+            &self.remote_client_key,
+        ];
+        let has_secrets = files.iter().any(|file| file.is_some());
+        let writes = self.remote_mode == Some(RemoteMode::ReadWrite);
+        let url = self.remote.as_deref().filter(|url| !url.is_empty());
+        url.is_none() && (has_secrets || writes)
+    }
+
     /// Returns the remote cache that is asked for; that of the workspace is `of_workspace`.
+    /// What flags and the environment say of secrets and of writing counts for a server
+    /// that they name: a workspace file does not decide where that goes.
     fn settings(&self, of_workspace: Option<Remote>, place: &PlaceArguments) -> Option<Remote> {
         let given = self.remote.as_deref().filter(|url| !url.is_empty());
         let mut remote = match given {
@@ -147,12 +163,15 @@ impl RemoteArguments {
             None => of_workspace?,
         };
         let path = |path: &PathBuf| Some(in_project(&place.project, path));
-        remote.mode = self.remote_mode.unwrap_or(remote.mode);
+        if given.is_some() {
+            remote.mode = self.remote_mode.unwrap_or(remote.mode);
+        }
         remote.timeout_ms = self.remote_timeout.unwrap_or(remote.timeout_ms);
         remote.upload_wait_ms = self.remote_upload_wait.unwrap_or(remote.upload_wait_ms);
         if let Some(instance) = &self.remote_instance {
             remote.instance.clone_from(instance);
         }
+        let url = given;
         for (given, place) in [
             (&self.remote_header_file, &mut remote.header_file),
             (&self.remote_ca, &mut remote.ca),
@@ -162,8 +181,8 @@ impl RemoteArguments {
             ),
             (&self.remote_client_key, &mut remote.client_key),
         ] {
-            if let Some(given) = given {
-                *place = path(given);
+            if let (Some(file), Some(_)) = (given, url) {
+                *place = path(file);
             }
         }
         Some(remote)
@@ -176,7 +195,11 @@ pub fn remote(
     of_workspace: Option<Remote>,
     cancel: &CancelFlag,
 ) -> Result<Option<Arc<RemoteCache>>, TrainError> {
-    let Some(remote) = place.remote.settings(of_workspace, place) else {
+    let arguments = &place.remote;
+    if of_workspace.is_some() && arguments.are_without_address() {
+        return Err(RemoteError::NoAddress.into());
+    }
+    let Some(remote) = arguments.settings(of_workspace, place) else {
         return Ok(None);
     };
     let variable = |name: &str| environment().remove(name);

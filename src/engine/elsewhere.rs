@@ -64,9 +64,12 @@ impl Places {
     /// Waits for a place; none if the run is cancelled before.
     pub(super) fn take(&self, cancel: &CancelFlag) -> Option<Place<'_>> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        while *free == 0 {
+        loop {
             if cancel.is_set() {
                 return None;
+            }
+            if *free > 0 {
+                break;
             }
             let waited = self.changed.wait_timeout(free, PAUSE);
             free = waited.unwrap_or_else(PoisonError::into_inner).0;

@@ -499,12 +499,14 @@ impl<'a> Results<'a> {
             key,
             reasons,
         });
-        let begin = Instant::now();
+        let mut begin = Instant::now();
         let outputs = match self.sent(id, key) {
             Some(outputs) => outputs,
             None => {
                 let place = self.places_here.take(&self.cancel);
                 let _place = place.ok_or(Failure::Cancelled)?;
+                // Waiting is no cost of the task.
+                begin = Instant::now();
                 self.call(id, task, given)?
             }
         };

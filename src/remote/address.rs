@@ -88,6 +88,7 @@ impl Address {
 
 /// Returns what can be shown of an address that is refused.
 fn without_password(url: &str) -> String {
+    let url = &url[..url.find(['?', '#']).unwrap_or(url.len())];
     match (url.find("://"), url.rfind('@')) {
         (Some(start), Some(end)) if start < end => {
             format!("{}://…{}", &url[..start], &url[end..])
@@ -140,6 +141,8 @@ mod tests {
     fn a_password_is_refused_and_not_shown() {
         let error = shown("https://ci:s3cret@cache/x");
         assert!(error.contains("`https://…@cache/x`"), "{error}");
+        assert!(!error.contains("s3cret"), "{error}");
+        let error = shown("https://cache/x?token=s3cret");
         assert!(!error.contains("s3cret"), "{error}");
     }
 }

@@ -144,14 +144,18 @@ impl RemoteCache {
     }
 
     /// Runs a job on a machine behind the server; returns the bytes of the file
-    /// that it writes. Nothing, if the user had enough before.
+    /// that it writes. Nothing, if the user, or whoever waits for it, had enough before.
     ///
     /// # Errors
     ///
     /// What went wrong, in words.
-    pub fn execute(&self, job: &Job) -> Result<Option<Vec<u8>>, String> {
+    pub fn execute(
+        &self,
+        job: &Job,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<Option<Vec<u8>>, String> {
         let (line, job) = (Arc::clone(&self.line), job.clone());
-        self.wait(async move { line.execute(&job).await })
+        self.wait_unless(is_over, async move { line.execute(&job).await })
             .transpose()
     }
 
@@ -172,6 +176,15 @@ impl RemoteCache {
 
     /// Waits for `work`; none if the user had enough before.
     fn wait<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        self.wait_unless(&|| false, work)
+    }
+
+    /// Waits for `work` until `is_over`.
+    fn wait_unless<T: Send + 'static>(
+        &self,
+        is_over: &dyn Fn() -> bool,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
         let (send, receive) = mpsc::channel();
         let task = self.runtime()?.spawn(async move {
             // Nobody may be waiting any more.
@@ -180,7 +193,7 @@ impl RemoteCache {
         loop {
             match receive.recv_timeout(PAUSE) {
                 Ok(done) => return Some(done),
-                Err(RecvTimeoutError::Timeout) if (self.is_cancelled)() => {
+                Err(RecvTimeoutError::Timeout) if (self.is_cancelled)() || is_over() => {
                     task.abort();
                     return None;
                 }

@@ -55,6 +55,13 @@ pub enum RemoteError {
         "`--remote-exec` needs the server of a remote cache: name one with `--remote grpc://…`"
     )]
     NoServer,
+    /// Secrets of the user's for a server that only a workspace file names.
+    #[error(
+        "the workspace file names the remote cache, and does not decide where headers and keys of flags \
+         and the environment go, nor what is written to: give its address with `--remote` or \
+         TABELLA_REMOTE, too"
+    )]
+    NoAddress,
     /// A client certificate without its key, or the other way round.
     #[error("a client certificate for the remote cache needs its key, and a key its certificate")]
     HalfCertificate,

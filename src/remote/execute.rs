@@ -64,7 +64,7 @@ impl Job {
             input_root_digest: Some(Name::of(&folder).digest()),
             timeout: Some(protobuf::Duration {
                 seconds: i64::try_from(self.timeout.as_secs()).unwrap_or(i64::MAX),
-                nanos: 0,
+                nanos: self.timeout.subsec_nanos() as i32,
             }),
             platform: self.platform(),
             ..api::Action::default()

@@ -46,6 +46,8 @@ pub(super) struct Line {
     headers: Headers,
     timeout: Duration,
     is_down: AtomicBool,
+    /// Whether that was asked for.
+    may_upload: bool,
     takes_uploads: AtomicBool,
     executes: AtomicBool,
     wrong_count: AtomicU32,
@@ -83,6 +85,7 @@ impl Line {
             headers,
             timeout,
             is_down: AtomicBool::new(false),
+            may_upload: takes_uploads,
             takes_uploads: AtomicBool::new(takes_uploads),
             executes: AtomicBool::new(true),
             wrong_count: AtomicU32::new(0),
@@ -125,6 +128,7 @@ impl Line {
     /// Begins a new run: what was wrong in the last one may be right now.
     pub(super) fn begin(&self) {
         self.is_down.store(false, Ordering::Relaxed);
+        self.takes_uploads.store(self.may_upload, Ordering::Relaxed);
         self.executes.store(true, Ordering::Relaxed);
         self.wrong_count.store(0, Ordering::Relaxed);
         *locked(&self.patience) = self.timeout;

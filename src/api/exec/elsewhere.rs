@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::path::PathBuf;
 use std::process;
 use std::sync::Mutex;
@@ -37,7 +38,8 @@ use crate::store::Store;
 /// How tasks run on other machines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteExec {
-    /// How many may run there at once, of all assistants of a workspace together.
+    /// How many may run there at once, of all assistants of a workspace
+    /// together, but at least one for each that is under way.
     pub jobs: NonZeroUsize,
     /// What the machines must be: names and values that the server knows.
     pub properties: Vec<(String, String)>,
@@ -210,7 +212,7 @@ impl Elsewhere for Sender<'_> {
                 .stop_executing("what a task reads cannot be written down");
             return None;
         };
-        let bytes = match self.remote.execute(&job) {
+        let bytes = match self.remote.execute(&job, &|| errand.cancel.is_set()) {
             Ok(bytes) => bytes?,
             Err(why) => {
                 self.remote.stop_executing(&why);
@@ -233,7 +235,7 @@ struct Folder {
 }
 
 /// Names that are tried for a folder.
-const ATTEMPTS: u32 = 100;
+const ATTEMPTS: u32 = 10_000;
 
 impl Folder {
     fn new() -> Self {
@@ -249,12 +251,20 @@ impl Folder {
             let mut paths = (0..ATTEMPTS)
                 .map(|number| env::temp_dir().join(format!("tabella-{}-{number}", process::id())));
             // One that is there is somebody else's.
-            paths.find(|path| fs::create_dir(path).is_ok())
+            paths.find(|path| created(path))
         };
         let folder = self.path.get_or_init(make).as_ref()?;
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         Some(folder.join(count.to_string()))
     }
+}
+
+/// Makes a folder for nobody but this user; returns whether it was not there.
+fn created(path: &Path) -> bool {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).is_ok()
 }
 
 impl Drop for Folder {

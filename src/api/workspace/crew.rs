@@ -189,13 +189,13 @@ fn asked_before(settings: WitnessSettings) -> WitnessSettings {
     }
 }
 
-/// Returns how many assistants are trained side by side: as many as have work here, and
-/// beside them those that wait for other machines, which share the places there.
+/// Returns how many assistants are trained side by side: as many as there are places on
+/// other machines, which they share, if those are more than the jobs here.
 fn fan_out(all: &mut TrainOptions, jobs: usize, members: usize) -> usize {
     let Some(exec) = &mut all.run.remote_exec else {
         return jobs.min(members);
     };
-    let workers = jobs.saturating_add(exec.jobs.get()).min(members);
+    let workers = jobs.max(exec.jobs.get()).min(members);
     let share = exec.jobs.get() / workers.max(1);
     exec.jobs = NonZeroUsize::new(share).unwrap_or(NonZeroUsize::MIN);
     workers
@@ -379,4 +379,27 @@ fn blank(member: &Member, state: MemberState) -> MemberReport {
 
 fn ms(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::RemoteExec;
+
+    #[test]
+    fn assistants_share_the_places_elsewhere() {
+        let fanned = |jobs: usize, there: usize, members: usize| {
+            let mut all = TrainOptions::default();
+            all.run.remote_exec = Some(RemoteExec {
+                jobs: NonZeroUsize::new(there).unwrap(),
+                ..RemoteExec::default()
+            });
+            let workers = fan_out(&mut all, jobs, members);
+            (workers, all.run.remote_exec.unwrap().jobs.get())
+        };
+        assert_eq!(fanned(2, 8, 100), (8, 1));
+        assert_eq!(fanned(2, 8, 3), (3, 2));
+        assert_eq!(fanned(4, 2, 100), (4, 1));
+        assert_eq!(fan_out(&mut TrainOptions::default(), 2, 100), 2);
+    }
 }

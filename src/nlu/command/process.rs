@@ -92,6 +92,8 @@ impl Process {
         let child = Command::new(path)
             .args(arguments)
             .current_dir(folder)
+            // A secret of this program's own.
+            .env_remove("TABELLA_REMOTE_HEADERS")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

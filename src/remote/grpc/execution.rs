@@ -5,6 +5,7 @@ use std::time::Duration;
 use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
 use bazel_remote_apis::google::longrunning;
 use bazel_remote_apis::google::longrunning::operation::Result as Ended;
+use bazel_remote_apis::google::rpc;
 use prost::Message;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -196,19 +197,26 @@ fn ended(operation: longrunning::Operation) -> Result<(api::ActionResult, bool),
                 .map_err(|_| wrong("what should tell of a task is no such message"))?;
             let status = response.status.unwrap_or_default();
             if status.code != 0 {
-                let text = format!("the task was not run there: {}", status.message);
-                return Err(Fault::Lasting(text));
+                return Err(not_run(status));
             }
             let result = response
                 .result
                 .ok_or_else(|| wrong("a task without a result"))?;
             Ok((result, response.cached_result))
         }
-        Some(Ended::Error(status)) => {
-            let text = format!("the task was not run there: {}", status.message);
-            Err(Fault::Lasting(text))
-        }
+        Some(Ended::Error(status)) => Err(not_run(status)),
         None => Err(wrong("a task that is over without a result")),
+    }
+}
+
+/// Says what it means that a job was not run: a worker that was lost is not the last.
+fn not_run(status: rpc::Status) -> Fault {
+    let text = format!("the task was not run there: {}", status.message);
+    match tonic::Code::from_i32(status.code) {
+        tonic::Code::Unavailable | tonic::Code::Aborted | tonic::Code::ResourceExhausted => {
+            Fault::Passing(text)
+        }
+        _ => Fault::Lasting(text),
     }
 }
 

@@ -5,6 +5,8 @@ mod execution;
 mod status;
 mod stream;
 
+use std::collections::HashMap;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
@@ -145,8 +147,9 @@ impl GrpcWire {
             let mut client = self.cas();
             let answer = self.timed(0, client.find_missing_blobs(request)).await?;
             let answer = answer.map_err(|status| fault(&status))?.into_inner();
-            let told = answer.missing_blob_digests;
-            missing.extend(some.iter().filter(|name| told.contains(&name.digest())));
+            let told = answer.missing_blob_digests.into_iter();
+            let told: HashSet<(String, i64)> = told.map(|one| (one.hash, one.size_bytes)).collect();
+            missing.extend(some.iter().filter(|name| told.contains(&pair(name))));
         }
         Ok(missing)
     }
@@ -190,10 +193,13 @@ impl GrpcWire {
         let answer = self.timed(size, client.batch_read_blobs(request)).await?;
         let answer = answer.map_err(|status| fault(&status))?.into_inner();
         let mut blobs = vec![None; names.len()];
+        let wanted = names.iter().enumerate().map(|(at, name)| (pair(name), at));
+        // Each is answered once: what is taken out is not unpacked again.
+        let mut wanted: HashMap<(String, i64), usize> = wanted.collect();
         for response in answer.responses {
             let code = response.status.as_ref().map_or(0, |status| status.code);
-            let wanted = |name: &Name| Some(name.digest()) == response.digest;
-            let Some(at) = names.iter().position(wanted) else {
+            let digest = response.digest.unwrap_or_default();
+            let Some(at) = wanted.remove(&(digest.hash, digest.size_bytes)) else {
                 continue;
             };
             if code == 0 {
@@ -279,6 +285,12 @@ impl GrpcWire {
         ActionCache::with_origin(self.web.clone(), self.origin.clone())
             .max_decoding_message_size(ANSWER_SIZE_MAX)
     }
+}
+
+/// A name as answers have it.
+fn pair(name: &Name) -> (String, i64) {
+    let digest = name.digest();
+    (digest.hash, digest.size_bytes)
 }
 
 /// Returns what an answer holds; that something is not there is no fault.

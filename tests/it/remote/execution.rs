@@ -150,7 +150,7 @@ fn a_task_that_fails_there_says_why_each_time() {
             return;
         };
         let cache = RemoteCache::new(&reading(&server.url), &|_| None, || false).unwrap();
-        let run = |script| cache.execute(&shell(script));
+        let run = |script| cache.execute(&shell(script), &|| false);
         assert_eq!(run("echo hello > out"), Ok(Some(b"hello\n".to_vec())));
         // A server that keeps what failed is asked to run it again.
         for _ in 0..2 {
@@ -179,7 +179,7 @@ fn one_who_has_had_enough_does_not_wait_for_other_machines() {
             thread::sleep(Duration::from_millis(500));
             cancelled.store(true, Ordering::SeqCst);
         });
-        cache.execute(&shell("sleep 50; echo late > out"))
+        cache.execute(&shell("sleep 50; echo late > out"), &|| false)
     });
     assert_eq!(result, Ok(None));
     assert!(took < Duration::from_secs(5), "{took:?}");

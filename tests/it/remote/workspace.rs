@@ -159,3 +159,36 @@ fn what_is_fetched_is_told_in_text_json_and_events() {
         );
     }
 }
+
+#[test]
+fn a_workspace_file_does_not_decide_where_secrets_of_the_environment_go() {
+    let machine = Machine::new();
+    let workspace = "version: 1\nassistants: [{path: ., name: bot}]\nremote: http://127.0.0.1:9\n";
+    machine.bench.write("tabella.yml", workspace);
+    machine
+        .bench
+        .write("headers", "Authorization: Bearer s3cret\n");
+    let run = |variables: &[(&str, &str)]| {
+        let mut command = program(&machine.bench.root(), machine.bench.cache());
+        command
+            .args(["train", "--all", "--quiet"])
+            .envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    for variable in [
+        ("TABELLA_REMOTE_HEADER_FILE", "headers"),
+        ("TABELLA_REMOTE_CLIENT_KEY", "headers"),
+        ("TABELLA_REMOTE_MODE", "read-write"),
+    ] {
+        let (code, told) = run(&[variable]);
+        assert_eq!(code, Some(64), "{told}");
+        assert!(told.contains("give its address with `--remote`"), "{told}");
+    }
+    let address = ("TABELLA_REMOTE", "http://127.0.0.1:9");
+    let (code, told) = run(&[address, ("TABELLA_REMOTE_HEADER_FILE", "headers")]);
+    assert_eq!(code, Some(0), "{told}");
+}
