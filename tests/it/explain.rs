@@ -550,11 +550,11 @@ fn a_task_is_explained_by_its_two_manifests() {
           stage    train NLU
           took [TIME]
                                    last run       now
-            key                    e2913aa553c3   a64e2e714a3f
+            key                    8fe837f5f802   8f3c7225de43
           = kind                   "nlu.keyword"  "nlu.keyword"
           = version                1              1
           = option case_sensitive  true           true
-          ≠ input messages         8f1d18e10ba0   10cb00b5d52c
+          ≠ input messages         4c04022d2173   2e3be8d5e3ae
               added example `hey` (intent: greet, data/nlu.yml:6)
     "#]]
     .assert_eq(&without_times(&text));
