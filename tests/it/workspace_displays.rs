@@ -203,7 +203,9 @@ fn one_profile_tells_of_all_and_of_each() {
     };
     assert_eq!((told(0), told(1)), (("lemon", 6, 0), ("plum", 3, 3)));
     assert_eq!((&first["ran"], &first["reused"]), (&9.into(), &3.into()));
-    assert_eq!(first["critical_path"][0]["assistant"], "lemon");
+    // Which of them took longest, the machine says.
+    let longest = first["critical_path"][0]["assistant"].as_str().unwrap();
+    assert!(["lemon", "plum"].contains(&longest), "{longest}");
     let whole: u64 = each.iter().map(|one| one["ms"].as_u64().unwrap()).sum();
     // One after the other.
     assert!(whole <= first["wall_ms"].as_u64().unwrap());
