@@ -1,102 +1,30 @@
-//! Rules for Bazel: files in the user's tree, each assistant a target of its folder's
-//! package.
-//!
-//! What the user wrote is never touched: only files that begin as ours do are
-//! written again. A file that lies elsewhere belongs to the nearest package above it;
-//! where there is none, its topmost folder becomes one, so that packages of ours do
-//! not cut each other's globs.
+//! What stands in each package: the targets of assistants, and what others read of it.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::fs;
-use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
-use crate::api::TrainOptions;
 use crate::api::plain_path;
-use crate::cli::replace::replace;
+use crate::cli::rules::bazel::Assistant;
+use crate::cli::rules::bazel::BazelError;
+use crate::cli::rules::bazel::FOLDER;
+use crate::cli::rules::bazel::MARK;
+use crate::cli::rules::bazel::OWNED;
+use crate::cli::rules::bazel::Written;
+use crate::cli::rules::bazel::users_package;
 use crate::cli::rules::has_test_stories;
 use crate::cli::rules::quote::in_starlark;
 
-/// The rules themselves, which the example has in its tree as a user would.
-const DEFS: &str = include_str!("../../../examples/bazel/tools/tabella/defs.bzl");
-const EXTENSIONS: &str = include_str!("../../../examples/bazel/tools/tabella/extensions.bzl");
-
-/// Where they go, from the root of the Bazel workspace.
-const FOLDER: &str = "tools/tabella";
-
-/// What a file begins with that may be written again.
-const MARK: &str = "# Written by `tabella rules bazel`";
-
-/// How packages go on.
-const OWNED: &str = "; written again with it. Without this line the file is yours.";
-
-/// What tells that a folder is the root of a Bazel workspace.
-const ROOTS: [&str; 3] = ["MODULE.bazel", "WORKSPACE.bazel", "WORKSPACE"];
-
-/// What to add to a workspace that does not know the program yet.
-const HINT: &str = "\
-Bazel does not know the program yet. In MODULE.bazel (Bazel 6 and newer):
-    tabella = use_extension(\"//tools/tabella:extensions.bzl\", \"tabella\")
-    use_repo(tabella, \"tabella\")
-or in WORKSPACE:
-    load(\"//tools/tabella:defs.bzl\", \"tabella_repository\")
-    tabella_repository(name = \"tabella\")";
-
-/// An assistant, as a target.
-pub struct Assistant<'a> {
-    /// The target's name.
-    pub name: String,
-    /// What it is trained from.
-    pub options: &'a TrainOptions,
-    /// Every file that its training opens, and whether a component names it.
-    pub reads: Vec<(PathBuf, bool)>,
-}
-
-/// What was done.
-#[derive(Debug, Default)]
-pub struct Written {
-    /// Files that were written, from the current folder.
-    pub files: Vec<PathBuf>,
-    /// What the user has to do, if anything.
-    pub advice: Vec<String>,
-}
-
-/// Why there are no rules.
-#[derive(Debug, thiserror::Error)]
-pub enum BazelError {
-    /// A file is not in the Bazel workspace.
-    #[error(
-        "`{}` lies outside of the Bazel workspace `{}`, whose rules cannot read it",
-        path.display(),
-        root.display()
-    )]
-    Outside {
-        /// The file or folder.
-        path: PathBuf,
-        /// The workspace's root.
-        root: PathBuf,
-    },
-    /// A path is no text, which labels are.
-    #[error("`{}` cannot be written as a label: it is not UTF-8", .0.display())]
-    NoLabel(PathBuf),
-    /// A file cannot be read or written.
-    #[error("cannot write `{}`: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-}
-
-/// Writes the rules and a package for each folder of an assistant.
-pub fn write(assistants: &[Assistant<'_>], start: &Path) -> Result<Written, BazelError> {
-    let root = root_above(start);
+/// Returns the text of each package of these assistants and of what they share, by its
+/// folder from the root; and what the user has to know.
+pub fn packages(
+    assistants: &[Assistant<'_>],
+    root: &Path,
+) -> Result<(BTreeMap<PathBuf, String>, Written), BazelError> {
     let mut packages = Packages {
-        root: &root,
+        root,
         texts: BTreeMap::new(),
         exported: BTreeMap::new(),
         written: Written::default(),
@@ -108,36 +36,7 @@ pub fn write(assistants: &[Assistant<'_>], start: &Path) -> Result<Written, Baze
     for assistant in assistants {
         packages.add(assistant)?;
     }
-    let (texts, mut written) = packages.finish();
-    for (name, text) in [("defs.bzl", DEFS), ("extensions.bzl", EXTENSIONS)] {
-        let path = root.join(FOLDER).join(name);
-        match is_users(&path) {
-            true => written.leave_alone(&path, text),
-            false => put(&path, text, &mut written)?,
-        }
-    }
-    let names = ["defs.bzl", "extensions.bzl"].map(str::to_owned);
-    let own = format!("{MARK}.\nexports_files({})\n", listed(&names, ""));
-    put_package(&root.join(FOLDER), &own, &mut written)?;
-    for (folder, text) in texts {
-        put_package(&root.join(folder), &text, &mut written)?;
-    }
-    let knows = |name: &&str| {
-        let text = fs::read_to_string(root.join(name)).unwrap_or_default();
-        text.contains(FOLDER)
-    };
-    if !ROOTS.iter().any(knows) {
-        written.advice.push(HINT.to_owned());
-    }
-    Ok(written)
-}
-
-/// Returns the root of the Bazel workspace that `start` is in, or `start`.
-fn root_above(start: &Path) -> PathBuf {
-    let start = std::path::absolute(start).unwrap_or_else(|_| start.to_owned());
-    let is_root = |folder: &&Path| ROOTS.iter().any(|name| folder.join(name).is_file());
-    let root = start.ancestors().find(is_root).unwrap_or(&start);
-    root.to_owned()
+    Ok(packages.finish())
 }
 
 /// What is to stand in each package, by its folder from the root.
@@ -241,37 +140,35 @@ impl Packages<'_> {
             if is_folder {
                 self.tell_cuts(&below);
             }
-            let package = self.package_of(&below, is_folder);
-            let rest = below.strip_prefix(&package).unwrap_or(&below);
-            let rest = rest.to_string_lossy().into_owned();
-            let within = |name: &str| match rest.is_empty() {
-                true => name.to_owned(),
-                false => format!("{rest}/{name}"),
-            };
-            labels.0.push(match (package == folder, is_folder) {
-                (true, true) => Label::Glob(within("**")),
-                // `@` begins the name of a repository.
-                (true, false) if rest.starts_with('@') => Label::File(format!(":{rest}")),
-                (true, false) => Label::File(rest),
-                (false, _) => {
-                    let name = if is_folder {
-                        within("files")
-                    } else {
-                        rest.clone()
-                    };
-                    let label = format!("//{}:{name}", package.to_string_lossy());
-                    let exported = if is_folder { within("") } else { rest };
-                    let exported = if exported.is_empty() {
-                        "/".to_owned()
-                    } else {
-                        exported
-                    };
-                    self.exported.entry(package).or_default().insert(exported);
-                    Label::File(label)
-                }
-            });
+            labels.0.push(self.label(folder, &below, is_folder));
         }
         Ok(labels)
+    }
+
+    /// Returns how the package in `folder` names a path from the root.
+    fn label(&mut self, folder: &Path, below: &Path, is_folder: bool) -> Label {
+        let package = self.package_of(below, is_folder);
+        let rest = below.strip_prefix(&package).unwrap_or(below);
+        let rest = rest.to_string_lossy().into_owned();
+        if package == folder {
+            return match is_folder {
+                true => Label::Glob(within(&rest, "**")),
+                // `@` begins the name of a repository.
+                false if rest.starts_with('@') => Label::File(format!(":{rest}")),
+                false => Label::File(rest),
+            };
+        }
+        let name = match is_folder {
+            true => within(&rest, "files"),
+            false => rest.clone(),
+        };
+        let label = format!("//{}:{name}", package.to_string_lossy());
+        let exported = match is_folder {
+            true => format!("{rest}/"),
+            false => rest,
+        };
+        self.exported.entry(package).or_default().insert(exported);
+        Label::File(label)
     }
 
     /// Returns the package that a path belongs to: the nearest above it of those that
@@ -355,6 +252,14 @@ impl Packages<'_> {
     }
 }
 
+/// Returns a path below a folder of a package, which may be the package's own.
+fn within(folder: &str, name: &str) -> String {
+    match folder {
+        "" => name.to_owned(),
+        folder => format!("{folder}/{name}"),
+    }
+}
+
 fn core_test(name: &str) -> String {
     format!(
         "\nrasa_core_test(\n    name = {},\n    assistant = {},\n    stories = glob(\n        [\n            \
@@ -377,16 +282,12 @@ fn exports(exported: &BTreeSet<String>) -> String {
         let _ = write!(text, "\nexports_files({})\n", listed(&files, ""));
     }
     for folder in exported.iter().filter_map(|one| one.strip_suffix('/')) {
-        let within = |name: &str| match folder.is_empty() {
-            true => name.to_owned(),
-            false => format!("{folder}/{name}"),
-        };
         let _ = write!(
             text,
             "\nfilegroup(\n    name = {},\n    srcs = glob(\n        [{}],\n        allow_empty = True,\n        \
              exclude = [\"**/BUILD.bazel\"],\n    ),\n    visibility = [\"//visibility:public\"],\n)\n",
-            in_starlark(&within("files")),
-            in_starlark(&within("**")),
+            in_starlark(&within(folder, "files")),
+            in_starlark(&within(folder, "**")),
         );
     }
     text
@@ -439,7 +340,7 @@ impl Labels {
 
 /// Returns a list of texts as Starlark has it in a line with this indent: several stand
 /// below each other.
-fn listed(texts: &[String], indent: &str) -> String {
+pub fn listed(texts: &[String], indent: &str) -> String {
     match texts {
         [] => "[]".to_owned(),
         [one] => format!("[{}]", in_starlark(one)),
@@ -449,56 +350,4 @@ fn listed(texts: &[String], indent: &str) -> String {
             format!("[\n{lines}{indent}]")
         }
     }
-}
-
-impl Written {
-    /// Says what a file of the user's needs.
-    fn leave_alone(&mut self, path: &Path, text: &str) {
-        self.advice.push(format!(
-            "`{}` is yours and was left alone; it needs:\n\n{text}",
-            path.display()
-        ));
-    }
-}
-
-/// Writes the package file of a folder, unless the user has one there.
-fn put_package(folder: &Path, text: &str, written: &mut Written) -> Result<(), BazelError> {
-    match users_package(folder) {
-        Some(path) => {
-            written.leave_alone(&path, text);
-            Ok(())
-        }
-        None => put(&folder.join("BUILD.bazel"), text, written),
-    }
-}
-
-/// Returns the package file that the user has in a folder.
-fn users_package(folder: &Path) -> Option<PathBuf> {
-    let files = ["BUILD.bazel", "BUILD"].map(|name| folder.join(name));
-    files.into_iter().find(|path| is_users(path))
-}
-
-/// Returns whether something is there that we did not write.
-fn is_users(path: &Path) -> bool {
-    match fs::read_to_string(path) {
-        Ok(text) => !text.starts_with(MARK),
-        Err(_) => fs::symlink_metadata(path).is_ok_and(|there| !there.is_dir()),
-    }
-}
-
-/// Writes a file, if it is not there as it should be.
-fn put(path: &Path, text: &str, written: &mut Written) -> Result<(), BazelError> {
-    if fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
-        return Ok(());
-    }
-    let make = || {
-        fs::create_dir_all(path.parent().unwrap_or(Path::new("")))?;
-        replace(path, text.as_bytes())
-    };
-    make().map_err(|source| BazelError::Write {
-        path: path.to_owned(),
-        source,
-    })?;
-    written.files.push(path.to_owned());
-    Ok(())
 }
