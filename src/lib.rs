@@ -47,7 +47,8 @@ pub mod evaluation;
 pub mod archive;
 // Digest to bytes, key to result: SQLite, verified.
 pub mod store;
-// Results of others: the Remote Execution API's cache, and the simple HTTP cache.
+// Other machines: their results, by the Remote Execution API or by HTTP, and their
+// hands.
 pub mod remote;
 // Graph, key, plan, stale reasons, schedule, events.
 pub mod engine;

@@ -282,6 +282,11 @@ impl Line {
         let told = self.headers.harmless(fault.text());
         let shown = &self.shown;
         match fault {
+            Fault::Slow | Fault::Passing(_) if purpose == Purpose::Write => {
+                self.stop_uploads(format!(
+                    "`{shown}` does not take results at the moment ({told}), nothing more is uploaded"
+                ));
+            }
             Fault::Slow => self.hang_up(format!(
                 "`{shown}` did not answer within {}, going on without it",
                 seconds(self.timeout)

@@ -1,4 +1,5 @@
-//! Results of others: a cache that several machines share over the network.
+//! Other machines: a cache of results that several share over the network, and workers
+//! that run tasks.
 //!
 //! ```text
 //!   engine ──▶ [RemoteCache] ──▶ line ──▶ wire ─┬─▶ grpc: ActionCache, CAS, ByteStream

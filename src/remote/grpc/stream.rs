@@ -40,9 +40,11 @@ impl GrpcWire {
     ) -> Result<Option<Vec<u8>>, Fault> {
         let mut bytes = Vec::new();
         let mut cuts = 0;
+        // Of all streams together: each may be cut after a byte.
+        let mut pace = Pace::new(self.timeout);
         loop {
             let before = bytes.len();
-            let (now, end) = self.read_on(name, packs, bytes).await;
+            let (now, end) = self.read_on(name, packs, bytes, &mut pace).await;
             bytes = now;
             match end {
                 Ok(true) if bytes.len() as u64 == name.size => return Ok(Some(bytes)),
@@ -71,13 +73,14 @@ impl GrpcWire {
         name: Name,
         packs: bool,
         bytes: Vec<u8>,
+        pace: &mut Pace,
     ) -> (Vec<u8>, Result<bool, Fault>) {
         let offset = bytes.len();
         let mut sink = match Sink::new(bytes, name.size, packs) {
             Ok(sink) => sink,
             Err(fault) => return (Vec::new(), Err(fault)),
         };
-        let end = self.fill(name, packs, offset, &mut sink).await;
+        let end = self.fill(name, packs, offset, &mut sink, pace).await;
         (sink.into_bytes(), end)
     }
 
@@ -87,8 +90,8 @@ impl GrpcWire {
         packs: bool,
         offset: usize,
         sink: &mut Sink,
+        pace: &mut Pace,
     ) -> Result<bool, Fault> {
-        let mut pace = Pace::new(self.timeout);
         let request = self.request(api::ReadRequest {
             resource_name: format!("{}{}", self.prefix(), resource(name, packs)),
             read_offset: offset as i64,

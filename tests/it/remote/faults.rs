@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::fs;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
@@ -322,6 +323,42 @@ fn uploads_are_given_up_after_a_time_that_is_said() {
     let warnings = machine.warnings();
     assert!(warnings[0].contains(&wanted), "{warnings:?}");
     assert!(warnings[0].ends_with("within 1 s"), "{warnings:?}");
+}
+
+#[test]
+fn a_server_that_takes_nothing_at_the_moment_still_gives() {
+    let (stored, honest) = stored();
+    let server = Liar::with(&stored, |method, _, answer| {
+        if method == "PUT" {
+            answer.status = 429;
+        }
+    });
+    let machine = Machine::new();
+    let options = machine.options(&writing(&server.url));
+    machine
+        .bench
+        .replace("data/nlu.yml", "- hello\n", "- hello you\n");
+    assert!(machine.bench.train_with(&options).unwrap().ran > 0);
+    let told = machine.told().join("\n");
+    assert!(
+        told.contains("does not take results at the moment"),
+        "{told}"
+    );
+
+    // As it was, on a machine that has nothing: the same server is asked.
+    machine
+        .bench
+        .replace("data/nlu.yml", "- hello you\n", "- hello\n");
+    fs::remove_dir_all(machine.bench.cache()).unwrap();
+    let again = machine.bench.train_with(&options).unwrap();
+    assert_eq!(again.ran, 0, "{again:?}");
+    let archive = honest.models().into_values().next();
+    assert!(
+        machine
+            .models()
+            .into_values()
+            .any(|model| Some(model) == archive)
+    );
 }
 
 #[test]
