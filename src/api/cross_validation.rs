@@ -273,20 +273,11 @@ impl Work<'_> {
         run.jobs = Some((jobs(&run).get() / workers).max(1));
         // All folds have the same tasks: only whole folds are told.
         run.observer = Observer::default();
-        let archive = run_tasks(
-            &run,
-            &recipe,
-            &plan,
-            &self.store,
-            None,
-            None,
-            None,
-            |results| {
-                let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-                keys.extend(results.keys());
-                packaged(&recipe, results, ARCHIVE)
-            },
-        )?;
+        let archive = run_tasks(&run, &recipe, &plan, &self.store, None, None, |results| {
+            let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            keys.extend(results.keys());
+            packaged(&recipe, results, ARCHIVE)
+        })?;
         let model = unpack(archive.as_slice(), archive.len() as u64, &Limits::default())?;
         Assistant::of(PathBuf::from(name), &model)
     }

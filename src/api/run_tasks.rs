@@ -12,6 +12,7 @@ use crate::api::Phase;
 use crate::api::RunSettings;
 use crate::api::SkippedTask;
 use crate::api::TrainError;
+use crate::api::exec::Sender;
 use crate::api::memory::OwnMemory;
 use crate::engine::Elsewhere;
 use crate::engine::Event;
@@ -27,7 +28,7 @@ use crate::recipe::Recipe;
 use crate::store::Store;
 
 /// Executes `plan`, which must be of this recipe and store, within `memory`, or
-/// `only` some of its tasks, and `elsewhere` what takes long; then uses the results.
+/// `only` some of its tasks; then uses the results.
 ///
 /// # Errors
 ///
@@ -39,7 +40,6 @@ pub fn run_tasks<T>(
     store: &Store,
     memory: Option<&OwnMemory>,
     only: Option<&BTreeSet<TaskId>>,
-    elsewhere: Option<&dyn Elsewhere>,
     then: impl FnOnce(&Results<'_>) -> Result<T, TrainError>,
 ) -> Result<T, TrainError> {
     let observer = &run.observer;
@@ -52,6 +52,8 @@ pub fn run_tasks<T>(
         }
         observer.tell(Notice::Task(event));
     };
+    let machines = run.remote_exec.as_ref().zip(run.remote.as_deref());
+    let sender = machines.map(|(settings, remote)| Sender::new(settings, remote, recipe, store));
     let settings = Settings {
         jobs: jobs(run),
         memory: memory.map(|memory| Memory {
@@ -66,7 +68,7 @@ pub fn run_tasks<T>(
         // an edit meanwhile cannot reach them.
         inputs_unchanged: &|_| true,
         far: run.far(),
-        elsewhere,
+        elsewhere: sender.as_ref().map(|sender| sender as &dyn Elsewhere),
         started_ms: now_ms(),
     };
     let results = observer.phase(Phase::Run, || {

@@ -15,8 +15,6 @@ use crate::api::TrainError;
 use crate::api::TrainingResult;
 use crate::api::Validation;
 use crate::api::checks;
-use crate::api::exec::Ordered;
-use crate::api::exec::Sender;
 use crate::api::memory::OwnMemory;
 use crate::api::notice::planned_tasks;
 use crate::api::remote::hand_over;
@@ -41,7 +39,6 @@ use crate::diagnostic::Severity;
 use crate::diagnostic::SourceMap;
 use crate::diagnostic::arrange;
 use crate::digest::Digest;
-use crate::engine::Elsewhere;
 use crate::engine::Outcome;
 use crate::engine::Plan;
 use crate::engine::PlanSettings;
@@ -222,12 +219,12 @@ impl Training<'_> {
     }
 
     /// Reads the project, compares its stories and rules, and makes its graph.
-    pub fn checked_graph(&self) -> Result<(Recipe, TrainingType), TrainError> {
+    pub fn checked_graph(&self) -> Result<Recipe, TrainError> {
         let made = self.made()?;
         if !self.validation.skip && has_core(&made.recipe) {
             self.compare_conversations(&made.recipe, made.sources)?;
         }
-        Ok((made.recipe, made.training_type))
+        Ok(made.recipe)
     }
 
     fn made(&self) -> Result<Made, TrainError> {
@@ -498,29 +495,9 @@ impl Training<'_> {
         } = prepared;
         let memory = self.memory(prepared)?;
         let memory = memory.as_ref();
-        let order = Ordered {
-            training_type: prepared.training_type,
-            augmentation: self.augmentation,
-            persist_nlu_data: self.persist_nlu_data,
-        };
-        let both = self
-            .run
-            .remote_exec
-            .as_ref()
-            .zip(self.run.remote.as_deref());
-        let sender =
-            both.map(|(settings, remote)| Sender::new(settings, remote, recipe, store, order));
-        let sender = sender.as_ref().map(|sender| sender as &dyn Elsewhere);
-        run_tasks(
-            self.run,
-            recipe,
-            plan,
-            store,
-            memory,
-            None,
-            sender,
-            |results| self.finish(prepared, results),
-        )
+        run_tasks(self.run, recipe, plan, store, memory, None, |results| {
+            self.finish(prepared, results)
+        })
     }
 
     /// Puts the archive in its place.

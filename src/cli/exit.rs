@@ -93,7 +93,6 @@ impl Exit {
             TrainError::Portion(error) => match (io_kind(error), error) {
                 (Some(ErrorKind::NotFound), _) => Exit::NoInput,
                 (_, PortionError::Read { .. }) => Exit::InputOutput,
-                (_, PortionError::Occupied { .. }) => Exit::Usage,
                 _ => Exit::BadInput,
             },
             TrainError::Import(error) => Self::after_import(error),

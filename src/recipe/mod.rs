@@ -100,6 +100,8 @@ pub struct Recipe {
     pub warnings: Vec<Diagnostic>,
     /// The project that it was made of.
     pub project: Arc<Project>,
+    /// How that is to be trained.
+    pub order: Order,
 }
 
 /// Returns the graph of a project. Numeric work runs in `pool`.
@@ -141,5 +143,6 @@ pub fn recipe(
         parts: Part::of(order.training_type),
         warnings: diagnostics,
         project: Arc::clone(project),
+        order: order.clone(),
     })
 }

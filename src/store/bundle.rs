@@ -178,10 +178,7 @@ impl Store {
         purpose: Export,
         path: &Path,
     ) -> Result<Bundled, CacheError> {
-        if !may_be_replaced(path)? {
-            let path = path.to_owned();
-            return Err(CacheError::Occupied { path });
-        }
+        may_export_to(path)?;
         let index = self.index(keys, purpose);
         if index.results.is_empty() && purpose == Export::Cache {
             let folder = self.folder().unwrap_or(Path::new("")).to_owned();
@@ -258,8 +255,36 @@ impl Store {
     }
 }
 
-/// Returns whether nothing is at `path`, or what an export wrote.
-fn may_be_replaced(path: &Path) -> Result<bool, CacheError> {
+/// Fails if an export to `path` would: something else is there, or no folder for it.
+///
+/// # Errors
+///
+/// Why it would.
+pub fn may_export_to(path: &Path) -> Result<(), CacheError> {
+    if !may_be_replaced(path, MAGIC)? {
+        let path = path.to_owned();
+        return Err(CacheError::Occupied { path });
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let about = fs::metadata(Path::new(".").join(folder));
+    match about.map(|about| about.is_dir()) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(io::ErrorKind::NotADirectory.into()),
+        Err(source) => Err(source),
+    }
+    .map_err(|source| CacheError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Returns whether a file that begins with `begin` may be written at `path`: nothing is
+/// there, or a file that is empty or begins so.
+///
+/// # Errors
+///
+/// If what is there cannot be read.
+pub fn may_be_replaced(path: &Path, begin: &[u8]) -> Result<bool, CacheError> {
     let read_error = |source| CacheError::Read {
         path: path.to_owned(),
         source,
@@ -272,9 +297,9 @@ fn may_be_replaced(path: &Path) -> Result<bool, CacheError> {
     }
     let mut start = Vec::new();
     let file = File::open(path).map_err(read_error)?;
-    let mut file = file.take(MAGIC.len() as u64);
+    let mut file = file.take(begin.len() as u64);
     file.read_to_end(&mut start).map_err(read_error)?;
-    Ok(start == MAGIC)
+    Ok(start.is_empty() || start == begin)
 }
 
 /// A writer that hashes and counts what passes.

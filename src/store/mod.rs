@@ -55,6 +55,8 @@ pub use bundle::BUNDLE_VERSION;
 pub use bundle::Bundled;
 pub use bundle::BundledResult;
 pub use bundle::Export;
+pub use bundle::may_be_replaced;
+pub use bundle::may_export_to;
 pub use census::BlobRow;
 pub use census::Census;
 pub use census::ResultRow;

@@ -387,39 +387,40 @@ fn files_of_another_project_or_step_are_refused_and_nothing_is_written() {
     refused(&bench, &PACKAGE, 65, "there is no result of `nlu.");
     assert!(!bench.root().join("model.tar.gz").exists());
 
-    // Nothing of others is written over.
+    // Nothing of others is written over, which is told before anything trains.
     let config = bench.read("bot/config.yml");
-    for words in [
-        [
-            "train",
-            "--portion",
-            "nlu.portion",
-            "--out",
-            "bot/config.yml",
-        ]
-        .as_slice(),
-        &[
-            "package",
-            "--portion",
-            "package.portion",
-            "--results",
-            "core.results",
-            "--out",
-            "nlu.portion",
-        ],
-    ] {
-        let output = exec(&bench, words);
-        assert!(!output.status.success(), "{words:?}");
-    }
-    let mut words = IMPORT;
-    words[words.len() - 1] = "bot/config.yml";
+    let mut import = IMPORT;
+    import[import.len() - 1] = "bot/config.yml";
+    let train = [
+        "train",
+        "--portion",
+        "nlu.portion",
+        "--out",
+        "bot/config.yml",
+    ];
+    let mut package = PACKAGE;
+    package[package.len() - 1] = "nlu.portion";
     refused(
         &bench,
-        &words,
-        64,
+        &import,
+        65,
         "`bot/config.yml` is there and is nothing that this step writes",
     );
+    refused(
+        &bench,
+        &train,
+        65,
+        "not a cache export, so it is not replaced",
+    );
+    refused(
+        &bench,
+        &package,
+        65,
+        "`nlu.portion` is there and is nothing that this step writes",
+    );
     assert_eq!(bench.read("bot/config.yml"), config);
+    let nowhere = ["train", "--portion", "nlu.portion", "--out", "no/folder/x"];
+    refused(&bench, &nowhere, 74, "no/folder/x");
 
     let portion = |name: &str| ["train", "--portion", name, "--out", "x"].map(str::to_owned);
     for (name, code, text) in [

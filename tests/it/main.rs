@@ -25,6 +25,7 @@ mod model_verify;
 mod nlu_test;
 mod rules;
 mod exec;
+mod portions;
 mod bazel;
 mod examples;
 mod archive_safety;

@@ -18,7 +18,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::api::cache::open_bundle;
-use crate::api::exec::portion::Ordered;
 use crate::api::exec::portion::Portion;
 use crate::api::exec::portion::Step;
 use crate::digest::Digest;
@@ -71,7 +70,6 @@ pub struct Sender<'a> {
     remote: &'a RemoteCache,
     recipe: &'a Recipe,
     store: &'a Store,
-    order: Ordered,
     /// Portions of NLU and Core; none where files beside them are needed.
     portions: [OnceLock<Option<JobFile>>; 2],
     /// Results as files, by key.
@@ -90,14 +88,12 @@ impl<'a> Sender<'a> {
         remote: &'a RemoteCache,
         recipe: &'a Recipe,
         store: &'a Store,
-        order: Ordered,
     ) -> Self {
         Self {
             settings,
             remote,
             recipe,
             store,
-            order,
             portions: [OnceLock::new(), OnceLock::new()],
             results: Mutex::default(),
             folder: Folder::new(),
@@ -118,7 +114,7 @@ impl<'a> Sender<'a> {
             _ => return None,
         };
         let make = || {
-            let portion = Portion::of(step, self.recipe, self.order);
+            let portion = Portion::of(step, self.recipe);
             let bytes = serde_json::to_vec(&portion).ok()?;
             portion.is_alone().then(|| JobFile::new(bytes))
         };

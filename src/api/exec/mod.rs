@@ -43,16 +43,17 @@ use crate::recipe::ARCHIVE;
 use crate::recipe::Order;
 use crate::recipe::Recipe;
 use crate::recipe::recipe;
+use crate::store::CacheError;
 use crate::store::Export;
 use crate::store::Store;
+use crate::store::may_export_to;
 
 use portion::Portion;
 use portion::Step;
-use portion::may_replace;
+use portion::must_be_free;
 
 pub use elsewhere::RemoteExec;
 pub(super) use elsewhere::Sender;
-pub(super) use portion::Ordered;
 pub use portion::PORTION_VERSION;
 pub use portion::PortionError;
 
@@ -87,19 +88,13 @@ pub struct ExecOptions {
 ///
 /// As [`train`](crate::api::train), before anything is trained.
 pub fn exec_import(options: &TrainOptions, paths: &PortionPaths) -> Result<(), TrainError> {
-    let training = training(options, Want::All);
-    let (recipe, training_type) = training.checked_graph()?;
-    let order = Ordered {
-        training_type,
-        augmentation: training.augmentation,
-        persist_nlu_data: training.persist_nlu_data,
-    };
+    let recipe = training(options, Want::All).checked_graph()?;
     for (step, path) in [
         (Step::Nlu, &paths.nlu),
         (Step::Core, &paths.core),
         (Step::Package, &paths.package),
     ] {
-        Portion::of(step, &recipe, order).write(path)?;
+        Portion::of(step, &recipe).write(path)?;
     }
     Ok(())
 }
@@ -131,6 +126,8 @@ pub fn exec_train(options: &ExecOptions, tasks: &[String]) -> Result<(), TrainEr
     if portion.of == Step::Package {
         return Err(other_step(options, "portion of NLU or Core").into());
     }
+    // Before hours of work that could not be put anywhere.
+    may_export_to(&options.out)?;
     let store = Store::in_memory();
     let Some(training_type) = portion.training_type else {
         store.export(&BTreeSet::new(), Export::Step, &options.out)?;
@@ -140,8 +137,14 @@ pub fn exec_train(options: &ExecOptions, tasks: &[String]) -> Result<(), TrainEr
     let wanted = bench.wanted(tasks)?;
     bench.run(&options.run, &wanted, |results| {
         let keys = wanted.iter().filter_map(|&id| results.key(id)).collect();
-        bench.store.export(&keys, Export::Step, &options.out)?;
-        Ok(())
+        let written = bench.store.export(&keys, Export::Step, &options.out)?;
+        match written.results == keys.len() {
+            true => Ok(()),
+            false => Err(CacheError::NotStored {
+                cause: "a result is too large to be held in memory".to_owned(),
+            }
+            .into()),
+        }
     })
 }
 
@@ -156,11 +159,11 @@ pub fn exec_package(options: &ExecOptions) -> Result<(), TrainError> {
     let (Step::Package, Some(training_type)) = (portion.of, portion.training_type) else {
         return Err(other_step(options, "portion for packaging").into());
     };
+    must_be_free(&options.out, GZIP)?;
     let bench = Bench::new(portion, training_type, Store::in_memory(), options)?;
     let wanted = BTreeSet::from([bench.recipe.package]);
     bench.run(&options.run, &wanted, |results| {
         let archive = packaged(&bench.recipe, results, ARCHIVE)?;
-        may_replace(&options.out, GZIP)?;
         write_if_changed(&options.out, &archive)?;
         Ok(())
     })
@@ -245,7 +248,7 @@ impl Bench {
     ) -> Result<(), TrainError> {
         self.must_have_all_above(wanted)?;
         let (recipe, plan, store) = (&self.recipe, &self.plan, &self.store);
-        run_tasks(run, recipe, plan, store, None, Some(wanted), None, then)
+        run_tasks(run, recipe, plan, store, None, Some(wanted), then)
     }
 
     /// Fails if a task reads one that has no result and is not wanted.

@@ -18,9 +18,7 @@
 //! There is no place of a file in it: a line that moved gives the same bytes.
 
 use std::fs;
-use std::fs::File;
 use std::io;
-use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -38,6 +36,7 @@ use crate::nlu::command::COMMAND;
 use crate::recipe::Recipe;
 use crate::recipe::core_portion;
 use crate::recipe::nlu_portion;
+use crate::store::may_be_replaced;
 
 /// The version of the format.
 pub const PORTION_VERSION: u32 = 1;
@@ -166,8 +165,8 @@ pub enum PortionError {
 
 impl Portion {
     /// Returns the portion of a project that `step` reads.
-    pub fn of(step: Step, recipe: &Recipe, order: Ordered) -> Self {
-        let project = &recipe.project;
+    pub fn of(step: Step, recipe: &Recipe) -> Self {
+        let (project, order) = (&recipe.project, &recipe.order);
         let halves = order.training_type;
         let (training_type, project) = match step {
             Step::Nlu => (
@@ -210,7 +209,7 @@ impl Portion {
     ///
     /// If it cannot be written, or something else is there.
     pub fn write(&self, path: &Path) -> Result<(), TrainError> {
-        may_replace(path, BEGIN)?;
+        must_be_free(path, BEGIN)?;
         let bytes = serde_json::to_vec(self).expect("a project has string keys and plain values");
         write_if_changed(path, &bytes)?;
         Ok(())
@@ -255,31 +254,15 @@ impl Portion {
 /// What a portion begins with.
 const BEGIN: &[u8] = b"{\"tabella_portion\":";
 
-/// Fails if a file is there that does not begin so: it is somebody else's.
-pub fn may_replace(path: &Path, begin: &[u8]) -> Result<(), PortionError> {
-    let there = match File::open(path) {
-        Ok(there) => there,
-        Err(_) => return Ok(()),
-    };
-    let mut start = Vec::new();
-    let read = there.take(begin.len() as u64).read_to_end(&mut start);
-    match read.is_ok() && (start == begin || start.is_empty()) {
+/// Fails if something is there that does not begin so: it is somebody else's.
+pub fn must_be_free(path: &Path, begin: &[u8]) -> Result<(), TrainError> {
+    match may_be_replaced(path, begin)? {
         true => Ok(()),
         false => Err(PortionError::Occupied {
             path: path.to_owned(),
-        }),
+        }
+        .into()),
     }
-}
-
-/// How a project was ordered to be trained.
-#[derive(Clone, Copy, Debug)]
-pub struct Ordered {
-    /// Which halves.
-    pub training_type: TrainingType,
-    /// How many stories are glued to others.
-    pub augmentation: usize,
-    /// Whether the NLU data goes into the archive.
-    pub persist_nlu_data: bool,
 }
 
 fn parsed(bytes: &[u8], path: &Path) -> Result<Portion, PortionError> {

@@ -247,9 +247,7 @@ impl<'r> Reader<'r> {
             return Ok(());
         }
         let folder = normal(Path::new(path));
-        // The folder of the workspace file itself has no letters at all.
-        let there = Path::new(".").join(self.root.join(&folder));
-        match there.is_dir() {
+        match self.there(&folder).is_dir() {
             true => listed.push(self.listed(item, folder, shared)),
             false => self.missing(path_node, "folder", path),
         }
@@ -341,10 +339,15 @@ impl<'r> Reader<'r> {
         paths
     }
 
+    /// Returns where a path of the file leads; that of its own folder may be empty.
+    fn there(&self, path: &Path) -> PathBuf {
+        Path::new(".").join(self.root.join(path))
+    }
+
     /// Returns a path that starts at `folder` and exists.
     fn existing_path(&mut self, node: &Node, what: &str, folder: &Path) -> Option<PathBuf> {
         let path = normal(&folder.join(self.path(node, what)?));
-        if !self.root.join(&path).exists() {
+        if !self.there(&path).exists() {
             self.missing(node, "file or folder", &path.to_string_lossy());
         }
         Some(path)
