@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
-use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -32,20 +31,17 @@ use crate::engine::TaskRef;
 use crate::engine::compare::MANIFEST;
 use crate::engine::compare::items_name;
 use crate::engine::elsewhere::Places;
-use crate::engine::history::RunTimes;
 use crate::engine::key::KeyInput;
 use crate::engine::key::task_key;
 use crate::engine::plan::lost_output;
 use crate::engine::plan::required_outputs;
+use crate::engine::slot::Slot;
 use crate::engine::task::Given;
 use crate::store::Far;
-use crate::store::LastRun;
 use crate::store::Locked;
 use crate::store::NewResult;
 use crate::store::OutputRef;
-use crate::store::RunRecord;
 use crate::store::Store;
-use crate::store::StoredResult;
 
 /// What the tasks of a run gave. Outputs of tasks that did not run stay in the
 /// store until somebody asks for them.
@@ -61,67 +57,18 @@ pub struct Results<'a> {
     inputs_unchanged: &'a (dyn Fn(TaskId) -> bool + Sync),
     on_event: &'a (dyn Fn(Event) + Sync),
     /// For each task the outputs that others read.
-    required: Vec<BTreeSet<String>>,
-    slots: Vec<Mutex<Slot>>,
+    pub(super) required: Vec<BTreeSet<String>>,
+    pub(super) slots: Vec<Mutex<Slot>>,
     /// Held while a settled task runs again because its output was lost.
-    reruns: Vec<Mutex<()>>,
-}
-
-/// What is known of one task.
-#[derive(Default)]
-pub(super) struct Slot {
-    pub(super) outcome: Option<Outcome>,
-    key: Option<Digest>,
-    pub(super) cost_ms: u64,
-    pub(super) outputs: BTreeMap<String, OutputRef>,
-    /// Bytes that are at hand.
-    pub(super) bytes: BTreeMap<String, Arc<Vec<u8>>>,
-    /// Whether the store has the result, so that bytes need not be held.
-    is_stored: bool,
-    /// How many tasks that may still run read this one.
-    reader_count: usize,
-}
-
-/// An output that could not be had.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OutputError {
-    /// The task has no outputs, because it failed or did not run.
-    #[error("`{task}` has no outputs: it failed or did not run")]
-    NotSettled {
-        /// The task's name.
-        task: String,
-    },
-    /// The task has no output of this name.
-    #[error("`{task}` has no output `{output}`")]
-    Unknown {
-        /// The task's name.
-        task: String,
-        /// The output.
-        output: String,
-    },
-    /// The cache lost the output, and the task failed when it ran again.
-    #[error("an output of `{task}` was lost and making it again failed: {message}")]
-    Rerun {
-        /// The task's name.
-        task: String,
-        /// The error and its causes.
-        message: String,
-    },
+    pub(super) reruns: Vec<Mutex<()>>,
 }
 
 /// Why a task could not be settled.
-enum Failure {
+pub(super) enum Failure {
     Cancelled,
     Error(String),
     TooLarge { estimate: u64 },
 }
-
-/// An output's digest and bytes.
-type Found = (Digest, Arc<Vec<u8>>);
-
-/// The contents of a task's inputs, and their digests, by role.
-type Loaded<'a> = (BTreeMap<&'a str, Given>, BTreeMap<&'a str, Digest>);
 
 impl<'a> Results<'a> {
     pub(crate) fn new(
@@ -194,37 +141,6 @@ impl<'a> Results<'a> {
     /// Returns the digests of the outputs of `id` by name; empty if it has none.
     pub fn digests(&self, id: TaskId) -> BTreeMap<String, OutputRef> {
         self.slot(id).outputs.clone()
-    }
-
-    /// Returns the output `name` of the task `id`, read from the store if need
-    /// be. If the store has lost it, the task runs again.
-    ///
-    /// # Errors
-    ///
-    /// If the task has no outputs or not this one, or if it failed when it had
-    /// to run again.
-    pub fn output(&self, id: TaskId, name: &str) -> Result<Arc<Vec<u8>>, OutputError> {
-        let task = self.graph.task(id).name.clone();
-        let is_success = self
-            .slot(id)
-            .outcome
-            .as_ref()
-            .is_some_and(Outcome::is_success);
-        if !is_success {
-            return Err(OutputError::NotSettled { task });
-        }
-        if !self.slot(id).outputs.contains_key(name) {
-            let output = name.to_owned();
-            return Err(OutputError::Unknown { task, output });
-        }
-        let loaded = self.bytes(id, name);
-        self.warnings();
-        loaded
-            .map(|(_, bytes)| bytes)
-            .map_err(|failure| OutputError::Rerun {
-                task,
-                message: failure.to_string(),
-            })
     }
 
     /// Settles a task whose inputs are settled; returns whether it has outputs.
@@ -363,129 +279,8 @@ impl<'a> Results<'a> {
         true
     }
 
-    /// Returns the inputs of `id` as its key sees them.
-    fn key_inputs(&self, id: TaskId) -> Result<Vec<KeyInput<'a>>, Failure> {
-        let graph = self.graph;
-        let mut inputs = Vec::new();
-        for input in &graph.task(id).inputs {
-            let (digest, from) = match &input.source {
-                Source::Leaf(leaf) => (leaf.digest(), None),
-                Source::Output { task, output } => {
-                    let from = graph.task(*task).name.as_str();
-                    (self.known_digest(*task, output)?, Some(from))
-                }
-            };
-            inputs.push(KeyInput {
-                role: &input.role,
-                digest,
-                from,
-            });
-        }
-        Ok(inputs)
-    }
-
-    fn known_digest(&self, id: TaskId, output: &str) -> Result<Digest, Failure> {
-        let slot = self.slot(id);
-        let found = slot.outputs.get(output).map(|output| output.digest);
-        found.ok_or_else(|| {
-            let name = &self.graph.task(id).name;
-            Failure::Error(format!("`{name}` has no output `{output}`"))
-        })
-    }
-
-    /// Returns how many bytes `id` reads of other tasks, as far as they are settled.
-    pub(crate) fn input_size(&self, id: TaskId) -> u64 {
-        let inputs = self.graph.task(id).inputs.iter();
-        let sizes = inputs.map(|input| match &input.source {
-            Source::Output { task, output } => {
-                let slot = self.slot(*task);
-                slot.outputs.get(output).map_or(0, |output| output.size)
-            }
-            Source::Leaf(_) => 0,
-        });
-        sizes.sum()
-    }
-
-    /// Gets the contents of all inputs of `id`.
-    fn load(&self, id: TaskId) -> Result<Loaded<'a>, Failure> {
-        let mut given = BTreeMap::new();
-        let mut digests = BTreeMap::new();
-        for input in &self.graph.task(id).inputs {
-            let role = input.role.as_str();
-            let (digest, contents) = match &input.source {
-                Source::Leaf(leaf) => (leaf.digest(), Given::Leaf(leaf.clone())),
-                Source::Output { task, output } => {
-                    let (digest, bytes) = self.bytes(*task, output)?;
-                    (digest, Given::Bytes(bytes))
-                }
-            };
-            given.insert(role, contents);
-            digests.insert(role, digest);
-        }
-        Ok((given, digests))
-    }
-
-    /// Returns an output's digest and bytes: those at hand, the store's, or
-    /// those of another run of the task.
-    fn bytes(&self, id: TaskId, name: &str) -> Result<Found, Failure> {
-        if let Some(found) = self.bytes_found(id, name)? {
-            return Ok(found);
-        }
-        let rerun = &self.reruns[id.index()];
-        let _running = rerun.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = self.bytes_found(id, name)? {
-            return Ok(found);
-        }
-        self.run_again(id, name)?;
-        match self.bytes_found(id, name)? {
-            Some(found) => Ok(found),
-            None => Err(Failure::Error(format!("output `{name}` was lost twice"))),
-        }
-    }
-
-    fn bytes_found(&self, id: TaskId, name: &str) -> Result<Option<Found>, Failure> {
-        let digest = self.known_digest(id, name)?;
-        if let Some(bytes) = self.slot(id).bytes.get(name) {
-            return Ok(Some((digest, bytes.clone())));
-        }
-        let begin = Instant::now();
-        let Some(bytes) = self.store.blob(digest).map(Arc::new) else {
-            return Ok(None);
-        };
-        self.emit(Event::Loaded {
-            task: self.task_ref(id),
-            output: name.to_owned(),
-            size: bytes.len() as u64,
-            took_us: micros(begin),
-        });
-        let mut slot = self.slot(id);
-        if slot.reader_count > 1 {
-            slot.bytes.insert(name.to_owned(), bytes.clone());
-        }
-        Ok(Some((digest, bytes)))
-    }
-
-    /// Runs a settled task once more, because its output `name` was lost.
-    fn run_again(&self, id: TaskId, name: &str) -> Result<(), Failure> {
-        let output = name.to_owned();
-        self.emit(Event::OutputLost {
-            task: self.task_ref(id),
-            output: output.clone(),
-        });
-        let (given, _) = self.load(id)?;
-        // Loading may have run other tasks again: only now are the digests final.
-        let inputs = self.key_inputs(id)?;
-        let key = task_key(self.graph.task(id), &inputs);
-        let ms = self.run(id, key, &inputs, given, vec![Stale::OutputLost { output }])?;
-        let task = self.task_ref(id);
-        self.emit(Event::Finished { task, ms });
-        let mut slot = self.slot(id);
-        slot.outcome = Some(Outcome::Ran { ms });
-        Ok(())
-    }
-
     /// Runs a task and stores its result; returns how long it took.
-    fn run(
+    pub(super) fn run(
         &self,
         id: TaskId,
         key: Digest,
@@ -594,80 +389,6 @@ impl<'a> Results<'a> {
         }
     }
 
-    /// Settles what was never started, and records the run.
-    pub(crate) fn close(&self, plan: &Plan, started_ms: u64) {
-        for planned in plan.tasks() {
-            if self.slot(planned.id).outcome.is_none() {
-                let because = self.failure_above(planned);
-                let task = self.task_ref(planned.id);
-                self.slot(planned.id).outcome = Some(Outcome::Skipped { because });
-                let because = because.map(|id| self.task_ref(id));
-                self.emit(Event::Skipped { task, because });
-            }
-        }
-        self.record_run(plan, started_ms);
-        self.warnings();
-    }
-
-    /// Returns the failed task for which `planned` was skipped, if that is why.
-    fn failure_above(&self, planned: &Planned) -> Option<TaskId> {
-        let upstreams = self.graph.upstreams(planned.id);
-        let above = upstreams.into_iter().chain(planned.twin);
-        let failure = |id| match self.slot(id).outcome {
-            Some(Outcome::Failed { .. }) => Some(id),
-            Some(Outcome::Skipped { because }) => because,
-            _ => None,
-        };
-        above.filter_map(failure).next()
-    }
-
-    /// Keeps what is new: the keys of tasks that have another than last time,
-    /// and the day on which results were used.
-    fn record_run(&self, plan: &Plan, started_ms: u64) {
-        let mut run = RunRecord {
-            started_ms,
-            ..RunRecord::default()
-        };
-        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-        let mut times = RunTimes::default();
-        let mut used = Vec::new();
-        for planned in plan.tasks() {
-            let task = self.graph.task(planned.id);
-            let slot = self.slot(planned.id);
-            *counts.entry(slot.outcome_name()).or_default() += 1;
-            if let Some(Outcome::Ran { ms }) = slot.outcome {
-                times.add(task, ms);
-            }
-            let Some(key) = slot.key.filter(|_| slot.is_stored) else {
-                continue;
-            };
-            if let Some(result) = &planned.result
-                && result.used_day != self.store.today()
-            {
-                used.push(key);
-            }
-            let last = plan
-                .last_runs
-                .get(&task.project)
-                .and_then(|runs| runs.get(&task.name));
-            if last.is_none_or(|last| last.key != key) {
-                let now = LastRun {
-                    key,
-                    kind: task.kind.to_owned(),
-                    cost_ms: slot.cost_ms,
-                };
-                run.tasks
-                    .insert((task.project.to_string(), task.name.clone()), now);
-            }
-        }
-        let has_only_reused = counts.keys().all(|name| *name == "reused");
-        if !has_only_reused || !run.tasks.is_empty() {
-            run.report = times.report(&counts);
-            self.store.record_run(&run);
-        }
-        self.store.touch(&used);
-    }
-
     /// Returns the keys of all results that the run used or made.
     pub fn keys(&self) -> BTreeSet<Digest> {
         let keys = self.graph.ids().filter_map(|id| self.slot(id).key);
@@ -708,47 +429,6 @@ impl<'a> Results<'a> {
     }
 }
 
-impl Slot {
-    pub(super) fn take_stored(&mut self, key: Digest, result: &StoredResult) {
-        self.key = Some(key);
-        self.cost_ms = result.cost_ms;
-        self.outputs = result.outputs.clone();
-        self.bytes.clear();
-        self.is_stored = true;
-    }
-
-    pub(super) fn take_outputs(
-        &mut self,
-        key: Digest,
-        outputs: Outputs,
-        cost_ms: u64,
-        is_stored: bool,
-    ) {
-        self.key = Some(key);
-        self.cost_ms = cost_ms;
-        self.is_stored = is_stored;
-        let refs = outputs
-            .iter()
-            .map(|(name, bytes)| (name.clone(), OutputRef::of(bytes)));
-        self.outputs = refs.collect();
-        let bytes = outputs
-            .into_iter()
-            .map(|(name, bytes)| (name, Arc::new(bytes)));
-        self.bytes = bytes.collect();
-    }
-
-    fn outcome_name(&self) -> &'static str {
-        match self.outcome {
-            Some(Outcome::Reused) => "reused",
-            Some(Outcome::Spared) => "spared",
-            Some(Outcome::Fetched) => "fetched",
-            Some(Outcome::Ran { .. }) => "ran",
-            Some(Outcome::Failed { .. } | Outcome::TooLarge { .. }) => "failed",
-            Some(Outcome::Skipped { .. }) | None => "skipped",
-        }
-    }
-}
-
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -765,7 +445,7 @@ impl std::fmt::Display for Failure {
 }
 
 /// Returns how long ago `begin` was, in microseconds.
-fn micros(begin: Instant) -> u64 {
+pub(super) fn micros(begin: Instant) -> u64 {
     u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
