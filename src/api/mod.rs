@@ -21,6 +21,8 @@ mod memory;
 mod run_tasks;
 mod remote;
 mod training;
+mod reading;
+mod in_place;
 mod witness;
 mod train;
 mod task_name;

@@ -1,74 +1,45 @@
 //! One training from files to archive, whichever function asked for it.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::api::Findings;
 use crate::api::Notice;
 use crate::api::Phase;
 use crate::api::RunSettings;
 use crate::api::TrainError;
 use crate::api::TrainingResult;
 use crate::api::Validation;
-use crate::api::checks;
+use crate::api::in_place::package_record;
 use crate::api::memory::OwnMemory;
 use crate::api::notice::planned_tasks;
+use crate::api::reading::Said;
+use crate::api::reading::has_core;
 use crate::api::remote::hand_over;
-use crate::api::run_tasks::packaged;
 use crate::api::run_tasks::run_tasks;
 use crate::api::shared::open_store;
 use crate::api::shared::tell_warnings;
-use crate::api::shared::threads;
 use crate::api::shared::tidy;
 use crate::api::situation::Situation;
 use crate::api::situation::situation;
-use crate::archive::Packed;
 use crate::archive::TrainingType;
-use crate::archive::archive_path;
-use crate::archive::holds;
-use crate::archive::latest_model;
-use crate::archive::place;
-use crate::archive::read_model;
-use crate::check::check_conversations;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Severity;
 use crate::diagnostic::SourceMap;
-use crate::diagnostic::arrange;
-use crate::digest::Digest;
 use crate::engine::Outcome;
 use crate::engine::Plan;
 use crate::engine::PlanSettings;
-use crate::engine::Planned;
 use crate::engine::Results;
-use crate::engine::TaskId;
 use crate::engine::memory_estimates;
 use crate::engine::plan_with;
-use crate::import::Extent;
-use crate::import::Eyes;
-use crate::import::ImportError;
-use crate::import::Imported;
 use crate::import::Looks;
-use crate::import::Seen;
-use crate::import::Sources;
 use crate::import::Want;
 use crate::import::clock_ns;
-use crate::import::import_project;
-use crate::recipe::ARCHIVE;
-use crate::recipe::Order;
-use crate::recipe::PackageRecord;
 use crate::recipe::Part;
-use crate::recipe::RECORD;
 use crate::recipe::Recipe;
 use crate::recipe::Report;
-use crate::recipe::fingerprint_parts;
-use crate::recipe::recipe;
 use crate::recipe::report;
 use crate::store::Access;
-use crate::store::Far;
 use crate::store::Store;
 
 /// A project as a graph, with the plan of its training.
@@ -87,16 +58,6 @@ pub struct Prepared {
     pub environment: BTreeMap<String, Option<String>>,
     /// What was told of the project's files.
     pub said: Said,
-}
-
-/// What was told of a project's files, and would be told again while they are
-/// the same.
-#[derive(Clone, Debug, Default)]
-pub struct Said {
-    /// How many warnings there were.
-    pub warnings: usize,
-    /// Warnings without a place in a file.
-    pub sentences: Vec<String>,
 }
 
 /// A project as a graph, with what it was made of.
@@ -252,151 +213,6 @@ impl Training<'_> {
         })
     }
 
-    /// Reads the project; tells what is remarkable, refuses what is wrong.
-    pub fn import(&self, said: &mut Said) -> Result<Imported, TrainError> {
-        let mut imported = self.read()?;
-        let paths = imported.files.iter().map(|file| file.path.clone());
-        self.run.observer.tell(Notice::Opened(paths.collect()));
-        if self.run.observer.wants().looks {
-            let looks = Arc::new(imported.looks.clone());
-            self.run.observer.tell(Notice::LookedAt(looks));
-        }
-        let mut findings = Findings {
-            diagnostics: checks::findings(&mut imported, self.validation),
-            sources: imported.sources.clone(),
-        };
-        if checks::must_stop(&findings, self.validation) && self.can_compare(&imported) {
-            // No plan will be made, after which they would be compared.
-            let max_history = self.validation.max_history;
-            let said = check_conversations(&imported.project, max_history);
-            findings.diagnostics.extend(said);
-            arrange(&mut findings.diagnostics);
-        }
-        said.warnings += self.tell(findings)?;
-        Ok(imported)
-    }
-
-    /// Reads the project only to learn what it is made of; mistakes in it are
-    /// nobody's business.
-    pub fn looks(&self) -> Result<Looks, TrainError> {
-        self.read().map(|imported| imported.looks)
-    }
-
-    /// Reads the project, whatever is wrong with it.
-    pub fn read(&self) -> Result<Imported, TrainError> {
-        let project = &self.run.project;
-        must_be_folder(project)?;
-        let eyes = Eyes::default();
-        let mut imported = import_project(&Sources {
-            root: project.clone(),
-            config: self.config.to_owned(),
-            domain: domain_paths(project, self.domain, &eyes),
-            data: there_or_named(project, self.data, "data", &eyes),
-            want: self.want,
-            language: None,
-            environment: self.run.environment.clone(),
-        })?;
-        imported.looks.add_all(eyes.looks());
-        Ok(imported)
-    }
-
-    /// Tells findings, and fails if one of them keeps the project from being
-    /// trained. Returns how many warnings were told.
-    fn tell(&self, findings: Findings) -> Result<usize, TrainError> {
-        if findings.diagnostics.is_empty() {
-            return Ok(0);
-        }
-        let told = checks::told(&findings, self.validation);
-        let observer = &self.run.observer;
-        observer.tell(Notice::Diagnosed(Arc::clone(&told)));
-        if checks::must_stop(&findings, self.validation) {
-            return Err(TrainError::Mistakes(told));
-        }
-        let is_warning = |one: &&Diagnostic| one.severity == Severity::Warning;
-        Ok(told.diagnostics.iter().filter(is_warning).count())
-    }
-
-    /// Returns whether stories and rules can be compared with each other, whatever is
-    /// wrong elsewhere: they and the domain were read whole, and there is a policy to
-    /// learn from them.
-    fn can_compare(&self, imported: &Imported) -> bool {
-        let extents = imported.extents;
-        !self.validation.skip
-            && self.want != Want::Nlu
-            && !imported.project.config.policies.is_empty()
-            && extents.domain.max(extents.stories) == Extent::Whole
-    }
-
-    /// Compares stories and rules with each other, if a policy is to learn from
-    /// them. Those that a policy learned from before were compared then, but what
-    /// was told may have been let pass: where warnings fail, all are compared.
-    fn check_conversations(
-        &self,
-        recipe: &Recipe,
-        plan: &Plan,
-        sources: SourceMap,
-    ) -> Result<(), TrainError> {
-        let is_due = match self.validation.fail_on_warnings {
-            true => has_core(recipe),
-            false => {
-                let mut due = plan.tasks().iter().filter(|task| !task.is_fresh());
-                due.any(|task| is_core(recipe, task.id))
-            }
-        };
-        match self.validation.skip || !is_due {
-            true => Ok(()),
-            false => self.compare_conversations(recipe, sources),
-        }
-    }
-
-    fn compare_conversations(&self, recipe: &Recipe, sources: SourceMap) -> Result<(), TrainError> {
-        let mut diagnostics = check_conversations(&recipe.project, self.validation.max_history);
-        arrange(&mut diagnostics);
-        self.tell(Findings {
-            diagnostics,
-            sources,
-        })
-        .map(|_| ())
-    }
-
-    /// Makes the graph; tells what is remarkable about it.
-    pub fn recipe(
-        &self,
-        imported: Imported,
-        kind: TrainingType,
-        said: &mut Said,
-    ) -> Result<Recipe, TrainError> {
-        let order = Order {
-            training_type: kind,
-            augmentation: self.augmentation,
-            persist_nlu_data: self.persist_nlu_data,
-            project_name: self.project_name().into(),
-        };
-        // One a core where neither is given.
-        let pool = match &self.run.shared {
-            Some(shared) => shared.pool()?,
-            None => threads(self.num_threads.or(self.run.jobs))?,
-        };
-        let project = Arc::new(imported.project);
-        match recipe(&project, &order, pool) {
-            Ok(mut recipe) => {
-                let diagnostics = std::mem::take(&mut recipe.warnings);
-                said.warnings += self.tell(Findings {
-                    diagnostics,
-                    sources: imported.sources,
-                })?;
-                Ok(recipe)
-            }
-            Err(diagnostics) => {
-                self.tell(Findings {
-                    diagnostics,
-                    sources: imported.sources,
-                })?;
-                unreachable!("a recipe is refused with errors")
-            }
-        }
-    }
-
     /// Returns what tells this project's history from others in the cache.
     pub fn project_name(&self) -> String {
         let root = fs::canonicalize(&self.run.project).unwrap_or_else(|_| self.run.project.clone());
@@ -438,51 +254,6 @@ impl Training<'_> {
         let report = report(&prepared.recipe, &prepared.plan, beyond, is_forced);
         tell_warnings(&prepared.store, self.run.far(), &self.run.observer);
         report
-    }
-
-    /// Returns the archive that a training would replace or be beside.
-    pub fn model_in_place(&self, kind: TrainingType) -> Option<PathBuf> {
-        let out = in_project(&self.run.project, self.output);
-        let fixed = self
-            .fixed_name
-            .and_then(|name| archive_path(&out, Some(name), kind, &Digest::of(b"")).ok());
-        fixed
-            .filter(|path| path.exists())
-            .or_else(|| latest_model(&out).ok())
-    }
-
-    /// Returns the parts that differ from the archive in place although no task
-    /// is stale.
-    fn stale_beyond_tasks(&self, in_place: &Path, prepared: &Prepared) -> BTreeSet<Part> {
-        let Prepared {
-            recipe,
-            plan,
-            store,
-            training_type,
-            ..
-        } = prepared;
-        let all = || Part::of(*training_type);
-        let package = plan.task(recipe.package);
-        if package.is_stale() {
-            return BTreeSet::new();
-        }
-        let record = record_of(package, store, self.run.far());
-        let Some(record) = record else {
-            return match package.is_fresh() {
-                true => BTreeSet::new(),
-                false => all(),
-            };
-        };
-        if holds(in_place, &record.file) {
-            return BTreeSet::new();
-        }
-        match read_model(in_place) {
-            Ok(model) => {
-                let parts = fingerprint_parts(&model.fingerprint, &record.fingerprint);
-                if parts.is_empty() { all() } else { parts }
-            }
-            Err(_) => all(),
-        }
     }
 
     /// Executes the plan and puts the archive in its place.
@@ -560,125 +331,12 @@ impl Training<'_> {
             _ => Ok(Some(memory)),
         }
     }
-
-    /// Writes the archive unless it is there; returns its path and whether it
-    /// had to be written.
-    fn put_in_place(
-        &self,
-        recipe: &Recipe,
-        results: &Results<'_>,
-        record: &PackageRecord,
-    ) -> Result<(PathBuf, bool), TrainError> {
-        let archive = || packaged(recipe, results, ARCHIVE);
-        if let Some(folder) = self.train_path {
-            return self.unpack_into(&in_project(&self.run.project, folder), &archive()?);
-        }
-        let out = in_project(&self.run.project, self.output);
-        let path = archive_path(
-            &out,
-            self.fixed_name,
-            record.training_type,
-            &record.manifest,
-        )?;
-        if holds(&path, &record.file) {
-            crate::archive::point_to(&path)?;
-            return Ok((path, false));
-        }
-        let packed = Packed {
-            bytes: archive()?.to_vec(),
-            digest: record.manifest,
-            training_type: record.training_type,
-        };
-        let placed = place(&packed, &out, self.fixed_name)?;
-        Ok((placed.path, placed.is_new))
-    }
-
-    /// Writes the files of the archive into a folder, as Rasa does when it is
-    /// given `train_path`.
-    fn unpack_into(&self, folder: &Path, archive: &[u8]) -> Result<(PathBuf, bool), TrainError> {
-        let model = crate::archive::unpack(
-            archive,
-            archive.len() as u64,
-            &crate::archive::Limits::default(),
-        )?;
-        for (half, files) in [("core", &model.core), ("nlu", &model.nlu)] {
-            for (name, bytes) in files {
-                let path = folder.join(half).join(name);
-                let write = || {
-                    fs::create_dir_all(path.parent().unwrap_or(folder))?;
-                    fs::write(&path, bytes)
-                };
-                write().map_err(|source| TrainError::Write {
-                    path: path.clone(),
-                    source,
-                })?;
-            }
-        }
-        Ok((folder.to_owned(), true))
-    }
-}
-
-fn has_core(recipe: &Recipe) -> bool {
-    recipe.graph.ids().any(|id| is_core(recipe, id))
-}
-
-fn is_core(recipe: &Recipe, id: TaskId) -> bool {
-    recipe.graph.task(id).name.starts_with("core.")
-}
-
-/// Reads the record of the package task.
-fn package_record(recipe: &Recipe, results: &Results<'_>) -> Result<PackageRecord, TrainError> {
-    let record = packaged(recipe, results, RECORD)?;
-    serde_json::from_slice(&record).map_err(|error| TrainError::Task {
-        task: "package".to_owned(),
-        message: error.to_string(),
-        is_bug: true,
-    })
 }
 
 /// Returns what tells the history of the project in the folder `root` from others
 /// in the cache: where it lies, and what of it is trained. `root` is its real path.
 pub fn project_name(root: &Path, config: &Path, want: Want) -> String {
     format!("{}|{}|{want:?}", root.display(), config.display())
-}
-
-/// Fails if the project's folder cannot be opened.
-pub fn must_be_folder(project: &Path) -> Result<(), TrainError> {
-    match fs::read_dir(project) {
-        Ok(_) => Ok(()),
-        Err(source) => Err(TrainError::Import(ImportError::Read {
-            path: project.to_owned(),
-            source,
-        })),
-    }
-}
-
-/// Returns the domain's paths. When they are the default and it is not there,
-/// the folder `domain` stands for it.
-///
-/// Differs from Rasa: it reads such a folder only when it is named.
-pub fn domain_paths(project: &Path, paths: &[PathBuf], eyes: &Eyes) -> Vec<PathBuf> {
-    let named = there_or_named(project, paths, "domain.yml", eyes);
-    let folder = project.join("domain");
-    match named.is_empty() && eyes.kind(&folder) == Seen::Folder {
-        true => vec!["domain".into()],
-        false => named,
-    }
-}
-
-/// Returns the paths, or none when they are the default and it is not there:
-/// only a path that somebody named must exist.
-pub fn there_or_named(
-    project: &Path,
-    paths: &[PathBuf],
-    default: &str,
-    eyes: &Eyes,
-) -> Vec<PathBuf> {
-    let is_there = |path: &Path| eyes.kind(&project.join(path)) != Seen::Nothing;
-    match paths {
-        [path] if path == Path::new(default) && !is_there(path) => Vec::new(),
-        _ => paths.to_vec(),
-    }
 }
 
 /// Returns where `path` is: relative to the project's folder unless it is
@@ -688,17 +346,4 @@ pub fn in_project(project: &Path, path: &Path) -> PathBuf {
         return path.to_owned();
     }
     project.join(path)
-}
-
-/// Reads the record of a package task that need not run: from the cache, or from
-/// the remote one. Nothing is kept.
-fn record_of(package: &Planned, store: &Store, far: Option<&dyn Far>) -> Option<PackageRecord> {
-    let bytes = match &package.far {
-        Some(result) => far?.fetch(&[*result.outputs.get(RECORD)?])?.pop()?,
-        None => {
-            let record = store.result(package.key?)?.outputs.get(RECORD)?.digest;
-            store.blob(record)?
-        }
-    };
-    serde_json::from_slice(&bytes).ok()
 }
