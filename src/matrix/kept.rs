@@ -30,24 +30,45 @@ impl Kept {
     /// If the mask has another length.
     pub fn from_mask(inputs: usize, outputs: usize, mask: &[bool]) -> Self {
         assert_eq!(mask.len(), inputs * outputs);
-        let (mut offsets, mut indices) = (vec![0], Vec::new());
-        for output in 0..outputs {
-            indices.extend((0..inputs as u32).filter(|&i| mask[i as usize * outputs + output]));
-            offsets.push(indices.len() as u32);
-        }
-        let mut by_input: Vec<Vec<(u32, u32)>> = vec![Vec::new(); inputs];
-        for output in 0..outputs {
-            for entry in offsets[output]..offsets[output + 1] {
-                by_input[indices[entry as usize] as usize].push((output as u32, entry));
-            }
-        }
-        let mut back_offsets = vec![0];
-        let (mut back_indices, mut back_entries) = (Vec::new(), Vec::new());
-        for (output, entry) in by_input.into_iter().map(|list| list.into_iter().unzip()) {
-            let (output, entry): (Vec<u32>, Vec<u32>) = (output, entry);
-            back_indices.extend(output);
-            back_entries.extend(entry);
+        let (mut back_offsets, mut back_indices) = (vec![0], Vec::new());
+        for input in 0..inputs {
+            let row = &mask[input * outputs..(input + 1) * outputs];
+            back_indices.extend((0..outputs as u32).filter(|&output| row[output as usize]));
             back_offsets.push(back_indices.len() as u32);
+        }
+        Self::from_rows(inputs, outputs, back_offsets, back_indices)
+    }
+
+    /// Returns the pattern that keeps nothing.
+    pub fn none(inputs: usize, outputs: usize) -> Self {
+        Self::from_rows(inputs, outputs, vec![0; inputs + 1], Vec::new())
+    }
+
+    /// Sorts the kept weights of each input by output, counting.
+    fn from_rows(
+        inputs: usize,
+        outputs: usize,
+        back_offsets: Vec<u32>,
+        back_indices: Vec<u32>,
+    ) -> Self {
+        let mut offsets = vec![0; outputs + 1];
+        for &output in &back_indices {
+            offsets[output as usize + 1] += 1;
+        }
+        for output in 0..outputs {
+            offsets[output + 1] += offsets[output];
+        }
+        let mut next = offsets.clone();
+        let mut indices = vec![0; back_indices.len()];
+        let mut back_entries = Vec::with_capacity(back_indices.len());
+        for input in 0..inputs {
+            let row = back_offsets[input] as usize..back_offsets[input + 1] as usize;
+            for &output in &back_indices[row] {
+                let entry = next[output as usize];
+                next[output as usize] += 1;
+                indices[entry as usize] = input as u32;
+                back_entries.push(entry);
+            }
         }
         Self {
             inputs,
@@ -119,6 +140,27 @@ impl Kept {
                 .iter()
                 .map(|&entry| weights[entry as usize]),
         );
+    }
+
+    /// Returns weights that are ordered by input in entry order: what
+    /// [`Kept::transpose`] does, undone.
+    ///
+    /// # Panics
+    ///
+    /// If there is not one weight per entry.
+    pub fn by_entry(&self, transposed: &[f32]) -> Vec<f32> {
+        assert_eq!(transposed.len(), self.stored());
+        let mut weights = vec![0.0; transposed.len()];
+        for (&entry, &weight) in self.back_entries.iter().zip(transposed) {
+            weights[entry as usize] = weight;
+        }
+        weights
+    }
+
+    /// Returns the outputs whose weight of an input is kept, ascending.
+    pub fn outputs_of(&self, input: usize) -> &[u32] {
+        let row = self.back_offsets[input] as usize..self.back_offsets[input + 1] as usize;
+        &self.back_indices[row]
     }
 
     /// Returns the pattern by output, for [`kept_product`] and [`kept_gradient`].

@@ -14,7 +14,7 @@ use crate::matrix::padded;
 use crate::matrix::scale;
 use crate::matrix::softmax_columns;
 use crate::matrix::softmax_columns_backward;
-use crate::nn::parameters::Gradients;
+use crate::nn::gradients::Gradients;
 use crate::nn::parameters::Parameters;
 use crate::nn::parameters::TensorId;
 use crate::nn::random::Draw;

@@ -5,7 +5,7 @@ use crate::matrix::Strided;
 use crate::matrix::Write;
 use crate::matrix::add_row_sums;
 use crate::matrix::gemm;
-use crate::nn::parameters::Gradients;
+use crate::nn::gradients::Gradients;
 use crate::nn::parameters::Parameters;
 use crate::nn::parameters::TensorId;
 use crate::nn::parameters::add_kernel;

@@ -11,8 +11,11 @@
 //! shared out to slots by `in_slots`, which depends on the data alone, and `Adam`
 //! adds the slots in order: the number of threads cannot reach a weight.
 
-mod parameters;
 mod random;
+mod parameters;
+mod weights_file;
+mod gradients;
+mod adam;
 mod linear;
 mod sparse_input;
 mod norm;
@@ -24,6 +27,7 @@ mod crf;
 mod batches;
 mod lbfgs;
 
+pub use adam::Adam;
 pub use attention::Attention;
 pub use attention::AttentionCache;
 pub use attention::Projections;
@@ -42,6 +46,9 @@ pub use dot_loss::Similarity;
 pub use dot_loss::scale_factors;
 pub use feed_forward::FeedForward;
 pub use feed_forward::FeedForwardCache;
+pub use gradients::Gradients;
+pub use gradients::MAX_SLOTS;
+pub use gradients::in_slots;
 pub use lbfgs::Ended;
 pub use lbfgs::Iterate;
 pub use lbfgs::Lbfgs;
@@ -49,14 +56,9 @@ pub use linear::Linear;
 pub use linear::LinearOptions;
 pub use norm::LayerNorm;
 pub use norm::LayerNormCache;
-pub use parameters::Adam;
-pub use parameters::Gradients;
-pub use parameters::MAX_SLOTS;
 pub use parameters::Parameters;
 pub use parameters::TensorId;
-pub use parameters::WeightsError;
 pub use parameters::add_kernel;
-pub use parameters::in_slots;
 pub use random::Draw;
 pub use random::Stream;
 pub use sparse_input::Placed;
@@ -66,3 +68,4 @@ pub use transformer::EncoderLayer;
 pub use transformer::Transformer;
 pub use transformer::TransformerCache;
 pub use transformer::TransformerOptions;
+pub use weights_file::WeightsError;

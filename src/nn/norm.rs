@@ -3,7 +3,7 @@
 use crate::matrix::Panel;
 use crate::matrix::layer_norm;
 use crate::matrix::layer_norm_backward;
-use crate::nn::parameters::Gradients;
+use crate::nn::gradients::Gradients;
 use crate::nn::parameters::Parameters;
 use crate::nn::parameters::TensorId;
 

@@ -4,9 +4,9 @@ use rayon::prelude::*;
 
 use crate::matrix::Csr;
 use crate::matrix::Panel;
+use crate::nn::gradients::Gradients;
 use crate::nn::linear::Linear;
 use crate::nn::linear::LinearOptions;
-use crate::nn::parameters::Gradients;
 use crate::nn::parameters::Parameters;
 use crate::nn::random::Draw;
 use crate::nn::random::Stream;
@@ -207,8 +207,8 @@ impl Transposed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::parameters::Adam;
-    use crate::nn::parameters::in_slots;
+    use crate::nn::adam::Adam;
+    use crate::nn::gradients::in_slots;
 
     fn rows(columns: usize, count: usize) -> Csr {
         let mut rows = Csr::new(columns);

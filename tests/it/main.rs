@@ -13,6 +13,7 @@ mod hostile;
 mod looks;
 mod import_properties;
 mod rasa_reads;
+mod recorded_weights;
 mod old_formats;
 mod featurizer_goldens;
 mod dialogue_goldens;

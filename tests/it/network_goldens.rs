@@ -2,14 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs;
 use std::ops::ControlFlow;
 
-use safetensors::SafeTensors;
-use safetensors::tensor::Dtype;
-use safetensors::tensor::TensorView;
 use serde::Serialize;
 use serde_json::Value;
 use tabella::data::Component;
@@ -36,6 +32,7 @@ use tabella::tokenize::read_options;
 
 use crate::featurizer_goldens::corpus;
 use crate::featurizer_goldens::nlu_data;
+use crate::recorded_weights::packed;
 use crate::shared::shared;
 
 fn golden(file: &str) -> Option<Value> {
@@ -151,30 +148,13 @@ fn our_name(theirs: &str) -> Option<String> {
 fn recorded_weights(component: &str) -> Vec<u8> {
     let file = shared(&format!("goldens/tripbot/weights_{component}.safetensors")).unwrap();
     let bytes = fs::read(file).unwrap();
-    let theirs = SafeTensors::deserialize(&bytes).unwrap();
     // Without a transformer nothing reads the tokens, and we have no layer for them.
     let unused = (component == "ResponseSelector").then_some("text/sequence/");
-    let mut ours: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> = BTreeMap::new();
-    for (name, view) in theirs.iter() {
-        let Some(name) = our_name(name) else { continue };
-        if unused.is_some_and(|unused| name.starts_with(unused)) {
-            continue;
-        }
-        let (mut dtype, mut data) = (view.dtype(), view.data().to_vec());
-        if name.ends_with(".mask") {
-            dtype = Dtype::U8;
-            let ones = view.data().chunks_exact(4);
-            data = ones
-                .map(|four| u8::from(four == 1.0_f32.to_le_bytes()))
-                .collect();
-        }
-        let shape = view.shape().to_vec();
-        assert!(ours.insert(name, (dtype, shape, data)).is_none());
-    }
-    let views = ours.iter().map(|(name, (dtype, shape, data))| {
-        (name, TensorView::new(*dtype, shape.clone(), data).unwrap())
-    });
-    safetensors::serialize(views, None).unwrap()
+    packed(&bytes, |name| {
+        let name = our_name(name)?;
+        let read = unused.is_none_or(|unused| !name.starts_with(unused));
+        read.then_some(name)
+    })
 }
 
 /// Returns the files of a model with Rasa's weights.

@@ -6,9 +6,6 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use safetensors::Dtype;
-use safetensors::SafeTensors;
-use safetensors::tensor::TensorView;
 use serde_json::Value;
 use serde_json::json;
 use tabella::dialogue::State;
@@ -18,6 +15,7 @@ use tabella::dialogue::training_trackers;
 use tabella::import::Sources;
 use tabella::import::import_project;
 
+use crate::recorded_weights::packed;
 use crate::shared::shared;
 
 /// Similarities are sums of a few hundred products in `f32`; TensorFlow adds them in
@@ -106,7 +104,7 @@ fn recorded_model(bot: &Path) -> ted::Model {
             .map(|attribute| (attribute, in_order(&columns[attribute])))
             .into();
     let description = json!({
-        "format": 1,
+        "format": 2,
         "options": options(&bot.join("project/config.yml")),
         "features": features,
         "attributes": ["intent", "action_name", "entities", "slots"],
@@ -145,34 +143,14 @@ fn options(config: &Path) -> ted::Options {
     parsed.options
 }
 
-/// Returns the weights under our names, masks as bytes, the optimiser's state left out.
+/// Returns the weights under our names, the optimiser's state left out.
 fn renamed(recorded: &[u8]) -> Vec<u8> {
-    let file = SafeTensors::deserialize(recorded).unwrap();
-    let mut written: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> = BTreeMap::new();
-    for (name, view) in file.tensors() {
-        let Some(name) = name.strip_prefix("model/_tf_layers/") else {
-            continue;
-        };
-        let mut name = name.replace("/.ATTRIBUTES/VARIABLE_VALUE", "");
-        for (theirs, ours) in NAMES {
-            name = name.replace(theirs, ours);
-        }
-        let tensor = match name.ends_with(".mask") {
-            false => (Dtype::F32, view.shape().to_vec(), view.data().to_vec()),
-            true => {
-                let floats = view.data().as_chunks::<4>().0.iter();
-                let bytes = floats
-                    .map(|&four| u8::from(f32::from_le_bytes(four) != 0.0))
-                    .collect();
-                (Dtype::U8, view.shape().to_vec(), bytes)
-            }
-        };
-        written.insert(name, tensor);
-    }
-    let views = written.iter().map(|(name, (dtype, shape, data))| {
-        (name, TensorView::new(*dtype, shape.clone(), data).unwrap())
-    });
-    safetensors::serialize(views, None).unwrap()
+    packed(recorded, |name| {
+        let name = name.strip_prefix("model/_tf_layers/")?;
+        let name = name.replace("/.ATTRIBUTES/VARIABLE_VALUE", "");
+        let names = NAMES.iter();
+        Some(names.fold(name, |name, (theirs, ours)| name.replace(theirs, ours)))
+    })
 }
 
 /// Parts of TensorFlow's names and ours, applied one after another.

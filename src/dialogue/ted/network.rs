@@ -75,7 +75,26 @@ impl Network {
         present: [bool; ATTRIBUTES],
         stream: &mut Stream,
     ) -> Self {
-        let mut parameters = Parameters::new();
+        Self::with(Parameters::new(), options, names, present, stream)
+    }
+
+    /// Returns a network whose weights will be read from a file.
+    ///
+    /// # Panics
+    ///
+    /// If no attribute is present.
+    pub fn unset(options: &Options, names: &FeatureNames, present: [bool; ATTRIBUTES]) -> Self {
+        let stream = &mut Stream::new(0);
+        Self::with(Parameters::unset(), options, names, present, stream)
+    }
+
+    fn with(
+        mut parameters: Parameters,
+        options: &Options,
+        names: &FeatureNames,
+        present: [bool; ATTRIBUTES],
+        stream: &mut Stream,
+    ) -> Self {
         let layers = LinearOptions {
             density: options.connection_density,
             l2: options.regularization_constant,

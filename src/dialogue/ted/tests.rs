@@ -501,8 +501,8 @@ fn broken_or_lying_files_are_refused() {
         error,
         ModelError::Weights(_) | ModelError::Mismatch(_)
     ));
-    let error = refused(|files| lie(files, "\"format\": 1", "\"format\": 2"));
-    assert!(matches!(error, ModelError::Format(2)));
+    let error = refused(|files| lie(files, "\"format\": 2", "\"format\": 1"));
+    assert!(matches!(error, ModelError::Format(1)));
     let error = refused(|files| lie(files, "\"entities\",\n", "\"moods\",\n"));
     assert!(matches!(error, ModelError::Mismatch(_)), "{error}");
     let error = refused(|files| {

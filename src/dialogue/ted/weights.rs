@@ -1,6 +1,6 @@
 //! A trained policy as two files, and back.
 //!
-//! `model.json` holds the format's number (1), the options after defaults, what each
+//! `model.json` holds the format's number (2), the options after defaults, what each
 //! feature column stands for, and which attributes have weights; `weights.safetensors`
 //! the weights, none when there was nothing to train on. The same model gives the same
 //! bytes.
@@ -19,10 +19,9 @@ use crate::dialogue::ted::batch::FeatureNames;
 use crate::dialogue::ted::network::Network;
 use crate::nlu::diet::OptionProblems;
 use crate::nn::Parameters;
-use crate::nn::Stream;
 use crate::nn::WeightsError;
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const DESCRIPTION: &str = "model.json";
 const WEIGHTS: &str = "weights.safetensors";
 
@@ -40,7 +39,7 @@ pub enum ModelError {
     #[error("`model.json` of a TEDPolicy cannot be read")]
     Description(#[from] serde_json::Error),
     /// The description is of another version of the format.
-    #[error("`model.json` of a TEDPolicy has format {0}, known is 1")]
+    #[error("`model.json` of a TEDPolicy has format {0}, known is {FORMAT}")]
     Format(u32),
     /// The options in the description are none that a user could write.
     #[error("`model.json` of a TEDPolicy has wrong options")]
@@ -121,7 +120,7 @@ impl Model {
         }
         let weights = files.get(WEIGHTS).ok_or(ModelError::Missing(WEIGHTS))?;
         check_sizes(&options, &features, present, weights.len())?;
-        let mut network = Network::new(&options, &features, present, &mut Stream::new(0));
+        let mut network = Network::unset(&options, &features, present);
         network.parameters.load_safetensors(weights)?;
         Ok(Self::new(options, features, present, Some(network)))
     }
@@ -163,7 +162,8 @@ fn check_sizes(
         let distances = wide(options.max_relative_position, 1);
         weights = weights.saturating_add(distances.saturating_mul(wide(layers, units)));
     }
-    if weights.saturating_mul(4) > bytes as u128 {
+    // A mask takes a bit an element, so no weight has less.
+    if weights > 8 * bytes as u128 {
         return Err(ModelError::Mismatch("the weights are too few"));
     }
     Ok(())

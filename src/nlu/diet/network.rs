@@ -190,7 +190,20 @@ pub(crate) struct Network {
 impl Network {
     /// Returns a network with weights drawn from `stream`.
     pub fn new(options: &Options, shape: &Shape, stream: &mut Stream) -> Self {
-        let mut parameters = Parameters::new();
+        Self::with(Parameters::new(), options, shape, stream)
+    }
+
+    /// Returns a network whose weights will be read from a file.
+    pub fn unset(options: &Options, shape: &Shape) -> Self {
+        Self::with(Parameters::unset(), options, shape, &mut Stream::new(0))
+    }
+
+    fn with(
+        mut parameters: Parameters,
+        options: &Options,
+        shape: &Shape,
+        stream: &mut Stream,
+    ) -> Self {
         let (has_tags, has_labels) = (!shape.tags.is_empty(), shape.label.is_some());
         let text = Side::text(
             &mut parameters,

@@ -1,8 +1,8 @@
 //! A trained network, in memory and on disk.
 //!
 //! ```text
-//!   model.json            options, labels, names of tags, widths of features; "format": 1
-//!   weights.safetensors   all tensors, kernels [in, out], masks beside them
+//!   model.json            options, labels, names of tags, widths of features; "format": 2
+//!   weights.safetensors   all tensors; of masked kernels what is kept, and the masks
 //! ```
 //!
 //! The features of the labels, unless they have none, are in `model.json` as the
@@ -32,7 +32,6 @@ use crate::nlu::diet::network::LabelShape;
 use crate::nlu::diet::network::Network;
 use crate::nlu::diet::network::Shape;
 use crate::nlu::diet::passage::Messages;
-use crate::nn::Stream;
 use crate::nn::WeightsError;
 
 const MODEL: &str = "model.json";
@@ -41,7 +40,7 @@ const WEIGHTS: &str = "weights.safetensors";
 /// The names of a model's files.
 pub const FILES: [&str; 2] = [MODEL, WEIGHTS];
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A trained network with all that predictions need.
 #[derive(Clone, Debug)]
@@ -214,10 +213,11 @@ impl Model {
         };
         check_shape(&labels, &label_features, &tags, &shape)?;
         let weights = file(WEIGHTS)?;
-        if shape.weights(&parsed.options) > weights.len() as u64 / 4 {
+        // A mask takes a bit an element, so no weight has less.
+        if shape.weights(&parsed.options) > weights.len() as u64 * 8 {
             return Err(ModelError::Mismatch("fewer weights than the network has"));
         }
-        let mut network = Network::new(&parsed.options, &shape, &mut Stream::new(0));
+        let mut network = Network::unset(&parsed.options, &shape);
         network.parameters.load_safetensors(weights)?;
         let mut model = Self {
             options: parsed.options,
@@ -380,8 +380,8 @@ mod tests {
         });
         mismatch(&|d| d["shape"]["label"] = serde_json::json!({"identity": 4_000_000_000_u64}));
         assert!(matches!(
-            refused(|d| d["format"] = 2.into()),
-            ModelError::Format(2)
+            refused(|d| d["format"] = 1.into()),
+            ModelError::Format(1)
         ));
         let heads = refused(|d| d["options"]["number_of_attention_heads"] = 0.into());
         assert!(matches!(heads, ModelError::Options(_)));
