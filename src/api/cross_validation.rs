@@ -267,8 +267,8 @@ impl Work<'_> {
             }))
         })?;
         let settings = PlanSettings { force: false };
-        let far = self.options.run.far();
-        let plan = plan_with(&recipe.graph, &self.store, far, settings);
+        let remote = self.options.run.remote();
+        let plan = plan_with(&recipe.graph, &self.store, remote, settings);
         let mut run = self.options.run.clone();
         run.jobs = Some((jobs(&run).get() / workers).max(1));
         // All folds have the same tasks: only whole folds are told.

@@ -26,7 +26,7 @@ use crate::recipe::Part;
 use crate::recipe::RECORD;
 use crate::recipe::Recipe;
 use crate::recipe::fingerprint_parts;
-use crate::store::Far;
+use crate::store::RemoteStore;
 use crate::store::Store;
 
 impl Training<'_> {
@@ -60,7 +60,7 @@ impl Training<'_> {
         if package.is_stale() {
             return BTreeSet::new();
         }
-        let record = record_of(package, store, self.run.far());
+        let record = record_of(package, store, self.run.remote());
         let Some(record) = record else {
             return match package.is_fresh() {
                 true => BTreeSet::new(),
@@ -148,9 +148,13 @@ pub fn package_record(recipe: &Recipe, results: &Results<'_>) -> Result<PackageR
 
 /// Reads the record of a package task that need not run: from the cache, or from
 /// the remote one. Nothing is kept.
-fn record_of(package: &Planned, store: &Store, far: Option<&dyn Far>) -> Option<PackageRecord> {
-    let bytes = match &package.far {
-        Some(result) => far?.fetch(&[*result.outputs.get(RECORD)?])?.pop()?,
+fn record_of(
+    package: &Planned,
+    store: &Store,
+    remote: Option<&dyn RemoteStore>,
+) -> Option<PackageRecord> {
+    let bytes = match &package.remote {
+        Some(result) => remote?.fetch(&[*result.outputs.get(RECORD)?])?.pop()?,
         None => {
             let record = store.result(package.key?)?.outputs.get(RECORD)?.digest;
             store.blob(record)?

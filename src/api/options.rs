@@ -17,7 +17,7 @@ use crate::import::StampsProve;
 use crate::import::stamps_prove;
 use crate::remote::RemoteCache;
 use crate::store::CacheLimits;
-use crate::store::Far;
+use crate::store::RemoteStore;
 
 /// Rasa's default for how many stories are glued to how many others.
 pub const DEFAULT_AUGMENTATION: usize = 50;
@@ -273,8 +273,10 @@ impl Default for RunSettings {
 
 impl RunSettings {
     /// Returns the remote cache as plans and runs know it.
-    pub(super) fn far(&self) -> Option<&dyn Far> {
-        self.remote.as_deref().map(|remote| remote as &dyn Far)
+    pub(super) fn remote(&self) -> Option<&dyn RemoteStore> {
+        self.remote
+            .as_deref()
+            .map(|remote| remote as &dyn RemoteStore)
     }
 }
 

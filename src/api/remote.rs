@@ -4,7 +4,7 @@ use crate::api::Notice;
 use crate::api::RunSettings;
 use crate::remote::RemoteCache;
 use crate::remote::Uploaded;
-use crate::store::Far;
+use crate::store::RemoteStore;
 
 /// Waits for uploads, if there are any, and tells what became of them.
 pub fn hand_over(run: &RunSettings) {

@@ -14,12 +14,12 @@ use crate::api::SkippedTask;
 use crate::api::TrainError;
 use crate::api::exec::Sender;
 use crate::api::memory::OwnMemory;
-use crate::engine::Elsewhere;
 use crate::engine::Event;
 use crate::engine::Memory;
 use crate::engine::OnFailure;
 use crate::engine::Outcome;
 use crate::engine::Plan;
+use crate::engine::RemoteExecutor;
 use crate::engine::Results;
 use crate::engine::Settings;
 use crate::engine::TaskId;
@@ -67,8 +67,8 @@ pub fn run_tasks<T>(
         // Leaves are values in memory, parsed from one reading of each file:
         // an edit meanwhile cannot reach them.
         inputs_unchanged: &|_| true,
-        far: run.far(),
-        elsewhere: sender.as_ref().map(|sender| sender as &dyn Elsewhere),
+        remote: run.remote(),
+        executor: sender.as_ref().map(|sender| sender as &dyn RemoteExecutor),
         started_ms: now_ms(),
     };
     let results = observer.phase(Phase::Run, || {

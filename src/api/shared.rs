@@ -22,7 +22,7 @@ use crate::digest::Digest;
 use crate::engine::Budget;
 use crate::store::Access;
 use crate::store::CacheLimits;
-use crate::store::Far;
+use crate::store::RemoteStore;
 use crate::store::Store;
 use crate::store::StoreSettings;
 
@@ -161,10 +161,10 @@ pub fn tidy(store: &Store, limits: &CacheLimits, needed: &BTreeSet<Digest>, obse
 }
 
 /// Tells what is wrong with the cache and with the remote one, once.
-pub fn tell_warnings(store: &Store, far: Option<&dyn Far>, observer: &Observer) {
-    let of_far = far.map(|far| far.take_warnings());
+pub fn tell_warnings(store: &Store, remote: Option<&dyn RemoteStore>, observer: &Observer) {
+    let of_remote = remote.map(|remote| remote.take_warnings());
     let warnings = store.take_warnings().into_iter();
-    for warning in warnings.chain(of_far.unwrap_or_default()) {
+    for warning in warnings.chain(of_remote.unwrap_or_default()) {
         observer.tell(Notice::Warning(warning.to_string()));
     }
 }

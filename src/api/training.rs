@@ -154,7 +154,7 @@ impl Training<'_> {
         let (store, plan) = observer.phase(Phase::Plan, || {
             let store = store.unwrap_or_else(|| self.store());
             let settings = PlanSettings { force: self.force };
-            let plan = plan_with(&recipe.graph, &store, self.run.far(), settings);
+            let plan = plan_with(&recipe.graph, &store, self.run.remote(), settings);
             (store, plan)
         });
         if observer.wants().plan {
@@ -252,7 +252,7 @@ impl Training<'_> {
         // Rasa 2.4 tells of a forced training only when there is a model.
         let is_forced = self.force && in_place.is_some();
         let report = report(&prepared.recipe, &prepared.plan, beyond, is_forced);
-        tell_warnings(&prepared.store, self.run.far(), &self.run.observer);
+        tell_warnings(&prepared.store, self.run.remote(), &self.run.observer);
         report
     }
 

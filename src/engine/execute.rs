@@ -37,11 +37,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::engine::Budget;
-use crate::engine::Elsewhere;
 use crate::engine::Event;
 use crate::engine::Graph;
 use crate::engine::Memory;
 use crate::engine::Plan;
+use crate::engine::RemoteExecutor;
 use crate::engine::Sizes;
 use crate::engine::TaskId;
 use crate::engine::Turn;
@@ -49,7 +49,7 @@ use crate::engine::memory::Taken;
 use crate::engine::memory::last_outputs;
 use crate::engine::memory::sum;
 use crate::engine::results::Results;
-use crate::store::Far;
+use crate::store::RemoteStore;
 use crate::store::Store;
 
 /// Set from anywhere to stop a run; clones are the same flag.
@@ -112,9 +112,9 @@ pub struct Settings<'a> {
     /// stored.
     pub inputs_unchanged: &'a (dyn Fn(TaskId) -> bool + Sync),
     /// The remote cache that the plan was made with, if there was one.
-    pub far: Option<&'a dyn Far>,
+    pub remote: Option<&'a dyn RemoteStore>,
     /// Machines that run tasks that take long, if there are some.
-    pub elsewhere: Option<&'a dyn Elsewhere>,
+    pub executor: Option<&'a dyn RemoteExecutor>,
     /// How much memory the tasks may take; none for as much as they want.
     pub memory: Option<Memory<'a>>,
     /// When the run began, in milliseconds since 1970-01-01 UTC; only kept for
@@ -132,8 +132,8 @@ impl Default for Settings<'_> {
             only: None,
             cancel: CancelFlag::new(),
             inputs_unchanged: &|_| true,
-            far: None,
-            elsewhere: None,
+            remote: None,
+            executor: None,
             memory: None,
             started_ms: 0,
         }
@@ -236,7 +236,7 @@ pub fn execute<'a>(
     let schedule = Schedule::new(graph, plan, &is_settled, settings.only, budget, &need);
     if !schedule.is_empty() {
         // Who waits for another machine keeps none of this one's tasks waiting.
-        let there = settings.elsewhere.map_or(0, |there| there.jobs().get());
+        let there = settings.executor.map_or(0, |there| there.jobs().get());
         let workers = settings.jobs.get().saturating_add(there);
         let workers = workers.min(schedule.waiting_count());
         thread::scope(|scope| {

@@ -46,14 +46,12 @@ mod slot;
 mod results;
 mod reads;
 mod closing;
-mod far;
-mod elsewhere;
+mod remote;
+mod remote_executor;
 mod recheck;
 #[cfg(test)]
 mod tests;
 
-pub use elsewhere::Elsewhere;
-pub use elsewhere::Errand;
 pub use event::Event;
 pub use event::EventLog;
 pub use event::TaskRef;
@@ -98,6 +96,8 @@ pub use recheck::Recheck;
 pub use recheck::Verdict;
 pub use recheck::recheck;
 pub use recheck::sample;
+pub use remote_executor::RemoteExecutor;
+pub use remote_executor::RemoteTask;
 pub use results::Results;
 pub use since::since_outputs;
 pub use stale::Stale;

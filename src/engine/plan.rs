@@ -19,10 +19,10 @@ use crate::engine::TaskId;
 use crate::engine::compare::History;
 use crate::engine::key::KeyInput;
 use crate::engine::key::task_key;
-use crate::store::Far;
-use crate::store::FarResult;
 use crate::store::LastRun;
 use crate::store::OutputRef;
+use crate::store::RemoteResult;
+use crate::store::RemoteStore;
 use crate::store::Store;
 use crate::store::StoredResult;
 
@@ -65,7 +65,7 @@ pub struct Planned {
     /// Its result, if it is fresh or to be fetched.
     pub(crate) result: Option<StoredResult>,
     /// Its result as the remote cache has it, if it is to be fetched.
-    pub(crate) far: Option<Arc<FarResult>>,
+    pub(crate) remote: Option<Arc<RemoteResult>>,
     /// The earlier task that does the same work.
     pub(crate) twin: Option<TaskId>,
 }
@@ -83,7 +83,7 @@ impl Planned {
 
     /// Returns how many bytes are to be fetched for it.
     pub fn fetch_size(&self) -> Option<u64> {
-        self.far.as_ref().map(|result| result.size())
+        self.remote.as_ref().map(|result| result.size())
     }
 
     /// Returns why it will or may run; empty if it is fresh or to be fetched.
@@ -142,12 +142,12 @@ pub fn plan(graph: &Graph, store: &Store, settings: PlanSettings) -> Plan {
 }
 
 /// Finds out what would run when what is not in the store may be fetched from
-/// `far`, if there is one. It is asked level by level: what a task reads must be
+/// `remote`, if there is one. It is asked level by level: what a task reads must be
 /// known before its key is. Nothing is fetched.
 pub fn plan_with(
     graph: &Graph,
     store: &Store,
-    far: Option<&dyn Far>,
+    remote: Option<&dyn RemoteStore>,
     settings: PlanSettings,
 ) -> Plan {
     let history = History::new(graph, store);
@@ -157,8 +157,8 @@ pub fn plan_with(
         required: required_outputs(graph),
         known: Known::new(store, &history),
         history,
-        far: far.map(|far| FarKnown {
-            far,
+        remote: remote.map(|remote| RemoteKnown {
+            remote,
             answers: HashMap::new(),
             unasked: HashSet::new(),
         }),
@@ -246,15 +246,15 @@ impl<'a> Known<'a> {
 }
 
 /// What the remote cache was asked for, and what it will be asked for.
-struct FarKnown<'a> {
-    far: &'a dyn Far,
-    answers: HashMap<Digest, Option<Arc<FarResult>>>,
+struct RemoteKnown<'a> {
+    remote: &'a dyn RemoteStore,
+    answers: HashMap<Digest, Option<Arc<RemoteResult>>>,
     unasked: HashSet<Digest>,
 }
 
 /// What is known of a result elsewhere.
-enum FarAnswer {
-    Found(Arc<FarResult>),
+enum RemoteAnswer {
+    Found(Arc<RemoteResult>),
     NotThere,
     /// It will be known in the next round.
     Unasked,
@@ -266,7 +266,7 @@ struct Planner<'a> {
     required: Vec<BTreeSet<String>>,
     known: Known<'a>,
     history: History<'a>,
-    far: Option<FarKnown<'a>>,
+    remote: Option<RemoteKnown<'a>>,
     /// The first stale task of each key.
     stale_keys: HashMap<Digest, TaskId>,
     /// The tasks before the present one.
@@ -286,7 +286,7 @@ impl<'a> Planner<'a> {
 
     /// Asks the remote cache for what came up; returns whether it had to be asked.
     fn ask_far(&mut self) -> bool {
-        let Some(known) = &mut self.far else {
+        let Some(known) = &mut self.remote else {
             return false;
         };
         let mut keys: Vec<Digest> = known.unasked.drain().collect();
@@ -294,7 +294,7 @@ impl<'a> Planner<'a> {
             return false;
         }
         keys.sort_unstable();
-        let mut found = known.far.look_up(&keys);
+        let mut found = known.remote.look_up(&keys);
         for key in keys {
             known.answers.insert(key, found.remove(&key).map(Arc::new));
         }
@@ -302,28 +302,30 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns what is known of a result elsewhere.
-    fn far_answer(&mut self, id: TaskId, key: Digest) -> FarAnswer {
-        let Some(known) = &mut self.far else {
-            return FarAnswer::NotThere;
+    fn remote_answer(&mut self, id: TaskId, key: Digest) -> RemoteAnswer {
+        let Some(known) = &mut self.remote else {
+            return RemoteAnswer::NotThere;
         };
         let Some(answer) = known.answers.get(&key) else {
             known.unasked.insert(key);
-            return FarAnswer::Unasked;
+            return RemoteAnswer::Unasked;
         };
         let required = &self.required[id.index()];
-        let is_whole = |result: &&Arc<FarResult>| {
+        let is_whole = |result: &&Arc<RemoteResult>| {
             let mut names = required.iter();
             names.all(|name| result.outputs.contains_key(name))
         };
         match answer.as_ref().filter(is_whole) {
-            Some(result) => FarAnswer::Found(Arc::clone(result)),
-            None => FarAnswer::NotThere,
+            Some(result) => RemoteAnswer::Found(Arc::clone(result)),
+            None => RemoteAnswer::NotThere,
         }
     }
 
     /// Returns whether this round is not the last, so that reasons are not needed.
     fn goes_on(&self) -> bool {
-        self.far.as_ref().is_some_and(|far| !far.unasked.is_empty())
+        self.remote
+            .as_ref()
+            .is_some_and(|remote| !remote.unasked.is_empty())
     }
 
     fn planned(&mut self, id: TaskId) -> Planned {
@@ -336,7 +338,7 @@ impl<'a> Planner<'a> {
             key,
             estimate_ms: self.history.last_run(id).map(|run| run.cost_ms),
             result: None,
-            far: None,
+            remote: None,
             twin: None,
         };
         if self.settings.force {
@@ -379,16 +381,18 @@ impl<'a> Planner<'a> {
             planned.result = known;
             return;
         }
-        planned.state = match (self.far_answer(id, key), lost) {
-            (FarAnswer::Found(result), _) => {
+        planned.state = match (self.remote_answer(id, key), lost) {
+            (RemoteAnswer::Found(result), _) => {
                 planned.estimate_ms = Some(result.cost_ms);
                 planned.result = Some(result.stored());
-                planned.far = Some(result);
+                planned.remote = Some(result);
                 State::Remote
             }
-            (FarAnswer::Unasked, _) => State::Stale(Vec::new()),
-            (FarAnswer::NotThere, Some(output)) => State::Stale(vec![Stale::OutputLost { output }]),
-            (FarAnswer::NotThere, None) => {
+            (RemoteAnswer::Unasked, _) => State::Stale(Vec::new()),
+            (RemoteAnswer::NotThere, Some(output)) => {
+                State::Stale(vec![Stale::OutputLost { output }])
+            }
+            (RemoteAnswer::NotThere, None) => {
                 State::Stale(self.history.changes(id, inputs, Some(key)))
             }
         };

@@ -11,7 +11,6 @@ use std::time::Instant;
 
 use crate::digest::Digest;
 use crate::engine::CancelFlag;
-use crate::engine::Elsewhere;
 use crate::engine::Event;
 use crate::engine::Graph;
 use crate::engine::Manifest;
@@ -19,6 +18,7 @@ use crate::engine::Outcome;
 use crate::engine::Outputs;
 use crate::engine::Plan;
 use crate::engine::Planned;
+use crate::engine::RemoteExecutor;
 use crate::engine::Settings;
 use crate::engine::Source;
 use crate::engine::Stale;
@@ -30,17 +30,17 @@ use crate::engine::TaskId;
 use crate::engine::TaskRef;
 use crate::engine::compare::MANIFEST;
 use crate::engine::compare::items_name;
-use crate::engine::elsewhere::Places;
 use crate::engine::key::KeyInput;
 use crate::engine::key::task_key;
 use crate::engine::plan::lost_output;
 use crate::engine::plan::required_outputs;
+use crate::engine::remote_executor::Places;
 use crate::engine::slot::Slot;
 use crate::engine::task::Given;
-use crate::store::Far;
 use crate::store::Locked;
 use crate::store::NewResult;
 use crate::store::OutputRef;
+use crate::store::RemoteStore;
 use crate::store::Store;
 
 /// What the tasks of a run gave. Outputs of tasks that did not run stay in the
@@ -48,8 +48,8 @@ use crate::store::Store;
 pub struct Results<'a> {
     pub(super) graph: &'a Graph,
     pub(super) store: &'a Store,
-    pub(super) far: Option<&'a dyn Far>,
-    pub(super) elsewhere: Option<&'a dyn Elsewhere>,
+    pub(super) remote: Option<&'a dyn RemoteStore>,
+    pub(super) executor: Option<&'a dyn RemoteExecutor>,
     /// Tasks that may run on this machine, and on others, at once.
     places_here: Places,
     pub(super) places_there: Places,
@@ -81,10 +81,10 @@ impl<'a> Results<'a> {
         let results = Self {
             graph,
             store,
-            far: settings.far,
-            elsewhere: settings.elsewhere,
+            remote: settings.remote,
+            executor: settings.executor,
             places_here: Places::new(settings.jobs.get()),
-            places_there: Places::new(settings.elsewhere.map_or(0, |there| there.jobs().get())),
+            places_there: Places::new(settings.executor.map_or(0, |there| there.jobs().get())),
             cancel: settings.cancel.clone(),
             inputs_unchanged: settings.inputs_unchanged,
             on_event,
@@ -421,9 +421,9 @@ impl<'a> Results<'a> {
     }
 
     pub(super) fn warnings(&self) {
-        let of_far = self.far.map(|far| far.take_warnings());
+        let of_remote = self.remote.map(|remote| remote.take_warnings());
         let warnings = self.store.take_warnings().into_iter();
-        for warning in warnings.chain(of_far.unwrap_or_default()) {
+        for warning in warnings.chain(of_remote.unwrap_or_default()) {
             self.emit(Event::StoreWarning { warning });
         }
     }

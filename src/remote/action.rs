@@ -36,10 +36,10 @@ use bazel_remote_apis::google::protobuf::Timestamp;
 use prost::Message;
 
 use crate::digest::Digest;
-use crate::store::FarBlob;
-use crate::store::FarResult;
 use crate::store::Offer;
 use crate::store::OutputRef;
+use crate::store::RemoteBlob;
+use crate::store::RemoteResult;
 use crate::store::Sha256;
 
 /// Files of a result.
@@ -88,8 +88,8 @@ impl Name {
     }
 }
 
-impl From<&FarBlob> for Name {
-    fn from(blob: &FarBlob) -> Self {
+impl From<&RemoteBlob> for Name {
+    fn from(blob: &RemoteBlob) -> Self {
         Self {
             sha256: blob.sha256,
             size: blob.output.size,
@@ -159,7 +159,7 @@ pub(super) fn action_result(offer: &Offer) -> api::ActionResult {
     }
 }
 
-fn output_file(folder: &str, name: &str, blob: &FarBlob) -> api::OutputFile {
+fn output_file(folder: &str, name: &str, blob: &RemoteBlob) -> api::OutputFile {
     api::OutputFile {
         path: format!("{folder}{name}"),
         digest: Some(Name::from(blob).digest()),
@@ -175,21 +175,21 @@ fn output_file(folder: &str, name: &str, blob: &FarBlob) -> api::OutputFile {
 }
 
 /// Reads the message that describes a result, or says what is wrong with it.
-pub(super) fn far_result(message: &api::ActionResult) -> Result<FarResult, &'static str> {
+pub(super) fn remote_result(message: &api::ActionResult) -> Result<RemoteResult, &'static str> {
     if message.exit_code != 0 {
         return Err("it is of a task that failed");
     }
     if message.output_files.len() > FILES_MAX {
         return Err("it has too many files");
     }
-    let mut result = FarResult {
+    let mut result = RemoteResult {
         outputs: BTreeMap::new(),
         manifest: BTreeMap::new(),
         cost_ms: cost_ms(message),
     };
     let mut total: u64 = 0;
     for file in &message.output_files {
-        let blob = far_blob(file)?;
+        let blob = remote_blob(file)?;
         total += blob.output.size;
         let earlier = match (
             file.path.strip_prefix(OUTPUTS),
@@ -209,7 +209,7 @@ pub(super) fn far_result(message: &api::ActionResult) -> Result<FarResult, &'sta
     }
 }
 
-fn far_blob(file: &api::OutputFile) -> Result<FarBlob, &'static str> {
+fn remote_blob(file: &api::OutputFile) -> Result<RemoteBlob, &'static str> {
     let digest = file
         .digest
         .as_ref()
@@ -225,7 +225,7 @@ fn far_blob(file: &api::OutputFile) -> Result<FarBlob, &'static str> {
         Some((digest, Sha256::parse(&file.digest.as_ref()?.hash)?))
     };
     let (digest, sha256) = { named }().ok_or("it has a file without a digest")?;
-    Ok(FarBlob {
+    Ok(RemoteBlob {
         output: OutputRef { digest, size },
         sha256,
     })
@@ -259,14 +259,14 @@ mod tests {
     use super::*;
 
     fn offer(cost_ms: u64) -> Offer {
-        let blob = |bytes: &[u8]| FarBlob {
+        let blob = |bytes: &[u8]| RemoteBlob {
             output: OutputRef::of(bytes),
             sha256: Sha256::of(bytes),
         };
         Offer {
             key: Digest::of(b"key"),
             kind: "nlu.diet",
-            result: FarResult {
+            result: RemoteResult {
                 outputs: BTreeMap::from([("weights".to_owned(), blob(b"w"))]),
                 manifest: BTreeMap::from([("items/domain".to_owned(), blob(b""))]),
                 cost_ms,
@@ -287,7 +287,7 @@ mod tests {
         let offer = offer(61_234);
         let bytes = action_result(&offer).encode_to_vec();
         let message = api::ActionResult::decode(bytes.as_slice()).unwrap();
-        assert_eq!(far_result(&message), Ok(offer.result));
+        assert_eq!(remote_result(&message), Ok(offer.result));
     }
 
     #[test]
@@ -295,7 +295,7 @@ mod tests {
         let refused = |change: &dyn Fn(&mut api::ActionResult)| {
             let mut message = action_result(&offer(1));
             change(&mut message);
-            far_result(&message).unwrap_err()
+            remote_result(&message).unwrap_err()
         };
         let sizes = |size| refused(&move |m| digest(&mut m.output_files[0]).size_bytes = size);
         assert_eq!(refused(&|m| m.exit_code = 1), "it is of a task that failed");
@@ -333,7 +333,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_result_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             if let Ok(message) = api::ActionResult::decode(bytes.as_slice()) {
-                let _ = far_result(&message);
+                let _ = remote_result(&message);
             }
         }
     }

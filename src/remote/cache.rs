@@ -26,7 +26,7 @@ use crate::remote::RemoteError;
 use crate::remote::Uploaded;
 use crate::remote::action::ActionKey;
 use crate::remote::action::Name;
-use crate::remote::action::far_result;
+use crate::remote::action::remote_result;
 use crate::remote::address::Address;
 use crate::remote::address::Protocol;
 use crate::remote::grpc::GrpcWire;
@@ -37,10 +37,10 @@ use crate::remote::line::locked;
 use crate::remote::uploads::Uploads;
 use crate::remote::web::web;
 use crate::remote::wire::Wire;
-use crate::store::Far;
-use crate::store::FarBlob;
-use crate::store::FarResult;
 use crate::store::Offer;
+use crate::store::RemoteBlob;
+use crate::store::RemoteResult;
+use crate::store::RemoteStore;
 use crate::store::Warning;
 
 /// Look-ups at the same time.
@@ -212,8 +212,8 @@ impl Drop for RemoteCache {
     }
 }
 
-impl Far for RemoteCache {
-    fn look_up(&self, keys: &[Digest]) -> HashMap<Digest, FarResult> {
+impl RemoteStore for RemoteCache {
+    fn look_up(&self, keys: &[Digest]) -> HashMap<Digest, RemoteResult> {
         let mut asked = keys.to_vec();
         {
             let missed = locked(&self.missed);
@@ -235,7 +235,7 @@ impl Far for RemoteCache {
         answers
     }
 
-    fn fetch(&self, blobs: &[FarBlob]) -> Option<Vec<Vec<u8>>> {
+    fn fetch(&self, blobs: &[RemoteBlob]) -> Option<Vec<Vec<u8>>> {
         if self.line.is_down() {
             return None;
         }
@@ -243,7 +243,7 @@ impl Far for RemoteCache {
         let names: Vec<Name> = blobs.iter().map(Name::from).collect();
         let found = self.wait(async move { line.read(&names).await })??;
         let is_named =
-            |(blob, bytes): (&FarBlob, &Vec<u8>)| Digest::of(bytes) == blob.output.digest;
+            |(blob, bytes): (&RemoteBlob, &Vec<u8>)| Digest::of(bytes) == blob.output.digest;
         if !blobs.iter().zip(&found).all(is_named) {
             self.line.refuse("a result names other bytes than it has");
             return None;
@@ -273,7 +273,7 @@ impl Far for RemoteCache {
 }
 
 /// Asks for all keys, many at a time.
-async fn look_up_all(line: Arc<Line>, keys: Vec<Digest>) -> HashMap<Digest, FarResult> {
+async fn look_up_all(line: Arc<Line>, keys: Vec<Digest>) -> HashMap<Digest, RemoteResult> {
     let mut found = HashMap::new();
     let mut calls = JoinSet::new();
     let mut keys = keys.into_iter();
@@ -294,12 +294,12 @@ async fn look_up_all(line: Arc<Line>, keys: Vec<Digest>) -> HashMap<Digest, FarR
     }
 }
 
-async fn look_up(line: &Line, key: Digest) -> Option<FarResult> {
+async fn look_up(line: &Line, key: Digest) -> Option<RemoteResult> {
     if line.is_down() {
         return None;
     }
     let message = line.action(&ActionKey::of(key)).await?;
-    match far_result(&message) {
+    match remote_result(&message) {
         Ok(result) => Some(result),
         Err(why) => {
             line.refuse(&format!("what describes a result cannot be: {why}"));

@@ -12,7 +12,7 @@
 //! [`export_cache`](crate::api::export_cache) writes them: packaging knows them by
 //! their keys, so that results of another project or of an older step are refused.
 
-mod elsewhere;
+mod remote_executor;
 mod portion;
 
 use std::collections::BTreeSet;
@@ -52,10 +52,10 @@ use portion::Portion;
 use portion::Step;
 use portion::must_be_free;
 
-pub use elsewhere::RemoteExec;
-pub(super) use elsewhere::Sender;
 pub use portion::PORTION_VERSION;
 pub use portion::PortionError;
+pub use remote_executor::RemoteExec;
+pub(super) use remote_executor::Sender;
 
 /// Where the portions of a project go.
 #[derive(Clone, Debug)]

@@ -8,11 +8,11 @@ use tabella::data::Remote;
 use tabella::digest::Digest;
 use tabella::remote::RemoteCache;
 use tabella::remote::Uploaded;
-use tabella::store::Far;
-use tabella::store::FarBlob;
-use tabella::store::FarResult;
 use tabella::store::Offer;
 use tabella::store::OutputRef;
+use tabella::store::RemoteBlob;
+use tabella::store::RemoteResult;
+use tabella::store::RemoteStore;
 use tabella::store::Sha256;
 
 use crate::remote::Machine;
@@ -49,13 +49,13 @@ fn offer(sizes: &[usize]) -> Offer {
         let bytes = bytes(*size);
         let output = OutputRef::of(&bytes);
         let sha256 = Sha256::of(&bytes);
-        outputs.insert(format!("of {size}"), FarBlob { output, sha256 });
+        outputs.insert(format!("of {size}"), RemoteBlob { output, sha256 });
         all.insert(output.digest, Arc::new(bytes));
     }
     Offer {
         key: Digest::of_value(sizes),
         kind: "test",
-        result: FarResult {
+        result: RemoteResult {
             outputs,
             manifest: BTreeMap::new(),
             cost_ms: 1_234,

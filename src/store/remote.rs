@@ -1,6 +1,6 @@
 //! What others keep of results, as far as this room and the engine know it.
 //!
-//! A [`Far`] answers by key what it has, hands out bytes by name, and takes
+//! A [`RemoteStore`] answers by key what it has, hands out bytes by name, and takes
 //! results to hand on. It never fails: what cannot be had is not there.
 
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ impl fmt::Debug for Sha256 {
 
 /// Bytes by both of their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FarBlob {
+pub struct RemoteBlob {
     /// What they are called here.
     pub output: OutputRef,
     /// What they are called there.
@@ -62,21 +62,21 @@ pub struct FarBlob {
 /// A result that others have. What it says of itself is checked when the bytes
 /// are there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FarResult {
+pub struct RemoteResult {
     /// The outputs by name.
-    pub outputs: BTreeMap<String, FarBlob>,
+    pub outputs: BTreeMap<String, RemoteBlob>,
     /// What describes what the key was made of, by name.
-    pub manifest: BTreeMap<String, FarBlob>,
+    pub manifest: BTreeMap<String, RemoteBlob>,
     /// How long the task ran, in milliseconds.
     pub cost_ms: u64,
 }
 
-impl FarResult {
+impl RemoteResult {
     /// Returns all blobs, each once.
-    pub fn blobs(&self) -> Vec<FarBlob> {
+    pub fn blobs(&self) -> Vec<RemoteBlob> {
         let mut seen = BTreeSet::new();
         let blobs = self.outputs.values().chain(self.manifest.values());
-        let first = |blob: &&FarBlob| seen.insert(blob.output.digest);
+        let first = |blob: &&RemoteBlob| seen.insert(blob.output.digest);
         blobs.filter(first).copied().collect()
     }
 
@@ -108,20 +108,20 @@ pub struct Offer {
     /// The kind of task.
     pub kind: &'static str,
     /// What it gave.
-    pub result: FarResult,
+    pub result: RemoteResult,
     /// The bytes of all its blobs.
     pub bytes: HashMap<Digest, Arc<Vec<u8>>>,
 }
 
 /// Results that others keep: a remote cache. Nothing here fails.
-pub trait Far: Send + Sync {
+pub trait RemoteStore: Send + Sync {
     /// Returns the results under `keys`, as far as there are some. The keys are
     /// asked for side by side.
-    fn look_up(&self, keys: &[Digest]) -> HashMap<Digest, FarResult>;
+    fn look_up(&self, keys: &[Digest]) -> HashMap<Digest, RemoteResult>;
 
     /// Returns the bytes of `blobs` in their order, each as both of its names say;
     /// none if one cannot be had.
-    fn fetch(&self, blobs: &[FarBlob]) -> Option<Vec<Vec<u8>>>;
+    fn fetch(&self, blobs: &[RemoteBlob]) -> Option<Vec<Vec<u8>>>;
 
     /// Returns whether results are taken.
     fn takes_offers(&self) -> bool;

@@ -19,12 +19,12 @@ use crate::engine::Planned;
 use crate::engine::TaskId;
 use crate::engine::compare::MANIFEST;
 use crate::engine::results::Results;
-use crate::store::Far;
-use crate::store::FarBlob;
-use crate::store::FarResult;
 use crate::store::NewResult;
 use crate::store::Offer;
 use crate::store::OutputRef;
+use crate::store::RemoteBlob;
+use crate::store::RemoteResult;
+use crate::store::RemoteStore;
 
 /// Results that are fetched at the same time.
 const SIDE_BY_SIDE: usize = 8;
@@ -46,8 +46,8 @@ impl Results<'_> {
     /// settled: those are not whose result did not come, and those below them,
     /// as what they read may come out differently.
     pub(crate) fn bring(&self, plan: &Plan) -> Vec<bool> {
-        let brought = match self.far {
-            Some(far) => self.bring_all(far, plan),
+        let brought = match self.remote {
+            Some(remote) => self.bring_all(remote, plan),
             None => HashMap::new(),
         };
         let mut is_settled: Vec<bool> = Vec::with_capacity(self.graph.len());
@@ -55,7 +55,7 @@ impl Results<'_> {
             let mut upstreams = self.graph.upstreams(planned.id).into_iter();
             let is_below = upstreams.any(|above: TaskId| !is_settled[above.index()]);
             let came = planned.key.and_then(|key| brought.get(&key));
-            let is_here = match (planned.is_fresh(), planned.far.is_some(), came) {
+            let is_here = match (planned.is_fresh(), planned.remote.is_some(), came) {
                 (true, ..) => true,
                 (false, true, Some(came)) if !is_below => {
                     self.settle_brought(planned, came);
@@ -70,11 +70,11 @@ impl Results<'_> {
     }
 
     /// Fetches each result once, several at a time.
-    fn bring_all(&self, far: &dyn Far, plan: &Plan) -> HashMap<Digest, Brought> {
+    fn bring_all(&self, remote: &dyn RemoteStore, plan: &Plan) -> HashMap<Digest, Brought> {
         let mut wanted: Vec<&Planned> = Vec::new();
         let mut keys = BTreeSet::new();
         for planned in plan.tasks() {
-            if planned.far.is_some() && planned.key.is_some_and(|key| keys.insert(key)) {
+            if planned.remote.is_some() && planned.key.is_some_and(|key| keys.insert(key)) {
                 wanted.push(planned);
             }
         }
@@ -87,10 +87,10 @@ impl Results<'_> {
                 if self.cancel.is_set() {
                     return;
                 }
-                let (Some(key), Some(result)) = (planned.key, &planned.far) else {
+                let (Some(key), Some(result)) = (planned.key, &planned.remote) else {
                     continue;
                 };
-                if let Some(came) = self.bring_one(far, planned.id, key, result) {
+                if let Some(came) = self.bring_one(remote, planned.id, key, result) {
                     let mut brought = brought.lock().unwrap_or_else(PoisonError::into_inner);
                     brought.insert(key, came);
                 }
@@ -108,12 +108,12 @@ impl Results<'_> {
     /// Fetches a result, checks that it is of this key, and stores it.
     fn bring_one(
         &self,
-        far: &dyn Far,
+        remote: &dyn RemoteStore,
         id: TaskId,
         key: Digest,
-        result: &FarResult,
+        result: &RemoteResult,
     ) -> Option<Brought> {
-        let (outputs, manifest) = fetched(far, key, result)?;
+        let (outputs, manifest) = fetched(remote, key, result)?;
         let is_stored = self.record(
             id,
             &NewResult {
@@ -166,13 +166,13 @@ impl Results<'_> {
     /// Uses the result that others have under a key that was not known when the
     /// run was planned, if there is one.
     pub(super) fn take_far(&self, id: TaskId, key: Digest) -> bool {
-        let Some(far) = self.far else {
+        let Some(remote) = self.remote else {
             return false;
         };
-        let Some(result) = far.look_up(&[key]).remove(&key) else {
+        let Some(result) = remote.look_up(&[key]).remove(&key) else {
             return false;
         };
-        match self.bring_one(far, id, key, &result) {
+        match self.bring_one(remote, id, key, &result) {
             Some(Brought::Stored) => self.take_found(id, key),
             Some(Brought::Held(outputs)) => {
                 let outputs = Outputs::clone(&outputs);
@@ -189,7 +189,7 @@ impl Results<'_> {
 
     /// Offers what a task gave to others; its outputs are in its slot.
     pub(super) fn offer(&self, id: TaskId, key: Digest, manifest: BTreeMap<String, Vec<u8>>) {
-        let Some(far) = self.far.filter(|far| far.takes_offers()) else {
+        let Some(remote) = self.remote.filter(|remote| remote.takes_offers()) else {
             return;
         };
         let (outputs, cost_ms) = {
@@ -197,24 +197,24 @@ impl Results<'_> {
             (slot.bytes.clone(), slot.cost_ms)
         };
         let mut bytes = HashMap::new();
-        let mut named = |all: BTreeMap<String, Arc<Vec<u8>>>| -> BTreeMap<String, FarBlob> {
+        let mut named = |all: BTreeMap<String, Arc<Vec<u8>>>| -> BTreeMap<String, RemoteBlob> {
             let all = all.into_iter().map(|(name, one)| {
                 let output = OutputRef::of(&one);
                 let sha256 = self.store.sha256(output.digest, &one);
                 bytes.insert(output.digest, one);
-                (name, FarBlob { output, sha256 })
+                (name, RemoteBlob { output, sha256 })
             });
             all.collect()
         };
         let manifest = manifest
             .into_iter()
             .map(|(name, one)| (name, Arc::new(one)));
-        let result = FarResult {
+        let result = RemoteResult {
             outputs: named(outputs),
             manifest: named(manifest.collect()),
             cost_ms,
         };
-        far.offer(Offer {
+        remote.offer(Offer {
             key,
             kind: self.graph.task(id).kind,
             result,
@@ -225,16 +225,16 @@ impl Results<'_> {
 
 /// Returns the bytes of a result; none if one cannot be had, or what describes the
 /// key describes another.
-fn fetched(far: &dyn Far, key: Digest, result: &FarResult) -> Option<Bytes> {
+fn fetched(remote: &dyn RemoteStore, key: Digest, result: &RemoteResult) -> Option<Bytes> {
     let blobs = result.blobs();
-    let bytes = far.fetch(&blobs)?;
+    let bytes = remote.fetch(&blobs)?;
     let names = blobs.iter().map(|blob| blob.output.digest);
     let mut by_digest: HashMap<Digest, Vec<u8>> = names.zip(bytes).collect();
     let mut uses: HashMap<Digest, usize> = HashMap::new();
     for blob in result.outputs.values().chain(result.manifest.values()) {
         *uses.entry(blob.output.digest).or_default() += 1;
     }
-    let mut named = |all: &BTreeMap<String, FarBlob>| -> Option<BTreeMap<String, Vec<u8>>> {
+    let mut named = |all: &BTreeMap<String, RemoteBlob>| -> Option<BTreeMap<String, Vec<u8>>> {
         let all = all.iter().map(|(name, blob)| {
             let digest = blob.output.digest;
             let left = uses.get_mut(&digest)?;
@@ -252,7 +252,7 @@ fn fetched(far: &dyn Far, key: Digest, result: &FarResult) -> Option<Bytes> {
     let described = manifest.get(MANIFEST);
     let described = described.and_then(|bytes| serde_json::from_slice::<Manifest>(bytes).ok());
     if described.is_none_or(|manifest| manifest.key() != key) {
-        far.refuse("a result stands under a key that is not its own");
+        remote.refuse("a result stands under a key that is not its own");
         return None;
     }
     Some((outputs, manifest))

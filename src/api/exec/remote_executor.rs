@@ -21,10 +21,10 @@ use crate::api::cache::open_bundle;
 use crate::api::exec::portion::Portion;
 use crate::api::exec::portion::Step;
 use crate::digest::Digest;
-use crate::engine::Elsewhere;
-use crate::engine::Errand;
 use crate::engine::Manifest;
 use crate::engine::Outputs;
+use crate::engine::RemoteExecutor;
+use crate::engine::RemoteTask;
 use crate::engine::TaskId;
 use crate::recipe::Recipe;
 use crate::remote::Job;
@@ -138,18 +138,18 @@ impl<'a> Sender<'a> {
         Some(file)
     }
 
-    fn job(&self, errand: &Errand<'_>) -> Option<Job> {
+    fn job(&self, sent: &RemoteTask<'_>) -> Option<Job> {
         let mut files = vec![
             (PROGRAM.to_owned(), this_program()?.clone()),
-            (PORTION.to_owned(), self.portion(errand.task)?.clone()),
+            (PORTION.to_owned(), self.portion(sent.task)?.clone()),
         ];
         let program = format!("./{PROGRAM}");
-        let task = self.name(errand.task);
+        let task = self.name(sent.task);
         let fixed = ["exec", "train", "--portion", PORTION, "--task", task];
         let mut arguments = vec![program];
         arguments.extend(fixed.map(str::to_owned));
         arguments.extend(["--out", OUTPUT, "--results"].map(str::to_owned));
-        for &key in &errand.above {
+        for &key in &sent.above {
             let name = format!("{key}.tabella");
             files.push((name.clone(), self.result(key)?));
             arguments.push(name);
@@ -193,7 +193,7 @@ fn this_program() -> Option<&'static JobFile> {
     THIS_PROGRAM.get_or_init(read).as_ref()
 }
 
-impl Elsewhere for Sender<'_> {
+impl RemoteExecutor for Sender<'_> {
     fn takes(&self, task: TaskId) -> bool {
         self.remote.executes() && self.portion(task).is_some()
     }
@@ -202,20 +202,20 @@ impl Elsewhere for Sender<'_> {
         self.settings.jobs
     }
 
-    fn run(&self, errand: &Errand<'_>) -> Option<Outputs> {
-        let Some(job) = self.job(errand) else {
+    fn run(&self, task: &RemoteTask<'_>) -> Option<Outputs> {
+        let Some(job) = self.job(task) else {
             self.remote
                 .stop_executing("what a task reads cannot be written down");
             return None;
         };
-        let bytes = match self.remote.execute(&job, &|| errand.cancel.is_set()) {
+        let bytes = match self.remote.execute(&job, &|| task.cancel.is_set()) {
             Ok(bytes) => bytes?,
             Err(why) => {
                 self.remote.stop_executing(&why);
                 return None;
             }
         };
-        let outputs = self.outputs(errand.key, &bytes);
+        let outputs = self.outputs(task.key, &bytes);
         if outputs.is_none() {
             self.remote
                 .stop_executing("what came back is not the result of the task");

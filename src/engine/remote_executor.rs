@@ -18,7 +18,7 @@ use crate::engine::results::Results;
 
 /// Machines that run tasks. Nothing here fails a run: what is not run there is run
 /// here.
-pub trait Elsewhere: Sync {
+pub trait RemoteExecutor: Sync {
     /// Returns whether this task can be run there at the moment.
     fn takes(&self, task: TaskId) -> bool;
 
@@ -26,11 +26,11 @@ pub trait Elsewhere: Sync {
     fn jobs(&self) -> NonZeroUsize;
 
     /// Runs a task there; returns what it gave, or nothing if that did not work.
-    fn run(&self, errand: &Errand<'_>) -> Option<Outputs>;
+    fn run(&self, task: &RemoteTask<'_>) -> Option<Outputs>;
 }
 
 /// A task to be run elsewhere.
-pub struct Errand<'a> {
+pub struct RemoteTask<'a> {
     /// The task.
     pub task: TaskId,
     /// Its key, under which what it gives is known.
@@ -92,25 +92,25 @@ impl Results<'_> {
     /// Runs a task elsewhere, if it takes long enough to be worth it and all above
     /// it is in the store; none if it is to run here.
     pub(super) fn sent(&self, id: TaskId, key: Digest) -> Option<Outputs> {
-        let elsewhere = self.elsewhere?;
-        if self.graph.task(id).turn != Turn::Long || !elsewhere.takes(id) {
+        let executor = self.executor?;
+        if self.graph.task(id).turn != Turn::Long || !executor.takes(id) {
             return None;
         }
         let above = self.keys_above(id)?;
         let _place = self.places_there.take(&self.cancel)?;
-        if !elsewhere.takes(id) {
+        if !executor.takes(id) {
             return None;
         }
         self.emit(Event::Sent {
             task: self.task_ref(id),
         });
-        let errand = Errand {
+        let task = RemoteTask {
             task: id,
             key,
             above,
             cancel: &self.cancel,
         };
-        let outputs = elsewhere.run(&errand);
+        let outputs = executor.run(&task);
         outputs.filter(|outputs| self.has_required(id, outputs))
     }
 
