@@ -15,6 +15,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
+mod measuring;
+
 use std::env;
 use std::fs;
 use std::path::Path;
@@ -24,6 +26,10 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
+
+use measuring::cpu_ms;
+use measuring::median;
+use measuring::peak_mb;
 
 /// Runs of each program.
 const RUNS: usize = 7;
@@ -283,39 +289,6 @@ fn measure(arguments: &[String]) {
         }
     }
     println!("{} {} {}", median(walls), median(cpus), peak_mb());
-}
-
-fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
-}
-
-#[cfg(unix)]
-fn usage() -> nix::sys::resource::Usage {
-    nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).unwrap()
-}
-
-#[cfg(unix)]
-fn cpu_ms() -> f64 {
-    use nix::sys::time::TimeValLike;
-    let usage = usage();
-    let us = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    us as f64 / 1e3
-}
-
-#[cfg(unix)]
-fn peak_mb() -> f64 {
-    usage().max_rss() as f64 / 1024.0
-}
-
-#[cfg(not(unix))]
-fn cpu_ms() -> f64 {
-    f64::NAN
-}
-
-#[cfg(not(unix))]
-fn peak_mb() -> f64 {
-    f64::NAN
 }
 
 /// Looks at the metadata of every file of the list, and reads the database.

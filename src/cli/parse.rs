@@ -3,9 +3,14 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::io::BufRead;
+use std::io::BufReader;
+use std::io::BufWriter;
 use std::io::Write;
 
+use rayon::prelude::*;
+
 use crate::api::Assistant;
+use crate::api::MAX_MESSAGE_SIZE;
 use crate::api::TrainError;
 use crate::api::in_project;
 use crate::cli::args::ParseArguments;
@@ -14,6 +19,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::output::complain;
 use crate::cli::output::fail;
+use crate::nlu::Parse;
 
 /// Runs the command.
 pub fn run(arguments: &ParseArguments) -> Exit {
@@ -23,14 +29,13 @@ pub fn run(arguments: &ParseArguments) -> Exit {
     };
     let mut answers = Answers {
         assistant,
-        out: io::stdout().lock(),
+        out: BufWriter::new(io::stdout().lock()),
         told: BTreeSet::new(),
     };
     let outcome = if arguments.text.is_empty() {
         answers.lines_of_input()
     } else {
-        let mut texts = arguments.text.iter();
-        texts.try_for_each(|text| answers.answer(text))
+        answers.answer(&arguments.text)
     };
     match outcome {
         Ok(()) => Exit::Done,
@@ -49,11 +54,20 @@ enum Failure {
     World(io::Error),
 }
 
+impl From<TrainError> for Failure {
+    fn from(error: TrainError) -> Self {
+        Failure::Assistant(error)
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Failure::World(error)
     }
 }
+
+/// Bytes that are read at once: what a pipe holds.
+const READ_SIZE: usize = 1 << 16;
 
 /// Where Duckling is, as in Rasa: it has the last word.
 const DUCKLING: &str = "RASA_DUCKLING_HTTP_URL";
@@ -95,29 +109,62 @@ struct Answers<W> {
 }
 
 impl<W: Write> Answers<W> {
-    /// Answers each line of standard input as it comes. A byte that is not UTF-8 is
-    /// read as U+FFFD.
+    /// Answers each line of standard input as it comes, and lines that come together
+    /// on all cores. A byte that is not UTF-8 is read as U+FFFD.
     fn lines_of_input(&mut self) -> Result<(), Failure> {
-        let mut input = io::stdin().lock();
-        let mut line = Vec::new();
-        while input.read_until(b'\n', &mut line)? > 0 {
-            let text = String::from_utf8_lossy(&line);
-            self.answer(text.trim_end_matches(['\n', '\r']))?;
-            line.clear();
+        let mut input = BufReader::with_capacity(READ_SIZE, io::stdin().lock());
+        let mut lines = Vec::new();
+        loop {
+            let came = input.fill_buf()?;
+            if came.is_empty() {
+                return self.answer_lines(&lines);
+            }
+            let count = came.len();
+            let ended = came.iter().rposition(|&byte| byte == b'\n');
+            let ended = ended.map_or(0, |at| at + 1);
+            lines.extend_from_slice(&came[..ended]);
+            if ended > 0 {
+                self.answer_lines(&lines)?;
+                lines.clear();
+            }
+            lines.extend_from_slice(&came[ended..]);
+            input.consume(count);
+            if lines.len() > MAX_MESSAGE_SIZE + 1 {
+                // It will not become shorter.
+                return self.answer_lines(&lines);
+            }
         }
-        Ok(())
     }
 
-    fn answer(&mut self, text: &str) -> Result<(), Failure> {
-        let parse = self.assistant.parse(text).map_err(Failure::Assistant)?;
+    fn answer_lines(&mut self, lines: &[u8]) -> Result<(), Failure> {
+        let text = String::from_utf8_lossy(lines);
+        let texts: Vec<&str> = text
+            .split_inclusive('\n')
+            .map(|line| line.trim_end_matches(['\n', '\r']))
+            .collect();
+        self.answer(&texts)
+    }
+
+    /// Answers texts in their order, those before one that cannot be answered too.
+    fn answer<S: AsRef<str> + Sync>(&mut self, texts: &[S]) -> Result<(), Failure> {
+        let assistant = &self.assistant;
+        let parses: Vec<Result<Parse, TrainError>> = texts
+            .par_iter()
+            .map(|text| assistant.parse(text.as_ref()))
+            .collect();
+        let outcome = parses.into_iter().try_for_each(|parse| self.write(&parse?));
+        self.out.flush()?;
+        outcome
+    }
+
+    fn write(&mut self, parse: &Parse) -> Result<(), Failure> {
         for warning in &parse.warnings {
             if self.told.insert(warning.clone()) {
                 complain(&format!("warning: {warning}"));
             }
         }
-        serde_json::to_writer(&mut self.out, &parse).map_err(io::Error::from)?;
+        serde_json::to_writer(&mut self.out, parse).map_err(io::Error::from)?;
         self.out.write_all(b"\n")?;
-        self.out.flush()?;
         Ok(())
     }
 }

@@ -305,7 +305,10 @@ pub fn rows(
 
 /// Shows an epoch, and stops when the run is to stop.
 fn shown(context: &TaskContext<'_>, epoch: diet::EpochReport) -> ControlFlow<()> {
-    let text = format!("loss {:.3}", epoch.loss);
+    let mut text = format!("loss {:.3}", epoch.loss);
+    if let Some(accuracy) = epoch.label_accuracy {
+        text += &format!(", accuracy {accuracy:.3}");
+    }
     context.progress(epoch.epoch as u64 + 1, epoch.epochs as u64, &text);
     match context.is_cancelled() {
         true => ControlFlow::Break(()),

@@ -1,6 +1,7 @@
 //! What a user of the program sees: text, JSON, exit codes.
 
 use std::fs;
+use std::fs::File;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
@@ -405,6 +406,62 @@ fn lines_of_input_are_messages_whatever_they_are() {
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["text"].clone())
         .collect();
     assert_eq!(texts, ["hello", "", "\u{fffd}\u{fffd}hi", "last"]);
+}
+
+#[test]
+fn a_line_is_answered_before_the_next_one_comes() {
+    let place = Place::trained();
+    let mut child = place
+        .command(&["parse"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    for text in ["hello", "bye"] {
+        writeln!(input, "{text}").unwrap();
+        let answer = answers.next().unwrap().unwrap();
+        assert!(answer.contains(&format!("\"text\":\"{text}\"")), "{answer}");
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn lines_that_come_together_are_answered_in_their_order() {
+    let place = Place::trained();
+    let texts: Vec<String> = (0..9_000).map(|number| format!("hello {number}")).collect();
+    place.write("messages.txt", &(texts.join("\n") + "\n"));
+    let run = place
+        .command(&["parse"])
+        .stdin(File::open(place.path("messages.txt")).unwrap())
+        .output()
+        .unwrap();
+    let run = Run::of(run).ends(0);
+    assert_eq!(run.out.lines().count(), texts.len());
+    for (line, text) in run.out.lines().zip(&texts) {
+        assert!(line.contains(&format!("\"text\":\"{text}\"")), "{line}");
+    }
+}
+
+#[test]
+fn a_line_of_input_that_does_not_end_is_refused_before_it_fills_the_memory() {
+    let place = Place::trained();
+    let mut child = place
+        .command(&["parse"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"hello\n").unwrap();
+    // Nobody reads on when the first of it was refused.
+    while input.write_all(&[b'a'; 1 << 16]).is_ok() {}
+    let run = Run::of(child.wait_with_output().unwrap()).ends(65);
+    assert!(run.out.contains("\"text\":\"hello\""), "{}", run.out);
+    run.says("at most 16384");
 }
 
 #[test]
