@@ -11,7 +11,9 @@
 
 mod rows;
 mod encode;
+mod half;
 pub mod count_vectors;
+pub mod language_model;
 pub mod lexical_syntactic;
 mod ngrams;
 pub mod patterns;

@@ -44,6 +44,7 @@ pub use simd_loops::drop_elements;
 pub use simd_loops::exp_each;
 pub use simd_loops::gelu;
 pub use simd_loops::gelu_backward;
+pub use simd_loops::gelu_tanh;
 pub use simd_loops::hash_element;
 pub use simd_loops::layer_norm;
 pub use simd_loops::layer_norm_backward;

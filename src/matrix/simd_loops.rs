@@ -8,6 +8,7 @@
 use super::functions::erf;
 use super::functions::exp;
 use super::functions::ln;
+use super::functions::tanh;
 use super::simd::tree_sum;
 use super::simd::vectorised;
 
@@ -58,6 +59,16 @@ vectorised! {
     pub fn gelu(x: &[f32], y: &mut [f32]) {
         for (y, &x) in y.iter_mut().zip(x) {
             *y = 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
+        }
+    }
+
+    /// Computes `y = ½x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`, the GELU by a hyperbolic
+    /// tangent.
+    pub fn gelu_tanh(x: &[f32], y: &mut [f32]) {
+        const SCALE: f32 = 0.797_884_6; // √(2 / π)
+        for (y, &x) in y.iter_mut().zip(x) {
+            let bent = (0.044_715 * x * x).mul_add(x, x);
+            *y = 0.5 * x * (1.0 + tanh(SCALE * bent));
         }
     }
 
@@ -325,6 +336,8 @@ mod tests {
             softmax_columns_backward(&p, &mut dp, width);
             let mut g = vec![0.0; x.len()];
             gelu(&x, &mut g);
+            let mut t = vec![0.0; x.len()];
+            gelu_tanh(&x, &mut t);
             let key = DropKey {
                 key: [3, 5],
                 threshold: 1 << 30,
@@ -341,7 +354,7 @@ mod tests {
             };
             adam_update(step, &mut w, &mut m, &mut v, &dp);
             add_row_sums(&g, width, &mut dgain);
-            [y, z, p, dp, g, m, v, w, dgain, dbias, mean, inverse].concat()
+            [y, z, p, dp, g, t, m, v, w, dgain, dbias, mean, inverse].concat()
         });
         assert!(results.iter().all(|value| value.is_finite()));
     }

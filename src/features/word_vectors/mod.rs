@@ -13,7 +13,6 @@
 //! Two components are made of it: `WordVectorsFeaturizer`, which Rasa does not
 //! have, and `SpacyFeaturizer` where `SpacyNLP` names a file of vectors.
 
-mod half;
 mod read;
 mod table;
 

@@ -11,7 +11,7 @@ use safetensors::Dtype;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 
-use super::half;
+use crate::features::half;
 
 const WORDS: &str = "words.json";
 const VECTORS: &str = "vectors.safetensors";

@@ -1,4 +1,4 @@
-//! Floats of 16 bits (IEEE 754 binary16), in which vectors are kept.
+//! Floats of 16 bits (IEEE 754 binary16), in which vectors and weights are kept.
 
 /// Returns the nearest half, of two equally near the even one; what is too large
 /// for one becomes the largest.

@@ -1,0 +1,336 @@
+//! The files of a model's folder: which are read, and what they must be.
+//!
+//! | file | |
+//! |---|---|
+//! | `config.json` | the shape |
+//! | `model.safetensors` | the weights; or, of several files, `model.safetensors.index.json` and those that it names |
+//! | `tokenizer.json` | sub-tokens of every kind |
+//! | `vocab.txt`, `tokenizer_config.json` | WordPiece, where there is no `tokenizer.json`; the second may be missing |
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::io::BufReader;
+use std::io::Read;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::digest::Digest;
+use crate::digest::HashingReader;
+use crate::features::language_model::Architecture;
+use crate::features::language_model::ConfigError;
+use crate::features::language_model::Featurizer;
+use crate::features::language_model::ModelConfig;
+use crate::features::language_model::WeightsError;
+use crate::features::language_model::network::Network;
+use crate::features::language_model::sub_tokens::SubTokens;
+use crate::features::language_model::weights::Collection;
+use crate::features::language_model::weights::Header;
+use crate::features::language_model::weights::Places;
+
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+const TOKENIZER: &str = "tokenizer.json";
+const WORDS: &str = "vocab.txt";
+const WORDS_CONFIG: &str = "tokenizer_config.json";
+
+/// The longest file that is read as a whole; the sub-tokens of a hundred languages have
+/// 20 MB.
+const LONGEST: u64 = 256 << 20;
+
+/// The name of the file in which an archive has a [`Wanted`].
+pub const WANTED: &str = "language_model.json";
+
+/// A folder that no model can be read from.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FolderError {
+    /// A file is missing.
+    #[error("there is no `{0}`")]
+    Missing(String),
+    /// There are no sub-tokens.
+    #[error("there is neither `tokenizer.json` nor `vocab.txt`")]
+    NoTokenizer,
+    /// The list of the weights' files is none.
+    #[error("`{INDEX}` does not say which files there are: {0}")]
+    Index(String),
+    /// The configuration cannot be used.
+    #[error("`{CONFIG}`")]
+    Config(#[from] ConfigError),
+    /// The weights cannot be used.
+    #[error("`{file}`")]
+    Weights {
+        /// The file, or the list of files.
+        file: String,
+        /// Why.
+        source: WeightsError,
+    },
+    /// The sub-tokens cannot be used.
+    #[error("`{file}`: {reason}")]
+    Tokenizer {
+        /// The file.
+        file: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// A file cannot be read.
+    #[error("`{file}` cannot be read")]
+    Read {
+        /// The file.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is not what it must be.
+    #[error("`{0}` is another file than the one that was trained with")]
+    Other(String),
+}
+
+/// The files of a folder that are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// The weights' files, sorted.
+    weights: Vec<String>,
+    /// Where the weights' files are listed, if they are.
+    has_index: bool,
+    /// What the sub-tokens are read from.
+    tokenizer: Vec<&'static str>,
+}
+
+impl Parts {
+    /// Chooses among the files of a folder: their names, and the beginning of each.
+    ///
+    /// # Errors
+    ///
+    /// If one that is needed is missing.
+    pub fn of(files: &BTreeMap<&str, &[u8]>) -> Result<Self, FolderError> {
+        let has = |name: &str| files.contains_key(name);
+        let missing = |name: &str| FolderError::Missing(name.to_owned());
+        if !has(CONFIG) {
+            return Err(missing(CONFIG));
+        }
+        let index = files.get(INDEX).filter(|_| !has(WEIGHTS));
+        let weights = match index {
+            Some(index) => listed(index)?,
+            None => vec![WEIGHTS.to_owned()],
+        };
+        if let Some(other) = weights.iter().find(|name| !has(name)) {
+            return Err(missing(other));
+        }
+        let words = [WORDS, WORDS_CONFIG].into_iter();
+        let tokenizer = match (has(TOKENIZER), has(WORDS)) {
+            (true, _) => vec![TOKENIZER],
+            (false, true) => words.filter(|name| has(name)).collect(),
+            (false, false) => return Err(FolderError::NoTokenizer),
+        };
+        Ok(Self {
+            weights,
+            has_index: index.is_some(),
+            tokenizer,
+        })
+    }
+
+    /// Returns the names of all files that are read, sorted.
+    pub fn names(&self) -> BTreeSet<&str> {
+        let index = self.has_index.then_some(INDEX);
+        let weights = self.weights.iter().map(String::as_str);
+        let tokenizer = self.tokenizer.iter().copied();
+        weights
+            .chain(tokenizer)
+            .chain(index)
+            .chain([CONFIG])
+            .collect()
+    }
+
+    /// Returns what to call the file or files of the weights.
+    fn weights_name(&self) -> &str {
+        match &self.weights[..] {
+            [one] => one,
+            _ => INDEX,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// Returns the files that hold the weights. They stand beside their list.
+fn listed(index: &[u8]) -> Result<Vec<String>, FolderError> {
+    let told = |error: serde_json::Error| FolderError::Index(error.to_string());
+    let index: Index = serde_json::from_slice(index).map_err(told)?;
+    let files: BTreeSet<String> = index.weight_map.into_values().collect();
+    let is_name = |name: &str| !name.is_empty() && !name.contains(['/', '\\']);
+    if let Some(other) = files.iter().find(|name| !is_name(name)) {
+        return Err(FolderError::Index(format!(
+            "`{other}` is not in the folder"
+        )));
+    }
+    match files.is_empty() {
+        true => Err(FolderError::Index("it names none".to_owned())),
+        false => Ok(files.into_iter().collect()),
+    }
+}
+
+/// Finds out what is wrong with a model as far as the beginnings of its files show it: its
+/// configuration, and the names and shapes of its tensors.
+///
+/// # Errors
+///
+/// The first mistake.
+pub fn check_heads(
+    parts: &Parts,
+    files: &BTreeMap<&str, &[u8]>,
+    head_size: usize,
+    architecture: Architecture,
+) -> Result<(), FolderError> {
+    let head = |name: &str| files.get(name).copied().unwrap_or_default();
+    let config = ModelConfig::read(head(CONFIG), architecture)?;
+    let mut headers = Vec::with_capacity(parts.weights.len());
+    for file in &parts.weights {
+        let head = head(file);
+        let is_longer = Header::size_of(head).is_some_and(|size| size > head_size as u64);
+        if is_longer && head.len() >= head_size {
+            return Ok(());
+        }
+        headers.push(Header::read(head).map_err(of_file(file))?);
+    }
+    Places::find(&config, &headers).map_err(of_file(parts.weights_name()))?;
+    Ok(())
+}
+
+fn of_file(file: &str) -> impl Fn(WeightsError) -> FolderError {
+    move |source| FolderError::Weights {
+        file: file.to_owned(),
+        source,
+    }
+}
+
+/// What the files of a folder must be: what an archive says instead of having them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// The BLAKE3 digest of each file by its name.
+    pub files: BTreeMap<String, Digest>,
+}
+
+/// A file that is there.
+#[derive(Clone, Debug)]
+pub struct ModelFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The digest that its bytes must have.
+    pub digest: Digest,
+}
+
+/// Reads a model from files by name, each of which must have its digest.
+///
+/// # Errors
+///
+/// If one is missing, is another, or does not hold what it should.
+pub fn open(
+    files: &BTreeMap<String, ModelFile>,
+    architecture: Architecture,
+) -> Result<Featurizer, FolderError> {
+    let index = files.get(INDEX).map(|_| whole(files, INDEX)).transpose()?;
+    let empty: &[u8] = &[];
+    let names = files.keys().map(|name| match (name.as_str(), &index) {
+        (INDEX, Some(index)) => (INDEX, &index[..]),
+        (name, _) => (name, empty),
+    });
+    let parts = Parts::of(&names.collect())?;
+    let config = ModelConfig::read(&whole(files, CONFIG)?, architecture)?;
+    let sub_tokens = sub_tokens(files, &parts, &config)?;
+    let network = network(files, &parts, config)?;
+    Ok(Featurizer::new(sub_tokens, network))
+}
+
+fn sub_tokens(
+    files: &BTreeMap<String, ModelFile>,
+    parts: &Parts,
+    config: &ModelConfig,
+) -> Result<SubTokens, FolderError> {
+    let name = parts.tokenizer[0];
+    let bytes = whole(files, name)?;
+    let (architecture, vocabulary) = (config.architecture, config.vocabulary);
+    let read = match parts.tokenizer[..] {
+        [TOKENIZER] => SubTokens::of_json(&bytes, architecture, vocabulary),
+        [_, config] => {
+            let config = whole(files, config)?;
+            SubTokens::of_words(&bytes, Some(&config), architecture, vocabulary)
+        }
+        _ => SubTokens::of_words(&bytes, None, architecture, vocabulary),
+    };
+    read.map_err(|reason| FolderError::Tokenizer { file: name, reason })
+}
+
+fn network(
+    files: &BTreeMap<String, ModelFile>,
+    parts: &Parts,
+    config: ModelConfig,
+) -> Result<Network, FolderError> {
+    let mut headers = Vec::with_capacity(parts.weights.len());
+    for file in &parts.weights {
+        headers.push(Header::read(opened(files, file)?).map_err(of_file(file))?);
+    }
+    let wrong = of_file(parts.weights_name());
+    let places = Places::find(&config, &headers).map_err(&wrong)?;
+    let mut collection = Collection::new(places);
+    for (number, (file, header)) in parts.weights.iter().zip(&headers).enumerate() {
+        let mut reader = HashingReader::new(opened(files, file)?);
+        let read = collection.read(number, header, &mut reader);
+        // Another file is told as such, whatever is wrong in it.
+        finished(files, file, reader)?;
+        read.map_err(of_file(file))?;
+    }
+    let tensors = collection.tensors(&config).map_err(&wrong)?;
+    Network::new(config, tensors).map_err(&wrong)
+}
+
+fn opened(files: &BTreeMap<String, ModelFile>, name: &str) -> Result<BufReader<File>, FolderError> {
+    let missing = || FolderError::Missing(name.to_owned());
+    let file = files.get(name).ok_or_else(missing)?;
+    match File::open(&file.path) {
+        Ok(opened) => Ok(BufReader::with_capacity(1 << 17, opened)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing()),
+        Err(source) => Err(unread(name)(source)),
+    }
+}
+
+fn unread(name: &str) -> impl Fn(io::Error) -> FolderError {
+    move |source| FolderError::Read {
+        file: name.to_owned(),
+        source,
+    }
+}
+
+/// Reads a file to its end, and compares it with what it must be.
+fn finished<R: Read>(
+    files: &BTreeMap<String, ModelFile>,
+    name: &str,
+    reader: HashingReader<R>,
+) -> Result<(), FolderError> {
+    let digest = reader.finish().map_err(unread(name))?;
+    match files.get(name).is_some_and(|file| file.digest == digest) {
+        true => Ok(()),
+        false => Err(FolderError::Other(name.to_owned())),
+    }
+}
+
+/// Returns the bytes of a file.
+fn whole(files: &BTreeMap<String, ModelFile>, name: &str) -> Result<Vec<u8>, FolderError> {
+    let mut reader = HashingReader::new(opened(files, name)?);
+    let mut bytes = Vec::new();
+    let read = (&mut reader).take(LONGEST + 1).read_to_end(&mut bytes);
+    read.map_err(unread(name))?;
+    if bytes.len() as u64 > LONGEST {
+        let source = io::Error::from(io::ErrorKind::FileTooLarge);
+        return Err(unread(name)(source));
+    }
+    finished(files, name, reader)?;
+    Ok(bytes)
+}
