@@ -19,6 +19,7 @@ use crate::data::Domain;
 use crate::dialogue::Ensemble;
 use crate::dialogue::LoadedPolicy;
 use crate::dialogue::Universe;
+use crate::nlu::ModelFolders;
 use crate::nlu::Parse;
 use crate::nlu::Pipeline;
 use crate::nlu::SlashMessages;
@@ -43,16 +44,26 @@ pub struct Core {
 }
 
 impl Assistant {
-    /// Loads the archive at `path`, or the latest one in the folder at `path`.
+    /// Loads the archive at `path`, or the latest one in the folder at `path`. Folders of
+    /// language models are looked for in the working folder.
     ///
     /// # Errors
     ///
     /// If there is no model, it is not safe to use, or a component in it is not
     /// what it should be.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
+        Self::load_with(path, &ModelFolders::default())
+    }
+
+    /// Loads as [`Assistant::load`], with language models from other folders.
+    ///
+    /// # Errors
+    ///
+    /// As [`Assistant::load`].
+    pub fn load_with(path: &Path, folders: &ModelFolders) -> Result<Self, TrainError> {
         let path = latest_model(path)?;
         let model = read_model(&path)?;
-        Self::of(path, &model)
+        Self::of(path, &model, folders)
     }
 
     /// Loads a model that was read from `path`.
@@ -60,14 +71,17 @@ impl Assistant {
     /// # Errors
     ///
     /// If a component in it is not what it should be.
-    pub fn of(path: PathBuf, model: &Model) -> Result<Self, TrainError> {
+    pub fn of(path: PathBuf, model: &Model, folders: &ModelFolders) -> Result<Self, TrainError> {
         let core = match model.metadata.training_type {
             TrainingType::Nlu => None,
             _ => Some(core(model)?),
         };
         let pipeline = match model.metadata.training_type {
             TrainingType::Core => None,
-            _ => Some(pipeline(model, core.as_ref().map(|core| &core.universe))?),
+            _ => {
+                let universe = core.as_ref().map(|core| &core.universe);
+                Some(pipeline(model, universe, folders)?)
+            }
         };
         Ok(Self {
             path,
@@ -148,7 +162,11 @@ impl Assistant {
     }
 }
 
-fn pipeline(model: &Model, universe: Option<&Universe>) -> Result<Pipeline, TrainError> {
+fn pipeline(
+    model: &Model,
+    universe: Option<&Universe>,
+    folders: &ModelFolders,
+) -> Result<Pipeline, TrainError> {
     let mut parts: Vec<(Component, Files)> = Vec::new();
     for entry in &model.metadata.pipeline {
         let component = Component {
@@ -165,7 +183,7 @@ fn pipeline(model: &Model, universe: Option<&Universe>) -> Result<Pipeline, Trai
         },
         None => SlashMessages::default(),
     };
-    Pipeline::load(&parts, slash).map_err(|error| TrainError::Load {
+    Pipeline::load(&parts, slash, folders).map_err(|error| TrainError::Load {
         component: "pipeline".to_owned(),
         reason: chain(&error),
     })

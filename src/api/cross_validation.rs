@@ -40,6 +40,7 @@ use crate::evaluation::Answers;
 use crate::evaluation::NluScores;
 use crate::evaluation::folds;
 use crate::import::Want;
+use crate::nlu::ModelFolders;
 use crate::recipe::ARCHIVE;
 use crate::recipe::Order;
 use crate::recipe::recipe;
@@ -279,7 +280,12 @@ impl Work<'_> {
             packaged(&recipe, results, ARCHIVE)
         })?;
         let model = unpack(archive.as_slice(), archive.len() as u64, &Limits::default())?;
-        Assistant::of(PathBuf::from(name), &model)
+        let component = project.config.pipeline.first();
+        let folders = ModelFolders {
+            project: component.map_or_else(PathBuf::new, |first| first.folder.clone()),
+            instead: None,
+        };
+        Assistant::of(PathBuf::from(name), &model, &folders)
     }
 }
 

@@ -26,7 +26,9 @@ use crate::data::Domain;
 use crate::data::Response;
 use crate::dialogue::LoadedPolicy;
 use crate::digest::Digest;
+use crate::nlu::LoadError;
 use crate::nlu::LoadedComponent;
+use crate::nlu::ModelFolders;
 
 /// What was found in a model archive (`schemas/model-check.schema.json`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -149,8 +151,9 @@ fn load(model: &Model, check: &mut ModelCheck) {
             ..Component::default()
         };
         let files = files_of(entry, &model.nlu, "nlu/");
-        match LoadedComponent::load(place, &component, &files) {
-            Ok(_) => check.components += 1,
+        match LoadedComponent::load(place, &component, &files, &ModelFolders::default()) {
+            // The folder of a language model is no part of the archive.
+            Ok(_) | Err(LoadError::LanguageModel { .. }) => check.components += 1,
             Err(error) => problems.push(ModelProblem::of_component(entry, &error)),
         }
     }

@@ -18,6 +18,7 @@ use crate::api::Observer;
 use crate::api::StoryDiff;
 use crate::api::TensorDiff;
 use crate::api::TensorState;
+use crate::cli::environment::model_folders;
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::output::fail;
@@ -65,6 +66,7 @@ pub fn run(arguments: &DiffArguments) -> Exit {
         new: arguments.new.clone(),
         nlu: arguments.nlu.clone(),
         stories: arguments.stories.clone(),
+        language_models: model_folders(&arguments.project).instead,
         observer,
     });
     match diff {

@@ -4,10 +4,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
 
 use crate::api::WitnessSettings;
 use crate::digest::Digest;
 use crate::import::FileStamp;
+use crate::nlu::MODEL_FOLDERS_VARIABLE;
+use crate::nlu::ModelFolders;
 
 /// Returns the environment as far as it is text: nothing else can stand in a
 /// YAML file.
@@ -16,6 +20,15 @@ pub fn environment() -> BTreeMap<String, String> {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
     std::env::vars_os().filter_map(text).collect()
+}
+
+/// Returns where to look for language models that a project's archives name.
+pub fn model_folders(project: &Path) -> ModelFolders {
+    let named = std::env::var_os(MODEL_FOLDERS_VARIABLE);
+    ModelFolders {
+        project: project.to_owned(),
+        instead: named.filter(|path| !path.is_empty()).map(PathBuf::from),
+    }
 }
 
 /// Returns whether runs may ask a witness instead of reading files. Where the

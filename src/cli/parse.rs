@@ -15,6 +15,7 @@ use crate::api::TrainError;
 use crate::api::in_project;
 use crate::cli::args::ParseArguments;
 use crate::cli::environment::environment;
+use crate::cli::environment::model_folders;
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::output::complain;
@@ -76,7 +77,8 @@ const DUCKLING: &str = "RASA_DUCKLING_HTTP_URL";
 /// environment.
 fn assistant(arguments: &ParseArguments) -> Result<Assistant, Exit> {
     let path = in_project(&arguments.project, &arguments.model);
-    let mut assistant = Assistant::load(&path).map_err(|error| fail(Format::Text, &error))?;
+    let loaded = Assistant::load_with(&path, &model_folders(&arguments.project));
+    let mut assistant = loaded.map_err(|error| fail(Format::Text, &error))?;
     if arguments.run_commands {
         assistant.allow_commands(&arguments.project);
     }

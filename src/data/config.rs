@@ -69,8 +69,13 @@ pub struct ComponentFile {
     pub path: PathBuf,
     /// The digest of its bytes.
     pub digest: Digest,
-    /// Its beginning.
+    /// Its beginning: all of it up to [`ComponentFile::HEAD_SIZE`] bytes.
     pub head: Arc<[u8]>,
+}
+
+impl ComponentFile {
+    /// How many bytes of the beginning of a file are kept at most.
+    pub const HEAD_SIZE: usize = 512 << 10;
 }
 
 /// Where an option of a component stands.

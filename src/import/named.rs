@@ -1,5 +1,5 @@
 //! Files that components of the pipeline name in their options: word vectors,
-//! dictionaries, programs. Each is read once, to hash it, and not kept: it may be
+//! language models, dictionaries, programs. Each is read once, to hash it, and not kept: it may be
 //! larger than memory.
 //!
 //! A file that is not there is the component's to complain about: it knows what
@@ -34,12 +34,29 @@ use crate::import::walk::Names;
 const NAMED: &[(&str, &[&str])] = &[
     ("WordVectorsFeaturizer", &["vectors"]),
     ("SpacyNLP", &["vectors"]),
+    ("LanguageModelFeaturizer", &[MODEL_FOLDER]),
     ("JiebaTokenizer", &["dictionary_path"]),
     ("command", &["run", "reads"]),
 ];
 
+/// The option whose value is the folder of a language model. Such a folder often holds
+/// the weights several times, in formats that are not read.
+const MODEL_FOLDER: &str = "model_weights";
+
+/// Returns whether a file of a language model's folder may be read.
+fn may_be_of_model(name: &str) -> bool {
+    let names = [
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "vocab.txt",
+    ];
+    let is_weights = |name: &str| name.ends_with(".safetensors") || name.ends_with(".index.json");
+    names.contains(&name) || name.starts_with("model") && is_weights(name)
+}
+
 /// How much of the beginning of a file is kept, to tell what it is.
-const HEAD_SIZE: usize = 512 << 10;
+const HEAD_SIZE: usize = ComponentFile::HEAD_SIZE;
 
 /// Finds the files of all components and notes them there; returns what was opened.
 ///
@@ -58,12 +75,18 @@ pub fn find(
         for option in options.map_or(&[][..], |(_, options)| options) {
             for written in paths(component.options.get(*option)) {
                 // An argument may be a folder without being read, and vectors are
-                // no folder's.
+                // no folder's; a language model is no file's.
                 let is_file = matches!(*option, "run" | "vectors");
-                if is_file && !shelf.has_file(&root.join(&written)) {
+                let is_folder = *option == MODEL_FOLDER;
+                let has_file = shelf.has_file(&root.join(&written));
+                if is_file && !has_file || is_folder && (has_file || written.is_empty()) {
                     continue;
                 }
                 for (name, path) in files_at(&written, root, shelf)? {
+                    let last = name.rsplit('/').next().unwrap_or_default();
+                    if is_folder && !may_be_of_model(last) {
+                        continue;
+                    }
                     let (digest, head) = hashed(&path, shelf)?;
                     opened.push(InputFile {
                         path: path.clone(),

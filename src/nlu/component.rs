@@ -129,7 +129,11 @@ pub const COMPONENTS: &[Known] = &[
         &[Kind::IntentClassifier],
         &[],
     ))),
-    known("LanguageModelFeaturizer", &[Kind::DenseFeaturizer], TOKENS),
+    built(known(
+        "LanguageModelFeaturizer",
+        &[Kind::DenseFeaturizer],
+        TOKENS,
+    )),
     built(trainable(known(
         "LexicalSyntacticFeaturizer",
         &[Kind::SparseFeaturizer],

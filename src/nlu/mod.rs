@@ -9,6 +9,7 @@
 //! [`Message`] as it passes.
 
 mod message;
+mod model_folders;
 mod tags;
 mod tag_entities;
 mod bilou_repair;
@@ -43,6 +44,8 @@ pub use message::RankedResponse;
 pub use message::ResponseSelection;
 pub use message::SelectedResponse;
 pub use message::Selection;
+pub use model_folders::MODEL_FOLDERS_VARIABLE;
+pub use model_folders::ModelFolders;
 pub use pipeline::FITTED;
 pub use pipeline::Files;
 pub use pipeline::LoadError;

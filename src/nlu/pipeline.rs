@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
@@ -15,6 +17,8 @@ use super::keyword::KeywordClassifier;
 use super::logistic::LogisticClassifier;
 use super::message::Message;
 use super::message::Parse;
+use super::model_folders::MODEL_FOLDERS_VARIABLE;
+use super::model_folders::ModelFolders;
 use super::regex_entities::RegexEntities;
 use super::slash::SlashMessages;
 use super::svm::SvmClassifier;
@@ -22,6 +26,12 @@ use super::synonyms::Synonyms;
 use crate::data::Component;
 use crate::features::FeatureRows;
 use crate::features::count_vectors;
+use crate::features::language_model;
+use crate::features::language_model::FolderError;
+use crate::features::language_model::Long;
+use crate::features::language_model::ModelFile;
+use crate::features::language_model::WANTED;
+use crate::features::language_model::Wanted;
 use crate::features::lexical_syntactic;
 use crate::features::regex;
 use crate::features::word_vectors;
@@ -87,6 +97,23 @@ pub enum LoadError {
         /// Why.
         source: TableError,
     },
+    /// The folder of a language model is not there, or another.
+    #[error(
+        "`{name}` cannot read the language model in `{}`; have there the folder \
+         `{written}` that it was trained with, or name the folder that it is in with \
+         `{MODEL_FOLDERS_VARIABLE}`",
+        folder.display()
+    )]
+    LanguageModel {
+        /// The component.
+        name: String,
+        /// The folder as the configuration has it.
+        written: String,
+        /// Where it was looked for.
+        folder: PathBuf,
+        /// Why not.
+        source: Box<FolderError>,
+    },
     /// A network cannot be loaded.
     #[error("`{name}` cannot be loaded")]
     Network {
@@ -110,6 +137,8 @@ pub enum LoadedComponent {
     CountVectors(String, count_vectors::Fitted),
     /// `WordVectorsFeaturizer` or `SpacyFeaturizer` with its alias.
     WordVectors(String, Box<word_vectors::Featurizer>),
+    /// `LanguageModelFeaturizer` with its alias.
+    Transformer(String, Arc<language_model::Featurizer>),
     /// `SpacyNLP`: what it gives is with those who use it.
     LanguageModel,
     /// `RegexEntityExtractor`.
@@ -143,7 +172,12 @@ impl LoadedComponent {
     ///
     /// If it is not built, its options make no sense, or its files are not what
     /// training wrote.
-    pub fn load(place: usize, component: &Component, files: &Files) -> Result<Self, LoadError> {
+    pub fn load(
+        place: usize,
+        component: &Component,
+        files: &Files,
+        folders: &ModelFolders,
+    ) -> Result<Self, LoadError> {
         let name = component.name.as_str();
         component::find(name)?;
         let alias = component::alias(place, component);
@@ -182,6 +216,11 @@ impl LoadedComponent {
                     table,
                 };
                 Self::WordVectors(alias, Box::new(featurizer))
+            }
+            "LanguageModelFeaturizer" => {
+                let options = read_options(&component.options).map_err(wrong)?;
+                let loaded = language_model(name, &options, files, folders)?;
+                Self::Transformer(alias, Arc::new(loaded))
             }
             "SpacyNLP" => Self::LanguageModel,
             "RegexEntityExtractor" => Self::RegexEntities(fitted(name, files)?),
@@ -248,6 +287,12 @@ impl LoadedComponent {
                     featurizer.rows(texts, Attribute::Text)
                 });
             }
+            Self::Transformer(alias, featurizer) => {
+                add_features(message, alias, |texts| {
+                    let rows = featurizer.rows(texts, Attribute::Text, Long::Cut, &mut |_, _| true);
+                    rows.expect("nothing is refused, and nobody stops it")
+                });
+            }
             Self::LanguageModel => {}
             Self::RegexEntities(entities) => entities.process(message),
             Self::Synonyms(synonyms) => synonyms.process(message),
@@ -265,14 +310,48 @@ impl LoadedComponent {
 }
 
 fn fitted<T: DeserializeOwned>(name: &str, files: &Files) -> Result<T, LoadError> {
-    let bytes = files.get(FITTED).ok_or_else(|| LoadError::Missing {
+    document(name, files, FITTED)
+}
+
+fn document<T: DeserializeOwned>(name: &str, files: &Files, file: &str) -> Result<T, LoadError> {
+    let bytes = files.get(file).ok_or_else(|| LoadError::Missing {
         name: name.to_owned(),
-        file: FITTED.to_owned(),
+        file: file.to_owned(),
     })?;
     serde_json::from_slice(bytes).map_err(|source| LoadError::Damaged {
         name: name.to_owned(),
-        file: FITTED.to_owned(),
+        file: file.to_owned(),
         source,
+    })
+}
+
+/// Reads a language model from its folder, whose files must be those that were trained
+/// with.
+fn language_model(
+    name: &str,
+    options: &language_model::Options,
+    files: &Files,
+    folders: &ModelFolders,
+) -> Result<language_model::Featurizer, LoadError> {
+    let wanted: Wanted = document(name, files, WANTED)?;
+    let architecture = options
+        .architecture()
+        .map_err(|source| LoadError::Options {
+            name: name.to_owned(),
+            source,
+        })?;
+    let written = options.model_weights.clone().unwrap_or_default();
+    let folder = folders.find(&written);
+    let files = wanted.files.into_iter().map(|(file, digest)| {
+        let path = folder.join(&file);
+        (file, ModelFile { path, digest })
+    });
+    let opened = language_model::open(&files.collect(), architecture);
+    opened.map_err(|source| LoadError::LanguageModel {
+        name: name.to_owned(),
+        written,
+        folder,
+        source: Box::new(source),
     })
 }
 
@@ -303,15 +382,20 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Loads each component with its files.
+    /// Loads each component with its files, and language models from their folders.
     ///
     /// # Errors
     ///
     /// The first component that cannot be loaded.
-    pub fn load(parts: &[(Component, Files)], slash: SlashMessages) -> Result<Self, LoadError> {
+    pub fn load(
+        parts: &[(Component, Files)],
+        slash: SlashMessages,
+        folders: &ModelFolders,
+    ) -> Result<Self, LoadError> {
         let parts = parts.iter().enumerate();
-        let components =
-            parts.map(|(place, (component, files))| LoadedComponent::load(place, component, files));
+        let components = parts.map(|(place, (component, files))| {
+            LoadedComponent::load(place, component, files, folders)
+        });
         Ok(Self {
             components: components.collect::<Result<_, _>>()?,
             slash,

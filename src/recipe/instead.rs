@@ -56,12 +56,14 @@ const INSTEAD: &[(&[&str], &str)] = &[
         &[
             "MitieFeaturizer",
             "ConveRTFeaturizer",
-            "LanguageModelFeaturizer",
-            "HFTransformersNLP",
             "intent_featurizer_spacy",
             "intent_featurizer_mitie",
         ],
-        "`WordVectorsFeaturizer` with a local file of `vectors`, or `CountVectorsFeaturizer`, once by words and once with `analyzer: char_wb`",
+        "`LanguageModelFeaturizer` with a local folder as `model_weights`, `WordVectorsFeaturizer` with a local file of `vectors`, or `CountVectorsFeaturizer`, once by words and once with `analyzer: char_wb`",
+    ),
+    (
+        &["HFTransformersNLP"],
+        "leave it out; `LanguageModelFeaturizer` takes its `model_name`, and as `model_weights` a local folder",
     ),
     (&["intent_entity_featurizer_regex"], "`RegexFeaturizer`"),
     (

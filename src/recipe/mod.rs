@@ -26,6 +26,7 @@ mod networks;
 mod linear;
 mod vectors;
 mod jieba;
+mod language_model;
 mod command;
 mod nlu;
 mod core;

@@ -60,6 +60,7 @@ use crate::recipe::builder::places_of;
 use crate::recipe::command;
 use crate::recipe::instead::instead;
 use crate::recipe::jieba;
+use crate::recipe::language_model;
 use crate::recipe::linear;
 use crate::recipe::networks;
 use crate::recipe::options::Written;
@@ -224,6 +225,7 @@ impl Line<'_> {
                 Some(entry(component, &options, &[]))
             }
             "WordVectorsFeaturizer" => vectors::featurizer(self, place, component),
+            "LanguageModelFeaturizer" => language_model::featurizer(self, place, component),
             "SpacyNLP" => vectors::model(self, place, component),
             "SpacyFeaturizer" => vectors::spacy_featurizer(self, place, component),
             COMMAND => command::command(self, place, component),

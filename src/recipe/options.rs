@@ -79,6 +79,20 @@ impl Written<'_> {
         diagnostics.push(self.about_value(name, message));
     }
 
+    /// Tells that the option `name` cannot be used, and what to do about it.
+    pub fn wrong_with_help(
+        &self,
+        name: &str,
+        reason: &str,
+        help: &str,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        self.wrong(name, reason, diagnostics);
+        if let Some(told) = diagnostics.pop() {
+            diagnostics.push(told.help(help));
+        }
+    }
+
     /// Tells something about the component as a whole.
     pub fn remark(&self, text: &str, diagnostics: &mut Vec<Diagnostic>) {
         let message = format!("`{}`: {text}", self.0.name);

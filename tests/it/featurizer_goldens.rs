@@ -25,6 +25,7 @@ use tabella::nlu::FallbackOptions;
 use tabella::nlu::Files;
 use tabella::nlu::Intent;
 use tabella::nlu::Message;
+use tabella::nlu::ModelFolders;
 use tabella::nlu::Parse;
 use tabella::nlu::Pipeline;
 use tabella::nlu::RegexEntities;
@@ -397,7 +398,7 @@ fn pipeline(data: &NluData) -> Pipeline {
             Some(serde_json::to_vec(&Synonyms::fit(data)).unwrap()),
         ),
     ];
-    Pipeline::load(&parts, SlashMessages::default()).unwrap()
+    Pipeline::load(&parts, SlashMessages::default(), &ModelFolders::default()).unwrap()
 }
 
 #[test]

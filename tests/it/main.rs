@@ -60,4 +60,5 @@ mod displays;
 mod watch;
 mod validate;
 mod determinism;
+mod language_model;
 mod linear_models;

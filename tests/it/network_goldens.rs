@@ -17,6 +17,7 @@ use tabella::features::lexical_syntactic;
 use tabella::features::regex;
 use tabella::nlu::FITTED;
 use tabella::nlu::Files;
+use tabella::nlu::ModelFolders;
 use tabella::nlu::Pipeline;
 use tabella::nlu::RegexEntities;
 use tabella::nlu::RegexEntityOptions;
@@ -221,7 +222,7 @@ fn pipeline(recorded: &Value) -> Pipeline {
         component("ResponseSelector", SELECTOR, selector),
         component("FallbackClassifier", "{}", Files::new()),
     ]);
-    Pipeline::load(&parts, SlashMessages::default()).unwrap()
+    Pipeline::load(&parts, SlashMessages::default(), &ModelFolders::default()).unwrap()
 }
 
 /// Puts ranked intents that are as good as impossible in the order of their names:

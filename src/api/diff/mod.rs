@@ -23,6 +23,7 @@ use crate::archive::read_model;
 use crate::digest::Digest;
 use crate::engine::ItemChange;
 use crate::engine::Items;
+use crate::nlu::ModelFolders;
 use crate::recipe::LABELS;
 use crate::recipe::contents;
 
@@ -51,6 +52,8 @@ pub struct DiffOptions {
     pub nlu: Vec<PathBuf>,
     /// Files and folders with test stories that both models are to play.
     pub stories: Vec<PathBuf>,
+    /// A folder in which language models are looked for first.
+    pub language_models: Option<PathBuf>,
     /// Who is told what is remarkable in those files.
     pub observer: Observer,
 }
@@ -123,7 +126,12 @@ pub fn diff(options: &DiffOptions) -> Result<ModelDiff, TrainError> {
     diff.old = old_path.display().to_string();
     diff.new = new_path.display().to_string();
     if !options.nlu.is_empty() || !options.stories.is_empty() {
-        let pair = (Assistant::load(&old_path)?, Assistant::load(&new_path)?);
+        let folders = ModelFolders {
+            project: options.project.clone(),
+            instead: options.language_models.clone(),
+        };
+        let load = |path| Assistant::load_with(path, &folders);
+        let pair = (load(&old_path)?, load(&new_path)?);
         if !options.nlu.is_empty() {
             diff.answers = Some(answers::messages(options, &pair)?);
         }

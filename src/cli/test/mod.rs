@@ -18,6 +18,7 @@ use crate::cli::args::ScoredModel;
 use crate::cli::args::TestArguments;
 use crate::cli::args::TestCoreFlags;
 use crate::cli::args::TestHalf;
+use crate::cli::environment::model_folders;
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::output::fail;
@@ -59,7 +60,8 @@ fn load(model: &ScoredModel) -> Result<(Assistant, Observer), TrainError> {
         screen.show(&notice);
         screen.show_notes();
     });
-    let mut assistant = Assistant::load(&in_project(&model.project, &model.model))?;
+    let path = in_project(&model.project, &model.model);
+    let mut assistant = Assistant::load_with(&path, &model_folders(&model.project))?;
     if model.run_commands {
         assistant.allow_commands(&model.project);
     }

@@ -22,6 +22,7 @@ use crate::api::TrainError;
 use crate::api::Validation;
 use crate::api::in_project;
 use crate::cli::args::PlaceArguments;
+use crate::cli::environment::model_folders;
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::output::complain;
@@ -217,7 +218,9 @@ fn model_tested(
     model: &Path,
     observer: &Observer,
 ) -> Result<NluTested, TrainError> {
-    let mut assistant = Assistant::load(&in_project(&flags.place.project, model))?;
+    let path = in_project(&flags.place.project, model);
+    let folders = model_folders(&flags.place.project);
+    let mut assistant = Assistant::load_with(&path, &folders)?;
     if flags.run_commands {
         assistant.allow_commands(&flags.place.project);
     }
