@@ -194,8 +194,10 @@ pub fn crf(line: &mut Line<'_>, place: usize, component: &Component) -> Option<C
         inputs.push(Input::output(patterns_role(at), *task, FITTED));
         inputs.push(Input::output(matches_role(at), *task, rows));
     }
-    let (task_options, count) = (options.clone(), regexes.len());
-    let run = move |context: &TaskContext<'_>| learn_tags(context, &task_options, count);
+    let dense = dense(line, component, &options)?;
+    inputs.extend(rows_inputs(line, &dense, Attribute::Text));
+    let (task_options, counts) = (options.clone(), (regexes.len(), dense.len()));
+    let run = move |context: &TaskContext<'_>| learn_tags(context, &task_options, counts);
     let learner = Learner {
         version: ("nlu.crf", CRF_VERSION),
         options: &options,
@@ -203,6 +205,20 @@ pub fn crf(line: &mut Line<'_>, place: usize, component: &Component) -> Option<C
         files: &[FITTED],
     };
     Some(learner.add(line, (place, component), inputs, run))
+}
+
+/// Returns the dense featurizers that a `CRFEntityExtractor` reads.
+fn dense(line: &mut Line<'_>, component: &Component, options: &CrfOptions) -> Option<Vec<usize>> {
+    if !options.reads_numbers() {
+        return Some(Vec::new());
+    }
+    let mut chosen = chosen(line, component, &options.featurizers)?;
+    chosen.retain(|place| line.dense.contains(place));
+    if chosen.is_empty() {
+        let remark = "`text_dense_features` is nothing without a dense featurizer before it";
+        Written(component).remark(remark, line.diagnostics);
+    }
+    Some(chosen)
 }
 
 fn patterns_role(at: usize) -> String {
@@ -217,11 +233,13 @@ fn matches_role(at: usize) -> String {
 fn learn_tags(
     context: &TaskContext<'_>,
     options: &CrfOptions,
-    regexes: usize,
+    (regexes, dense): (usize, usize),
 ) -> Result<Outputs, TaskError> {
     let examples = context.value::<Annotated>("annotated")?.examples();
     let documents: Vec<Document> = decoded(context, "texts")?;
     let marks = marks(context, &documents, regexes)?;
+    let rows = rows(context, dense, Attribute::Text)?.dense_sequence;
+    let numbers: Vec<&[f32]> = (0..rows.rows()).map(|row| rows.row(row)).collect();
     let mut start = 0;
     let mut sentences = Vec::with_capacity(examples.len());
     for (example, document) in examples.iter().zip(&documents) {
@@ -230,6 +248,7 @@ fn learn_tags(
             tokens,
             patterns: marks.get(start..start + tokens.len()).unwrap_or_default(),
             entity_tags: &[],
+            numbers: numbers.get(start..start + tokens.len()).unwrap_or_default(),
         };
         start += tokens.len();
         sentences.push((sentence, &example.entities[..]));

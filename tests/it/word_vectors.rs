@@ -300,3 +300,38 @@ fn a_damaged_line_fails_the_training_with_its_number() {
         "{told}"
     );
 }
+
+#[test]
+fn entities_are_found_by_the_vectors_of_their_words() {
+    let crf = "\
+- name: CRFEntityExtractor
+  features: [[low], [text_dense_features], [low]]
+  featurizers: [meaning]
+";
+    let config = CONFIG
+        .replace("- name: LogisticRegressionClassifier\n", crf)
+        .replace(
+            "- name: WordVectorsFeaturizer\n",
+            "- name: WordVectorsFeaturizer\n  alias: meaning\n",
+        );
+    let bench = bench(&config);
+    bench.replace("data/nlu.yml", "order pizza", "order [pizza](food)");
+    bench.replace("data/nlu.yml", "buy pizza", "buy [pizza](food)");
+    let archive = bench.archive();
+    assert!(bench.clean_archive() == archive);
+    let parse = parsed(&trained(&bench), "purchase pasta");
+    assert_eq!(parse["entities"][0]["entity"], "food", "{parse:#}");
+    assert_eq!(parse["entities"][0]["value"], "pasta", "{parse:#}");
+    let (vectors, features) = (
+        "nlu.1.WordVectorsFeaturizer.vectors",
+        "nlu.1.WordVectorsFeaturizer",
+    );
+    bench.replace("vectors/small.vec", "pizza 0 0.4 1", "pizza 0 0.5 1");
+    assert_eq!(ran(&bench), [vectors, features, "nlu.2.CRFEntityExtractor"]);
+    bench.replace("config.yml", "[meaning]", "[meanings]");
+    let told = refused(&bench);
+    assert!(
+        told.contains("no featurizer before it is called `meanings`"),
+        "{told}"
+    );
+}

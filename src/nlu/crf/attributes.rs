@@ -3,7 +3,8 @@
 //! A name is what python-crfsuite makes of Rasa's features: `0:title` for a truth
 //! and `-1:low:hello` for a text, with the place in the window before it. A truth
 //! that does not hold is an attribute of weight 0 there: it says nothing, but the
-//! pair of it and the right tag is learnt.
+//! pair of it and the right tag is learnt. A dense feature is a number by its name,
+//! `0:text_dense_features:text_dense_features:12`, which Rasa nests once too often.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -23,7 +24,33 @@ pub struct Sentence<'a> {
     pub patterns: &'a [BTreeSet<String>],
     /// The entity tag of each token, for roles and groups; empty for entities.
     pub entity_tags: &'a [String],
+    /// The dense features of each token; tokens beyond its end have none.
+    pub numbers: &'a [&'a [f32]],
 }
+
+/// How far an attribute holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Holds {
+    /// It does.
+    Wholly,
+    /// It is a truth, of this place of the window: it might not hold there.
+    Truth(usize),
+    /// It is a number.
+    Number(f32),
+}
+
+impl Holds {
+    /// Returns what the attribute's weight is multiplied with.
+    pub fn value(self) -> f32 {
+        match self {
+            Self::Wholly | Self::Truth(_) => 1.0,
+            Self::Number(value) => value,
+        }
+    }
+}
+
+/// The function of dense features.
+pub(super) const DENSE: &str = "text_dense_features";
 
 /// Something that can be said of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +61,7 @@ enum Function {
     Digit,
     Bias,
     Pattern,
+    Dense,
     Affix(Affix),
 }
 
@@ -53,15 +81,11 @@ impl Function {
             "pos" | "pos2" => {
                 return wrong(format!("`{name}` needs SpacyTokenizer, which is not built"));
             }
-            "text_dense_features" => {
-                return wrong(format!(
-                    "`{name}` is not built: features here are names alone"
-                ));
-            }
+            DENSE => Self::Dense,
             _ => {
                 return wrong(format!(
                     "`{name}` is not one of low, title, upper, digit, bias, pattern, \
-                     prefix2, prefix5, suffix1, suffix2, suffix3, suffix5"
+                     prefix2, prefix5, suffix1, suffix2, suffix3, suffix5, {DENSE}"
                 ));
             }
         })
@@ -103,14 +127,8 @@ impl Window {
         (0..self.places.len()).filter(move |place| (middle..middle + count).contains(&(at + place)))
     }
 
-    /// Gives `take` the name of everything that holds for the token `at`; for a
-    /// truth, which might not hold, with its place.
-    pub fn attributes(
-        &self,
-        sentence: Sentence<'_>,
-        at: usize,
-        take: &mut dyn FnMut(&str, Option<usize>),
-    ) {
+    /// Gives `take` the name of everything that holds for the token `at`, and how far.
+    pub fn attributes(&self, sentence: Sentence<'_>, at: usize, take: &mut dyn FnMut(&str, Holds)) {
         let middle = self.places.len() / 2;
         let mut name = String::new();
         let (mut is_first, mut is_last) = (false, false);
@@ -135,14 +153,14 @@ impl Window {
             if let Some(tag) = sentence.entity_tags.get(token) {
                 name.truncate(start);
                 let _ = write!(name, "entity:{tag}");
-                take(&name, None);
+                take(&name, Holds::Wholly);
             }
         }
         if is_first {
-            take("BOS", None);
+            take("BOS", Holds::Wholly);
         }
         if is_last {
-            take("EOS", None);
+            take("EOS", Holds::Wholly);
         }
     }
 }
@@ -155,30 +173,44 @@ impl Function {
         sentence: Sentence<'_>,
         (token, place): (usize, usize),
         name: &mut String,
-        take: &mut dyn FnMut(&str, Option<usize>),
+        take: &mut dyn FnMut(&str, Holds),
     ) {
+        let truth = Holds::Truth(place);
         let text = &sentence.tokens[token].text;
         let value = match self {
-            Self::Title if python_case::is_title(text) => return take(name, Some(place)),
-            Self::Upper if python_case::is_upper(text) => return take(name, Some(place)),
-            Self::Digit if python_case::is_digit(text) => return take(name, Some(place)),
+            Self::Title if python_case::is_title(text) => return take(name, truth),
+            Self::Upper if python_case::is_upper(text) => return take(name, truth),
+            Self::Digit if python_case::is_digit(text) => return take(name, truth),
             Self::Title | Self::Upper | Self::Digit => return,
             Self::Pattern => {
                 let end = name.len();
                 for pattern in sentence.patterns.get(token).into_iter().flatten() {
                     name.truncate(end);
                     let _ = write!(name, ":{pattern}");
-                    take(name, Some(place));
+                    take(name, truth);
                 }
                 return;
             }
+            Self::Dense => return numbers(sentence.numbers.get(token), name, take),
             Self::Low => &text.to_lowercase(),
             Self::Bias => "bias",
             Self::Affix(affix) => affix.of(text),
         };
         name.push(':');
         name.push_str(value);
-        take(name, None);
+        take(name, Holds::Wholly);
+    }
+}
+
+/// Takes each number of a token.
+fn numbers(numbers: Option<&&[f32]>, name: &mut String, take: &mut dyn FnMut(&str, Holds)) {
+    name.push(':');
+    name.push_str(DENSE);
+    let end = name.len();
+    for (at, &value) in numbers.into_iter().copied().flatten().enumerate() {
+        name.truncate(end);
+        let _ = write!(name, ":{at}");
+        take(name, Holds::Number(value));
     }
 }
 
@@ -208,6 +240,7 @@ mod tests {
             tokens: &tokens,
             patterns: &patterns,
             entity_tags: &[],
+            numbers: &[],
         };
         let inner = [
             "low", "bias", "prefix2", "suffix3", "upper", "digit", "pattern",
@@ -237,10 +270,33 @@ mod tests {
             tokens: &tokens,
             patterns: &[],
             entity_tags: &tags,
+            numbers: &[],
         };
         assert_eq!(
             said(&[&[], &[], &[]], sentence, 0),
             ["0:entity:O", "1:entity:U-city", "BOS"]
+        );
+    }
+
+    #[test]
+    fn dense_features_are_numbers_by_name() {
+        let tokens = tokens();
+        let sentence = Sentence {
+            tokens: &tokens,
+            patterns: &[],
+            entity_tags: &[],
+            numbers: &[&[0.5, -1.0], &[0.0, 2.0]],
+        };
+        let window = [vec![DENSE.to_owned()], Vec::new(), Vec::new()];
+        let mut said = Vec::new();
+        let window = Window::new(&window).unwrap();
+        window.attributes(sentence, 1, &mut |name, holds| {
+            said.push((name.to_owned(), holds.value()));
+        });
+        let name = |at: usize| format!("-1:{DENSE}:{DENSE}:{at}");
+        assert_eq!(
+            said,
+            [(name(0), 0.5), (name(1), -1.0), ("EOS".to_owned(), 1.0)]
         );
     }
 

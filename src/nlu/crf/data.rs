@@ -1,9 +1,11 @@
 //! Sentences in numbers: attributes, tags, and the pairs of them that occur.
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 
 use crate::nlu::TagSet;
 use crate::nlu::crf::Sentence;
+use crate::nlu::crf::attributes::Holds;
 use crate::nlu::crf::attributes::Window;
 
 /// Lists of different lengths, end to end.
@@ -12,6 +14,8 @@ pub(super) struct Lists {
     /// `[lists + 1]`; list `l` is `items[offsets[l]..offsets[l + 1]]`.
     pub offsets: Vec<usize>,
     pub items: Vec<u32>,
+    /// The value of each item; empty if all are 1.
+    values: Vec<f32>,
 }
 
 impl Lists {
@@ -19,7 +23,20 @@ impl Lists {
         Self {
             offsets: vec![0],
             items: Vec::new(),
+            values: Vec::new(),
         }
+    }
+
+    /// Appends an item to the last list.
+    fn push(&mut self, item: u32, value: f32) {
+        if value != 1.0 && self.values.is_empty() {
+            self.values.resize(self.items.len(), 1.0);
+        }
+        // Where all are 1 so far there is none yet, not even of the first item.
+        if value != 1.0 || !self.values.is_empty() {
+            self.values.push(value);
+        }
+        self.items.push(item);
     }
 
     fn end_list(&mut self) {
@@ -38,6 +55,24 @@ impl Lists {
         &self.items[self.range(list)]
     }
 
+    /// Returns the items of a list with their values.
+    pub fn valued(&self, list: usize) -> impl Iterator<Item = (u32, f32)> {
+        let value = |at: usize| self.values.get(at).copied().unwrap_or(1.0);
+        self.range(list).map(move |at| (self.items[at], value(at)))
+    }
+
+    /// Puts the items of a list in ascending order.
+    fn sort(&mut self, list: usize) {
+        let mut sorted: Vec<(u32, f32)> = self.valued(list).collect();
+        sorted.sort_unstable_by_key(|(item, _)| *item);
+        for (at, (item, value)) in self.range(list).zip(sorted) {
+            self.items[at] = item;
+            if let Some(own) = self.values.get_mut(at) {
+                *own = value;
+            }
+        }
+    }
+
     /// Returns for each item below `count` the lists that it is in, ascending.
     fn transposed(&self, count: usize) -> Lists {
         let mut offsets = vec![0; count + 1];
@@ -49,13 +84,22 @@ impl Lists {
         }
         let mut next = offsets.clone();
         let mut items = vec![0; self.items.len()];
+        let mut values = vec![0.0; self.values.len()];
         for list in 0..self.count() {
-            for &item in self.of(list) {
-                items[next[item as usize]] = list as u32;
+            for (item, value) in self.valued(list) {
+                let at = next[item as usize];
+                items[at] = list as u32;
+                if let Some(own) = values.get_mut(at) {
+                    *own = value;
+                }
                 next[item as usize] += 1;
             }
         }
-        Lists { offsets, items }
+        Lists {
+            offsets,
+            items,
+            values,
+        }
     }
 }
 
@@ -97,8 +141,8 @@ impl Data {
                 continue;
             }
             for (at, id) in ids.iter().enumerate() {
-                window.attributes(sentence, at, &mut |name, truth| {
-                    attributes.items.push(number(&mut known, name, truth));
+                window.attributes(sentence, at, &mut |name, holds| {
+                    attributes.push(number(&mut known, name, holds), holds.value());
                 });
                 attributes.end_list();
                 for place in window.places(sentence, at) {
@@ -112,7 +156,7 @@ impl Data {
             right.extend(ids);
             starts.push(right.len());
         }
-        let (names, truths) = in_order(known, &mut attributes);
+        let (names, kinds) = in_order(known, &mut attributes);
         let mut labels = right.clone();
         labels.sort_unstable();
         labels.dedup();
@@ -120,10 +164,7 @@ impl Data {
         right.iter_mut().for_each(label);
         places.iter_mut().flatten().for_each(label);
         let tokens = attributes.transposed(names.len());
-        let truths = truths
-            .iter()
-            .map(|place| place.map(|place| &places[place][..]));
-        let pairs = pairs(&tokens, &right, truths);
+        let pairs = pairs(&tokens, &right, &kinds, &places);
         Self {
             tags,
             labels,
@@ -137,22 +178,37 @@ impl Data {
     }
 }
 
-/// Numbers of attributes by name, with the place of those that are truths.
-type Known = HashMap<String, (u32, Option<usize>)>;
+/// What an attribute is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// A text: it holds or is not there.
+    Text,
+    /// A truth, of a place of the window.
+    Truth(usize),
+    /// A number.
+    Number,
+}
 
-fn number(known: &mut Known, name: &str, truth: Option<usize>) -> u32 {
+/// Numbers of attributes by name, with what they are.
+type Known = HashMap<String, (u32, Kind)>;
+
+fn number(known: &mut Known, name: &str, holds: Holds) -> u32 {
     if let Some((number, _)) = known.get(name) {
         return *number;
     }
     let next = known.len() as u32;
-    known.insert(name.to_owned(), (next, truth));
+    let kind = match holds {
+        Holds::Wholly => Kind::Text,
+        Holds::Truth(place) => Kind::Truth(place),
+        Holds::Number(_) => Kind::Number,
+    };
+    known.insert(name.to_owned(), (next, kind));
     next
 }
 
-/// Renumbers attributes so that their names ascend; returns the names, and the
-/// places of those that are truths.
-fn in_order(known: Known, attributes: &mut Lists) -> (Vec<String>, Vec<Option<usize>>) {
-    let mut known: Vec<(String, (u32, Option<usize>))> = known.into_iter().collect();
+/// Renumbers attributes so that their names ascend; returns the names, and what each is.
+fn in_order(known: Known, attributes: &mut Lists) -> (Vec<String>, Vec<Kind>) {
+    let mut known: Vec<(String, (u32, Kind))> = known.into_iter().collect();
     known.sort_unstable();
     let mut new = vec![0; known.len()];
     for (at, (_, (number, _))) in known.iter().enumerate() {
@@ -161,32 +217,34 @@ fn in_order(known: Known, attributes: &mut Lists) -> (Vec<String>, Vec<Option<us
     let items = attributes.items.iter_mut();
     items.for_each(|number| *number = new[*number as usize]);
     for token in 0..attributes.count() {
-        let range = attributes.range(token);
-        attributes.items[range].sort_unstable();
+        attributes.sort(token);
     }
     known
         .into_iter()
-        .map(|(name, (_, truth))| (name, truth))
+        .map(|(name, (_, kind))| (name, kind))
         .unzip()
 }
 
 /// Returns the labels of the tokens with each attribute; for a truth, of the
-/// tokens of which it could hold.
-fn pairs<'p>(
-    tokens: &Lists,
-    right: &[u32],
-    truths: impl Iterator<Item = Option<&'p [u32]>>,
-) -> Lists {
+/// tokens of which it could hold. A number has no pair with a label whose tokens sum
+/// to less than 0.
+///
+/// # Source
+///
+/// CRFsuite takes that sum for how often a pair occurs, and leaves out what occurs less
+/// often than 0 times.
+fn pairs(tokens: &Lists, right: &[u32], kinds: &[Kind], places: &[Vec<u32>]) -> Lists {
     let mut pairs = Lists::new();
     let mut labels = Vec::new();
-    for (attribute, truth) in truths.enumerate() {
+    for (attribute, kind) in kinds.iter().enumerate() {
         labels.clear();
-        match truth {
-            Some(all) => labels.extend(all),
-            None => {
+        match kind {
+            Kind::Truth(place) => labels.extend(&places[*place]),
+            Kind::Text => {
                 let tokens = tokens.of(attribute).iter();
                 labels.extend(tokens.map(|&token| right[token as usize]));
             }
+            Kind::Number => labels.extend(with_sums(tokens, right, attribute)),
         }
         labels.sort_unstable();
         labels.dedup();
@@ -194,4 +252,15 @@ fn pairs<'p>(
         pairs.end_list();
     }
     pairs
+}
+
+/// Returns the labels with whose tokens the numbers of an attribute do not sum to less
+/// than 0.
+fn with_sums(tokens: &Lists, right: &[u32], attribute: usize) -> Vec<u32> {
+    let mut sums: BTreeMap<u32, f64> = BTreeMap::new();
+    for (token, value) in tokens.valued(attribute) {
+        *sums.entry(right[token as usize]).or_default() += f64::from(value);
+    }
+    let kept = sums.into_iter().filter(|(_, sum)| *sum >= 0.0);
+    kept.map(|(label, _)| label).collect()
 }

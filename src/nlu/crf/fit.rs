@@ -230,12 +230,12 @@ impl<'a> Problem<'a> {
             let tokens = data.sentences[sentence]..data.sentences[sentence + 1];
             let mut logits = vec![0.0; tokens.len() * labels];
             for (token, row) in tokens.clone().zip(logits.chunks_exact_mut(labels)) {
-                for &attribute in data.attributes.of(token) {
+                for (attribute, value) in data.attributes.valued(token) {
                     let range = data.pairs.range(attribute as usize);
                     for (&label, weight) in
                         data.pairs.items[range.clone()].iter().zip(&pairs[range])
                     {
-                        row[label as usize] += weight;
+                        row[label as usize] += weight * value;
                     }
                 }
             }
@@ -256,10 +256,10 @@ impl<'a> Problem<'a> {
             let range = data.pairs.range(attribute);
             let own = &mut sums[range.start - first..range.end - first];
             own.fill(0.0);
-            for &token in data.tokens.of(attribute) {
+            for (token, value) in data.tokens.valued(attribute) {
                 let row = &slopes[token as usize * labels..][..labels];
                 for (sum, &label) in own.iter_mut().zip(&data.pairs.items[range.clone()]) {
-                    *sum += f64::from(row[label as usize]);
+                    *sum += f64::from(row[label as usize] * value);
                 }
             }
         }
@@ -344,6 +344,7 @@ mod tests {
             tokens,
             patterns: &[],
             entity_tags: &[],
+            numbers: &[],
         }
     }
 
@@ -418,6 +419,79 @@ mod tests {
                     (confidence - want).abs() < 5e-4,
                     "{at} {tag}: {confidence} {want}"
                 );
+            }
+        }
+    }
+
+    /// Numbers of a token that anybody can make again.
+    fn numbers(tokens: &[Token]) -> Vec<[f32; 3]> {
+        let sum = |token: &Token| token.text.bytes().map(u32::from).sum::<u32>();
+        let number = |sum: u32, k: u32| ((sum * (k + 3)) % 17) as f32 / 8.0 - 1.0;
+        let of = |token| [0, 1, 2].map(|k| number(sum(token), k));
+        tokens.iter().map(of).collect()
+    }
+
+    /// Recorded from python-crfsuite 0.9.12 with these numbers as Rasa's
+    /// `text_dense_features` at the token and the one before it.
+    #[test]
+    fn confidences_from_numbers_are_those_of_crfsuite() {
+        let window = [&["low", "text_dense_features"][..]; 2];
+        let window = [window[0], window[1], &["low"]];
+        let names = |place: &[&str]| place.iter().map(|&name| name.to_owned()).collect();
+        let options = CrfOptions {
+            features: window.map(names).to_vec(),
+            ..CrfOptions::default()
+        };
+        let examples = examples();
+        let texts = examples.iter().map(|example| example.text.as_str());
+        let texts: Vec<&str> = texts.chain(["to Bern now"]).collect();
+        let tokens: Vec<Vec<Token>> = texts.iter().map(|text| whitespace(text)).collect();
+        let made: Vec<Vec<[f32; 3]>> = tokens.iter().map(|tokens| numbers(tokens)).collect();
+        let rows: Vec<Vec<&[f32]>> = made
+            .iter()
+            .map(|rows| rows.iter().map(|row| &row[..]).collect())
+            .collect();
+        let seen = |at: usize| Sentence {
+            numbers: &rows[at],
+            ..sentence(&tokens[at])
+        };
+        let set = TagSet::of(&examples, TagKind::Entity, Tagging::Bilou);
+        let all = examples.iter().enumerate();
+        let sentences: Vec<Annotated<'_>> =
+            all.map(|(at, e)| (seen(at), &e.entities[..])).collect();
+        let taggers = fit(&options, &[set], &sentences, &mut |_| {
+            ControlFlow::Continue(())
+        });
+        let tagger = &taggers.unwrap().unwrap()[0];
+        let window = Window::new(&options.features).unwrap();
+        let recorded: [(usize, &[(&str, f64)]); 4] = [
+            (
+                0,
+                &[
+                    ("O", 0.8779),
+                    ("O", 0.82092),
+                    ("B-city", 0.90475),
+                    ("L-city", 0.83353),
+                ],
+            ),
+            (
+                2,
+                &[
+                    ("O", 0.88821),
+                    ("U-city", 0.84256),
+                    ("O", 0.88338),
+                    ("U-city", 0.86289),
+                ],
+            ),
+            (3, &[("O", 0.85594), ("U-size", 0.7611), ("O", 0.77872)]),
+            (5, &[("O", 0.95612), ("U-city", 0.71243), ("O", 0.63854)]),
+        ];
+        for (at, want) in recorded {
+            let (tags, confidences) = tagger.tag(&window, seen(at));
+            for ((tag, confidence), (want_tag, want)) in tags.iter().zip(confidences).zip(want) {
+                assert_eq!(tag, want_tag);
+                let error = (confidence - want).abs();
+                assert!(error < 5e-4, "{at} {tag}: {confidence} {want}");
             }
         }
     }

@@ -30,6 +30,7 @@ use crate::nlu::repair;
 use crate::tokenize::Attribute;
 use crate::tokenize::OptionError;
 
+use attributes::DENSE;
 use attributes::Window;
 
 /// The name that entities carry as their extractor.
@@ -55,8 +56,8 @@ pub struct CrfOptions {
     /// What the sum of the weights' squares is multiplied with.
     #[serde(rename = "L2_c")]
     pub l2_c: f64,
-    /// Aliases of dense featurizers, of which there are none yet: read and not
-    /// used.
+    /// Aliases of the dense featurizers of `text_dense_features`; all before it if there
+    /// are none.
     pub featurizers: Vec<String>,
 }
 
@@ -104,6 +105,11 @@ impl CrfOptions {
         self.features.iter().flatten().any(|name| name == "pattern")
     }
 
+    /// Returns whether dense features are looked at.
+    pub fn reads_numbers(&self) -> bool {
+        self.features.iter().flatten().any(|name| name == DENSE)
+    }
+
     /// Returns how spans are tagged.
     pub fn tagging(&self) -> Tagging {
         match self.bilou_flag {
@@ -144,6 +150,12 @@ impl CrfExtractor {
             return Vec::new();
         };
         let tokens = document.tokens(Attribute::Text);
+        let rows = match self.options.reads_numbers() {
+            true => message.features(&self.options.featurizers),
+            false => None,
+        };
+        let rows = rows.map(|rows| rows.dense_sequence).unwrap_or_default();
+        let numbers: Vec<&[f32]> = (0..rows.rows()).map(|row| rows.row(row)).collect();
         let mut entity_tags = Vec::new();
         let mut named: Vec<KindTags> = Vec::new();
         for tagger in &self.taggers {
@@ -155,6 +167,7 @@ impl CrfExtractor {
                     TagKind::Entity => &[],
                     TagKind::Role | TagKind::Group => &entity_tags,
                 },
+                numbers: &numbers,
             };
             let (tags, confidences) = tagger.tag(&window, sentence);
             if kind == TagKind::Entity {

@@ -130,9 +130,9 @@ impl Tagger {
         }
         let mut logits = vec![0.0; sentence.tokens.len() * count];
         for (at, row) in logits.chunks_exact_mut(count).enumerate() {
-            window.attributes(sentence, at, &mut |name, _| {
+            window.attributes(sentence, at, &mut |name, holds| {
                 for &(label, weight) in self.stored.attributes.get(name).into_iter().flatten() {
-                    row[label as usize] += weight;
+                    row[label as usize] += weight * holds.value();
                 }
             });
         }
