@@ -286,6 +286,36 @@ fn a_list_of_words_and_a_tokenizer_split_alike() {
     assert!(rows(&words, &texts) == rows(&model("distilbert"), &texts));
 }
 
+/// Sub-tokens of XLM-RoBERTa's kind, in which words begin with `▁`.
+const UNIGRAM: &str = r#"{
+  "version": "1.0", "truncation": {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0},
+  "padding": null, "added_tokens": [],
+  "normalizer": null, "decoder": null, "post_processor": null,
+  "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
+  "model": {"type": "Unigram", "unk_id": 3, "vocab": [
+    ["<s>", 0], ["<pad>", 0], ["</s>", 0], ["<unk>", -9],
+    ["▁", -2], ["▁hello", -1], ["我", -1], ["想", -1], ["s", -3]]}
+}"#;
+
+#[test]
+fn sub_tokens_that_are_only_a_mark_are_left_out() {
+    let folder = copy("roberta");
+    fs::write(folder.path().join("tokenizer.json"), UNIGRAM).unwrap();
+    let config = fs::read_to_string(folder.path().join("config.json")).unwrap();
+    let config = config.replace("\"roberta\"", "\"xlm-roberta\"");
+    fs::write(folder.path().join("config.json"), config).unwrap();
+    let model = opened(folder.path(), Architecture::Roberta).unwrap();
+    // `▁`, `我`, `想`; `▁hello`; `▁hello`, `s`; `▁`, unknown.
+    for (word, count) in [("我想", 2), ("hello", 1), ("hellos", 2), ("x", 1)] {
+        let text = format!("{word} ").repeat(100);
+        let long = documents(&[text.trim()]);
+        let refused = model.rows(&long, Attribute::Text, Long::Refused, &mut |_, _| true);
+        let told = refused.err().unwrap().to_string();
+        let want = format!("has {} sub-tokens", 100 * count + 2);
+        assert!(told.contains(&want), "{word}: {told}");
+    }
+}
+
 /// What is told of a folder with one thing wrong.
 #[track_caller]
 fn broken(damage: impl Fn(&Path), want: expect_test::Expect) {
