@@ -24,6 +24,7 @@ use tabella::features::language_model::Long;
 use tabella::features::language_model::ModelFile;
 use tabella::matrix::Level;
 use tabella::matrix::set_level;
+use tabella::nlu::MODEL_FOLDERS_VARIABLE;
 use tabella::nlu::ModelFolders;
 use tabella::tokenize::Attribute;
 use tabella::tokenize::Document;
@@ -31,6 +32,7 @@ use tabella::tokenize::Tokenizer;
 
 use crate::workbench::Workbench;
 use crate::workbench::mistakes;
+use crate::workbench::program;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/language_model")
@@ -550,6 +552,29 @@ fn the_archive_names_the_folder_and_does_not_hold_it() {
         shown.ends_with("`config.json` is another file than the one that was trained with"),
         "{shown}"
     );
+}
+
+#[test]
+fn the_program_takes_the_folder_of_folders_from_the_environment() {
+    let bench = bench(CONFIG);
+    bench.train().unwrap();
+    let shelf = tempfile::tempdir().unwrap();
+    fs::rename(bench.root().join("models/tiny"), shelf.path().join("tiny")).unwrap();
+    let parse = |variable: Option<&Path>| {
+        let mut command = program(&bench.root(), bench.cache());
+        command.args(["parse", "order pizza"]);
+        if let Some(folder) = variable {
+            command.env(MODEL_FOLDERS_VARIABLE, folder);
+        }
+        command.output().unwrap()
+    };
+    let found = parse(Some(shelf.path()));
+    let answer: Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(answer["intent"]["name"], "order", "{answer:#}");
+    let lost = parse(None);
+    assert_eq!(lost.status.code(), Some(65));
+    let told = String::from_utf8(lost.stderr).unwrap();
+    assert!(told.contains(MODEL_FOLDERS_VARIABLE), "{told}");
 }
 
 #[test]
