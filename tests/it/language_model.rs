@@ -394,6 +394,15 @@ fn what_is_wrong_with_a_folder_is_told() {
         expect!["`tokenizer.json`: EOF while parsing an object at line 1 column 1"],
     );
     broken(
+        |folder| {
+            let text = "{\"version\": \"1.0\", \"decoder\": {\"type\": \"Word\nPiece\"}}";
+            fs::write(folder.join("tokenizer.json"), text).unwrap();
+        },
+        expect![[
+            r#"`tokenizer.json`: control character (\u0000-\u001F) found while parsing a string at line 1 column 44"#
+        ]],
+    );
+    broken(
         |folder| fs::remove_file(folder.join("vocab.txt")).unwrap(),
         expect!["there is neither `tokenizer.json` nor `vocab.txt`"],
     );

@@ -1,6 +1,7 @@
 //! Tokens to the sub-tokens that a model knows.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tokenizers::AddedToken;
 use tokenizers::ModelWrapper;
 use tokenizers::Tokenizer;
@@ -58,7 +59,7 @@ impl SubTokens {
         architecture: Architecture,
         vocabulary: usize,
     ) -> Result<Self, String> {
-        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| error.to_string())?;
+        let mut tokenizer = read(bytes)?;
         tokenizer.with_padding(None);
         let uncut = tokenizer.with_truncation(None);
         uncut.map_err(|error| error.to_string())?;
@@ -151,6 +152,17 @@ impl SubTokens {
         let kept = split.filter(|(_, name)| !name.replace(self.mark, "").is_empty());
         ids.extend(kept.map(|(id, _)| id));
         ids.len() - before
+    }
+}
+
+/// Reads a tokenizer. The library panics where the file is no JSON, and where some of what
+/// it holds is damaged: the first is found before, the second is caught.
+fn read(bytes: &[u8]) -> Result<Tokenizer, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| error.to_string())?;
+    match std::panic::catch_unwind(|| Tokenizer::from_bytes(text)) {
+        Ok(read) => read.map_err(|error| error.to_string()),
+        Err(_) => Err("it is damaged".to_owned()),
     }
 }
 
