@@ -70,6 +70,9 @@ impl From<io::Error> for Failure {
 /// Bytes that are read at once: what a pipe holds.
 const READ_SIZE: usize = 1 << 16;
 
+/// Messages that are answered at once: their answers are held until all are there.
+const AT_ONCE: usize = 256;
+
 /// Where Duckling is, as in Rasa: it has the last word.
 const DUCKLING: &str = "RASA_DUCKLING_HTTP_URL";
 
@@ -131,9 +134,11 @@ impl<W: Write> Answers<W> {
             }
             lines.extend_from_slice(&came[ended..]);
             input.consume(count);
-            if lines.len() > MAX_MESSAGE_SIZE + 1 {
+            let size = lines.trim_ascii_end().len();
+            if size > MAX_MESSAGE_SIZE || lines.len() > READ_SIZE {
                 // It will not become shorter.
-                return self.answer_lines(&lines);
+                let size = size.max(lines.len());
+                return Err(TrainError::TooLong { size }.into());
             }
         }
     }
@@ -149,14 +154,17 @@ impl<W: Write> Answers<W> {
 
     /// Answers texts in their order, those before one that cannot be answered too.
     fn answer<S: AsRef<str> + Sync>(&mut self, texts: &[S]) -> Result<(), Failure> {
-        let assistant = &self.assistant;
-        let parses: Vec<Result<Parse, TrainError>> = texts
-            .par_iter()
-            .map(|text| assistant.parse(text.as_ref()))
-            .collect();
-        let outcome = parses.into_iter().try_for_each(|parse| self.write(&parse?));
-        self.out.flush()?;
-        outcome
+        for some in texts.chunks(AT_ONCE) {
+            let assistant = &self.assistant;
+            let parses: Vec<Result<Parse, TrainError>> = some
+                .par_iter()
+                .map(|text| assistant.parse(text.as_ref()))
+                .collect();
+            let outcome = parses.into_iter().try_for_each(|parse| self.write(&parse?));
+            self.out.flush()?;
+            outcome?;
+        }
+        Ok(())
     }
 
     fn write(&mut self, parse: &Parse) -> Result<(), Failure> {

@@ -44,13 +44,21 @@ impl Kept {
         Self::from_rows(inputs, outputs, vec![0; inputs + 1], Vec::new())
     }
 
-    /// Sorts the kept weights of each input by output, counting.
-    fn from_rows(
+    /// Returns the pattern of which the outputs of each input are given: those of input
+    /// i are `back_indices[back_offsets[i]..back_offsets[i + 1]]`, ascending.
+    ///
+    /// # Panics
+    ///
+    /// If an output does not exist, or the offsets do not fit.
+    pub fn from_rows(
         inputs: usize,
         outputs: usize,
         back_offsets: Vec<u32>,
         back_indices: Vec<u32>,
     ) -> Self {
+        assert!(back_offsets.len() == inputs + 1 && back_offsets.is_sorted());
+        assert_eq!(back_offsets[inputs] as usize, back_indices.len());
+        // Sorted by output, counting.
         let mut offsets = vec![0; outputs + 1];
         for &output in &back_indices {
             offsets[output as usize + 1] += 1;

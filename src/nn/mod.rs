@@ -69,3 +69,5 @@ pub use transformer::Transformer;
 pub use transformer::TransformerCache;
 pub use transformer::TransformerOptions;
 pub use weights_file::WeightsError;
+pub use weights_file::is_mask;
+pub use weights_file::masked_kernel;

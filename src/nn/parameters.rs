@@ -30,7 +30,7 @@ pub(super) struct Tensor {
 #[derive(Clone, Debug, Default)]
 pub struct Parameters {
     pub(super) tensors: Vec<Tensor>,
-    /// Whether kernels start as zeros, of which a mask keeps none.
+    /// Whether kernels have no values yet.
     unset: bool,
 }
 
@@ -41,7 +41,7 @@ impl Parameters {
     }
 
     /// Returns a network without tensors whose weights will be read from a file:
-    /// [`add_kernel`] draws no numbers for it.
+    /// [`add_kernel`] gives its kernels no values.
     pub fn unset() -> Self {
         Self {
             tensors: Vec::new(),
@@ -196,11 +196,8 @@ pub fn add_kernel(
     stream: &mut Stream,
 ) -> TensorId {
     if parameters.unset {
-        let zeros = vec![0.0; inputs * outputs];
-        return match density >= 1.0 {
-            true => parameters.add(name, &[inputs, outputs], zeros, l2),
-            false => parameters.add_kept(name, &zeros, Kept::none(inputs, outputs), l2),
-        };
+        let kept = (density < 1.0).then(|| Kept::none(inputs, outputs));
+        return parameters.push(name, &[inputs, outputs], Vec::new(), kept, l2);
     }
     let kernel = stream.glorot_uniform(inputs, outputs);
     if density >= 1.0 {

@@ -133,14 +133,42 @@ impl Read {
         }
         let mask = format!("{name}{MASK_SUFFIX}");
         let bits = read_bytes(file, &mask, &mask_shape(&tensor.shape), Dtype::U8)?;
+        // What is kept is counted before there is memory for it.
+        let by_row = read_f32(file, name, &[ones(bits)])?;
         let kept = from_bits(tensor.shape[0], tensor.shape[1], bits);
         let kept = kept.ok_or(WeightsError::Value(mask))?;
-        let by_row = read_f32(file, name, &[kept.stored()])?;
         Ok(Self {
             data: kept.by_entry(&by_row),
             kept: Some(kept),
         })
     }
+}
+
+/// Returns a masked kernel of a file, whole, with zeros where nothing is kept: its
+/// shape and its values; `None` if the file has no masked kernel of this name.
+pub fn masked_kernel(file: &SafeTensors<'_>, name: &str) -> Option<([usize; 2], Vec<f32>)> {
+    let mask = file.tensor(&format!("{name}{MASK_SUFFIX}")).ok()?;
+    let &[inputs, width] = mask.shape() else {
+        return None;
+    };
+    let by_row = read_f32(file, name, &[ones(mask.data())]).ok()?;
+    let rows = || mask.data().chunks(width.max(1));
+    // Every output is connected.
+    let outputs = rows().flat_map(|row| kept_of(row).max()).max()? + 1;
+    let mut kernel = vec![0.0; inputs * outputs];
+    let places = rows()
+        .enumerate()
+        .flat_map(|(input, row)| kept_of(row).map(move |output| input * outputs + output));
+    for (place, value) in places.zip(by_row) {
+        kernel[place] = value;
+    }
+    Some(([inputs, outputs], kernel))
+}
+
+/// Returns whether a tensor of a file is a mask.
+pub fn is_mask(file: &SafeTensors<'_>, name: &str) -> bool {
+    let kernel = name.strip_suffix(MASK_SUFFIX);
+    kernel.is_some_and(|kernel| file.tensor(kernel).is_ok())
 }
 
 /// Returns the shape of a kernel's mask.
@@ -160,22 +188,30 @@ fn to_bits(kept: &Kept) -> Vec<u8> {
     bits
 }
 
+fn ones(bits: &[u8]) -> usize {
+    bits.iter().map(|eight| eight.count_ones() as usize).sum()
+}
+
+/// Returns which outputs a row of a mask keeps, ascending.
+fn kept_of(row: &[u8]) -> impl Iterator<Item = usize> + '_ {
+    let bits = |(byte, &eight): (usize, &u8)| {
+        let set = (0..BITS).filter(move |bit| eight >> bit & 1 == 1);
+        set.map(move |bit| byte * BITS + bit)
+    };
+    row.iter().enumerate().flat_map(bits)
+}
+
 /// Returns the pattern, unless a bit lies beyond a row's end.
 fn from_bits(inputs: usize, outputs: usize, bits: &[u8]) -> Option<Kept> {
-    let width = outputs.div_ceil(BITS);
-    let mut mask = vec![false; inputs * outputs];
-    for (input, row) in bits.chunks(width.max(1)).enumerate() {
-        for (byte, &eight) in row.iter().enumerate() {
-            for bit in (0..BITS).filter(|bit| eight >> bit & 1 == 1) {
-                let output = byte * BITS + bit;
-                if output >= outputs {
-                    return None;
-                }
-                mask[input * outputs + output] = true;
-            }
+    let (mut offsets, mut indices) = (vec![0], Vec::with_capacity(ones(bits)));
+    for row in bits.chunks(outputs.div_ceil(BITS).max(1)) {
+        if kept_of(row).any(|output| output >= outputs) {
+            return None;
         }
+        indices.extend(kept_of(row).map(|output| output as u32));
+        offsets.push(indices.len() as u32);
     }
-    Some(Kept::from_mask(inputs, outputs, &mask))
+    (offsets.len() == inputs + 1).then(|| Kept::from_rows(inputs, outputs, offsets, indices))
 }
 
 fn read_bytes<'a>(
@@ -271,7 +307,9 @@ mod tests {
         let mask = file.tensor("b/masked.mask").unwrap().data();
         let at = mask.as_ptr() as usize - bytes.as_ptr() as usize;
         let mut longer = bytes.clone();
-        longer[at + 1] |= 0b1000;
+        // One bit moves beyond the row's end: as many are kept as before.
+        let last = (0..3).find(|bit| longer[at + 1] >> bit & 1 == 1).unwrap();
+        longer[at + 1] ^= 1 << last | 0b1000;
         let error = parameters.load_safetensors(&longer);
         assert!(matches!(error, Err(WeightsError::Value(name)) if name == "b/masked.mask"));
     }
@@ -299,5 +337,32 @@ mod tests {
             assert!(parameters.load_safetensors(&bytes[..cut]).is_err());
         }
         assert!(parameters.kept(masked).is_some());
+    }
+
+    #[test]
+    fn a_masked_kernel_of_a_file_is_whole_again() {
+        let (written, masked, _) = network();
+        let bytes = written.to_safetensors();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let kernel = ([6, 11], written.dense(masked));
+        assert_eq!(masked_kernel(&file, "b/masked"), Some(kernel));
+        assert_eq!(masked_kernel(&file, "c/whole"), None);
+        assert!(is_mask(&file, "b/masked.mask") && !is_mask(&file, "b/masked"));
+    }
+
+    #[test]
+    fn a_mask_of_ones_beside_few_values_is_refused_by_their_number() {
+        let (mut parameters, ..) = network();
+        let bytes = parameters.to_safetensors();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let mask = file.tensor("b/masked.mask").unwrap().data();
+        let at = mask.as_ptr() as usize - bytes.as_ptr() as usize;
+        let mut full = bytes.clone();
+        full[at..at + 12].fill(0xff);
+        let error = parameters.load_safetensors(&full);
+        assert!(
+            matches!(error, Err(WeightsError::Shape { .. })),
+            "{error:?}"
+        );
     }
 }

@@ -130,9 +130,9 @@ async fn upload(line: &Line, offer: &Offer) -> Option<u64> {
     }
     let key = ActionKey::of(offer.key);
     let mut blobs: Vec<Blob> = key.blobs().into();
-    for remote in offer.result.blobs() {
-        let bytes = offer.bytes.get(&remote.output.digest)?;
-        blobs.push(blob(Name::from(&remote), bytes));
+    for named in offer.result.blobs() {
+        let bytes = offer.bytes.get(&named.output.digest)?;
+        blobs.push(blob(Name::from(&named), bytes));
     }
     let sent = line.write(&blobs).await?;
     line.put_action(&key, &action_result(offer)).await?;

@@ -465,6 +465,27 @@ fn a_line_of_input_that_does_not_end_is_refused_before_it_fills_the_memory() {
 }
 
 #[test]
+fn nothing_behind_a_line_is_lost_whatever_its_end_looks_like() {
+    let place = Place::trained();
+    let asked = |input: &[u8]| {
+        place.write("messages.txt", "");
+        fs::write(place.path("messages.txt"), input).unwrap();
+        let run = place
+            .command(&["parse"])
+            .stdin(File::open(place.path("messages.txt")).unwrap())
+            .output();
+        Run::of(run.unwrap())
+    };
+    let mut line = vec![b'a'; 16_384];
+    line.extend_from_slice(b"\r\r\r\nsecond\n");
+    assert!(asked(&line).ends(0).out.contains("\"text\":\"second\""));
+    let mut line = b"hello".to_vec();
+    line.extend_from_slice(&[b'\r'; 70_000]);
+    line.extend_from_slice(b"\nsecond\n");
+    asked(&line).ends(65).says("at most 16384");
+}
+
+#[test]
 fn a_message_that_is_too_long_is_refused() {
     let place = Place::trained();
     let long = "hello there ".repeat(8_000);

@@ -25,6 +25,10 @@ pipeline:
   analyzer: char_wb
   min_ngram: 1
   max_ngram: 3
+- name: WordVectorsFeaturizer
+  vectors: words.vec
+- name: KeywordIntentClassifier
+- name: SklearnIntentClassifier
 - name: LogisticRegressionClassifier
 - name: CRFEntityExtractor
 - name: DIETClassifier
@@ -131,9 +135,19 @@ rules:
   - action: utter_faq
 ";
 
+const VECTORS: &str = "\
+hello 0.5 -0.25 1.5
+day 0.75 0.5 -1
+tea -1.25 0.125 0.3
+coffee -1.5 0.25 0.2
+open 0.1 -0.9 0.7
+bye 0.6 0.6 0.6
+";
+
 fn bench() -> Workbench {
     Workbench::new(&[
         ("config.yml", CONFIG),
+        ("words.vec", VECTORS),
         ("domain.yml", DOMAIN),
         ("data/a.yml", &format!("{GREET}{BYE}")),
         ("data/b.yml", ORDER),
@@ -157,7 +171,7 @@ fn with_threads(bench: &Workbench, threads: usize, jobs: usize) -> Vec<u8> {
 fn any_number_of_threads_gives_the_same_archive() {
     let bench = bench();
     let one = with_threads(&bench, 1, 1);
-    for (threads, jobs) in [(2, 1), (3, 2), (2, 4)] {
+    for (threads, jobs) in [(2, 1), (3, 2), (2, 4), (8, 3)] {
         let again = with_threads(&bench, threads, jobs);
         assert!(one == again, "{threads} threads, {jobs} jobs");
     }
@@ -168,6 +182,7 @@ fn another_folder_and_another_order_of_files_give_the_same_archive() {
     let one = bench().clean_archive();
     let greet_last = Workbench::new(&[
         ("config.yml", CONFIG),
+        ("words.vec", VECTORS),
         ("domain.yml", DOMAIN),
         ("data/z/nlu.yml", GREET),
         ("data/a/nlu.yml", &format!("nlu:\n{BYE}")),

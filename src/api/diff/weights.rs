@@ -6,6 +6,9 @@ use safetensors::Dtype;
 use safetensors::SafeTensors;
 use serde::Serialize;
 
+use crate::nn::is_mask;
+use crate::nn::masked_kernel;
+
 /// A tensor that differs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TensorDiff {
@@ -52,11 +55,22 @@ pub fn compare(
     let (old, new) = (parsed(old), parsed(new));
     let mut names = BTreeSet::new();
     for tensors in [&old, &new].into_iter().flatten() {
-        names.extend(tensors.names());
+        // A mask is told by the zeros of its kernel.
+        names.extend(
+            tensors
+                .names()
+                .into_iter()
+                .filter(|name| !is_mask(tensors, name)),
+        );
     }
     for name in &names {
         let tensor = |side: &Option<SafeTensors<'_>>| {
-            let found = side.as_ref()?.tensor(name).ok()?;
+            let file = side.as_ref()?;
+            if let Some((shape, kernel)) = masked_kernel(file, name) {
+                let bytes = kernel.iter().flat_map(|value| value.to_le_bytes());
+                return Some((Dtype::F32, shape.to_vec(), bytes.collect()));
+            }
+            let found = file.tensor(name).ok()?;
             Some((found.dtype(), found.shape().to_vec(), found.data().to_vec()))
         };
         if let Some(diff) = compared(file, name, tensor(&old), tensor(&new)) {
@@ -132,6 +146,36 @@ fn distance(old: &[f64], new: &[f64]) -> (f64, Option<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::Parameters;
+    use crate::nn::Stream;
+    use crate::nn::add_kernel;
+
+    #[test]
+    fn masked_kernels_are_compared_place_by_place() {
+        let network = |seed| {
+            let (mut parameters, mut stream) = (Parameters::new(), Stream::new(seed));
+            add_kernel(&mut parameters, "k", (9, 16), 0.2, 0.0, &mut stream);
+            parameters
+        };
+        let (old, new) = (network(1), network(2));
+        let mut diffs = Vec::new();
+        let count = compare(
+            "weights",
+            Some(&old.to_safetensors()),
+            Some(&new.to_safetensors()),
+            &mut diffs,
+        );
+        assert_eq!(count, 1);
+        let whole = |parameters: &Parameters| -> Vec<f64> {
+            let id = parameters.find("k").unwrap();
+            parameters.dense(id).into_iter().map(f64::from).collect()
+        };
+        let (largest, cosine) = distance(&whole(&old), &whole(&new));
+        assert_eq!(diffs[0].name, "k");
+        assert_eq!(diffs[0].state, TensorState::Changed);
+        assert_eq!(diffs[0].shape, [9, 16]);
+        assert_eq!((diffs[0].max_abs, diffs[0].cosine), (Some(largest), cosine));
+    }
 
     #[test]
     fn distances_are_those_of_school() {

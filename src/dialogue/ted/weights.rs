@@ -39,7 +39,9 @@ pub enum ModelError {
     #[error("`model.json` of a TEDPolicy cannot be read")]
     Description(#[from] serde_json::Error),
     /// The description is of another version of the format.
-    #[error("`model.json` of a TEDPolicy has format {0}, known is {FORMAT}")]
+    #[error(
+        "`model.json` of a TEDPolicy has format {0}, this program reads format {FORMAT}: train the model again"
+    )]
     Format(u32),
     /// The options in the description are none that a user could write.
     #[error("`model.json` of a TEDPolicy has wrong options")]

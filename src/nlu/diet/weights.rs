@@ -67,7 +67,9 @@ pub enum ModelError {
     #[error("`model.json` cannot be read")]
     Json(#[from] serde_json::Error),
     /// The description was written by another version.
-    #[error("`model.json` has format {0}, and only format {FORMAT} is known")]
+    #[error(
+        "`model.json` has format {0}, this program reads format {FORMAT}: train the model again"
+    )]
     Format(u32),
     /// The description has options that cannot be.
     #[error("`model.json` has impossible options")]
