@@ -12,6 +12,7 @@
 
 #![allow(missing_docs)]
 
+use std::hint::black_box;
 use std::time::Instant;
 
 use tabella::matrix::AdamStep;
@@ -126,7 +127,10 @@ impl Machine {
             let shape = (outputs, width, inputs);
             gemm(shape, a, (&x, width), (&mut y, width), Write::Replace);
         });
-        let copy = best(|| y.copy_from_slice(&kernel[..outputs * width]));
+        let copy = best(|| {
+            y.copy_from_slice(black_box(&kernel[..outputs * width]));
+            black_box(&mut y);
+        });
         Self {
             flops: (2 * inputs * outputs * width) as f64 / product,
             bytes: (4 * outputs * width) as f64 / copy,
@@ -354,6 +358,7 @@ fn adam() -> Row {
     let mut into = vec![0.0; 3 * SPARSE];
     let from = vec![1.0_f32; 3 * SPARSE];
     // Too large for a cache: the floor is a copy of as much.
-    let copy = best(|| into.copy_from_slice(&from));
+    let copy = best(|| into.copy_from_slice(black_box(&from)));
+    black_box(&into);
     ("Adam of one sparse layer (2.6 million weights)", seen, copy)
 }

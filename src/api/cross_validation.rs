@@ -284,6 +284,7 @@ impl Work<'_> {
         let folders = ModelFolders {
             project: component.map_or_else(PathBuf::new, |first| first.folder.clone()),
             instead: None,
+            is_closed: false,
         };
         Assistant::of(PathBuf::from(name), &model, &folders)
     }

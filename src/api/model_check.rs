@@ -151,7 +151,7 @@ fn load(model: &Model, check: &mut ModelCheck) {
             ..Component::default()
         };
         let files = files_of(entry, &model.nlu, "nlu/");
-        match LoadedComponent::load(place, &component, &files, &ModelFolders::default()) {
+        match LoadedComponent::load(place, &component, &files, &ModelFolders::closed()) {
             // The folder of a language model is no part of the archive.
             Ok(_) | Err(LoadError::LanguageModel { .. }) => check.components += 1,
             Err(error) => problems.push(ModelProblem::of_component(entry, &error)),

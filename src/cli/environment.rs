@@ -28,6 +28,7 @@ pub fn model_folders(project: &Path) -> ModelFolders {
     ModelFolders {
         project: project.to_owned(),
         instead: named.filter(|path| !path.is_empty()).map(PathBuf::from),
+        is_closed: false,
     }
 }
 

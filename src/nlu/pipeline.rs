@@ -138,9 +138,9 @@ pub enum LoadedComponent {
     /// `WordVectorsFeaturizer` or `SpacyFeaturizer` with its alias.
     WordVectors(String, Box<word_vectors::Featurizer>),
     /// `LanguageModelFeaturizer` with its alias.
-    Transformer(String, Arc<language_model::Featurizer>),
+    LanguageModel(String, Arc<language_model::Featurizer>),
     /// `SpacyNLP`: what it gives is with those who use it.
-    LanguageModel,
+    Spacy,
     /// `RegexEntityExtractor`.
     RegexEntities(RegexEntities),
     /// `EntitySynonymMapper`.
@@ -220,9 +220,9 @@ impl LoadedComponent {
             "LanguageModelFeaturizer" => {
                 let options = read_options(&component.options).map_err(wrong)?;
                 let loaded = language_model(name, &options, files, folders)?;
-                Self::Transformer(alias, Arc::new(loaded))
+                Self::LanguageModel(alias, Arc::new(loaded))
             }
-            "SpacyNLP" => Self::LanguageModel,
+            "SpacyNLP" => Self::Spacy,
             "RegexEntityExtractor" => Self::RegexEntities(fitted(name, files)?),
             "EntitySynonymMapper" => Self::Synonyms(fitted(name, files)?),
             "KeywordIntentClassifier" => Self::Keyword(fitted(name, files)?),
@@ -287,13 +287,13 @@ impl LoadedComponent {
                     featurizer.rows(texts, Attribute::Text)
                 });
             }
-            Self::Transformer(alias, featurizer) => {
+            Self::LanguageModel(alias, featurizer) => {
                 add_features(message, alias, |texts| {
                     let rows = featurizer.rows(texts, Attribute::Text, Long::Cut, &mut |_, _| true);
                     rows.expect("nothing is refused, and nobody stops it")
                 });
             }
-            Self::LanguageModel => {}
+            Self::Spacy => {}
             Self::RegexEntities(entities) => entities.process(message),
             Self::Synonyms(synonyms) => synonyms.process(message),
             Self::Keyword(keyword) => keyword.process(message),
@@ -346,7 +346,10 @@ fn language_model(
         let path = folder.join(&file);
         (file, ModelFile { path, digest })
     });
-    let opened = language_model::open(&files.collect(), architecture);
+    let opened = match folders.is_closed {
+        true => Err(FolderError::NotLookedFor),
+        false => language_model::open(&files.collect(), architecture),
+    };
     opened.map_err(|source| LoadError::LanguageModel {
         name: name.to_owned(),
         written,

@@ -29,6 +29,7 @@ use crate::engine::TaskError;
 use crate::engine::Turn;
 use crate::features::language_model;
 use crate::features::language_model::Architecture;
+use crate::features::language_model::FolderError;
 use crate::features::language_model::Long;
 use crate::features::language_model::ModelFile;
 use crate::features::language_model::Options;
@@ -61,12 +62,29 @@ const DOWNLOAD: &str = "download the model by other means into a folder of the p
     `config.json`, `model.safetensors`, and `tokenizer.json` or `vocab.txt` – and name that \
     folder with `model_weights`";
 
-/// What to do about weights in another format.
-const CONVERT: &str = "write the weights as safetensors: in Python, \
+/// Files of other formats, and what to do with each.
+const OTHER_FORMATS: [(&str, &str, &str); 6] = [
+    ("model.safetensors", "pytorch_model.bin", TORCH),
+    ("model.safetensors", "tf_model.h5", TENSORFLOW),
+    ("model.safetensors", "flax_model.msgpack", FLAX),
+    ("tokenizer.json", "merges.txt", FAST),
+    ("tokenizer.json", "sentencepiece.bpe.model", FAST),
+    ("tokenizer.json", "spiece.model", FAST),
+];
+
+const TORCH: &str = "write the weights as safetensors: in Python, \
     `transformers.AutoModel.from_pretrained(FOLDER).save_pretrained(FOLDER, safe_serialization=True)`";
 
-/// Weights that other programs read.
-const OTHER_WEIGHTS: [&str; 3] = ["pytorch_model.bin", "tf_model.h5", "flax_model.msgpack"];
+const TENSORFLOW: &str = "write the weights as safetensors: in Python with PyTorch and \
+    transformers 4, `transformers.AutoModel.from_pretrained(FOLDER, from_tf=True)\
+    .save_pretrained(FOLDER, safe_serialization=True)`";
+
+const FLAX: &str = "write the weights as safetensors: in Python with PyTorch and \
+    transformers 4, `transformers.AutoModel.from_pretrained(FOLDER, from_flax=True)\
+    .save_pretrained(FOLDER, safe_serialization=True)`";
+
+const FAST: &str = "write the sub-tokens as `tokenizer.json`: in Python, \
+    `transformers.AutoTokenizer.from_pretrained(FOLDER, use_fast=True).save_pretrained(FOLDER)`";
 
 /// The files of a folder by name.
 type Files = BTreeMap<String, ModelFile>;
@@ -152,11 +170,28 @@ fn parts(
     });
     checked.map_err(|error| {
         let folder = component.folder.join(written);
-        let has_others = !heads.contains_key("model.safetensors")
-            && OTHER_WEIGHTS.iter().any(|name| folder.join(name).is_file());
-        let help = if has_others { CONVERT } else { DOWNLOAD };
-        (format!("`{written}`: {}", with_causes(&error)), help)
+        (
+            format!("`{written}`: {}", with_causes(&error)),
+            help(&error, &folder),
+        )
     })
+}
+
+/// Returns what to do about what is missing in a folder: to convert what is there
+/// instead, or to download the model.
+fn help(error: &FolderError, folder: &Path) -> &'static str {
+    let missing = match error {
+        FolderError::Missing(name) => name,
+        FolderError::NoTokenizer => "tokenizer.json",
+        _ => return DOWNLOAD,
+    };
+    let is_there = |&&(wanted, other, _): &&(&str, &str, &str)| {
+        wanted == missing && folder.join(other).is_file()
+    };
+    OTHER_FORMATS
+        .iter()
+        .find(is_there)
+        .map_or(DOWNLOAD, |&(_, _, help)| help)
 }
 
 /// Returns what is wrong with a path below which no file of a model is, and what to do.

@@ -235,6 +235,20 @@ fn join(path: &Path, header: &Value, rest: &[u8]) {
 }
 
 #[test]
+fn what_is_no_regular_file_is_not_opened() {
+    let folder = copy("bert");
+    let listed = files(folder.path());
+    fs::remove_file(folder.path().join("config.json")).unwrap();
+    fs::create_dir(folder.path().join("config.json")).unwrap();
+    let error = language_model::open(&listed, Architecture::Bert)
+        .err()
+        .unwrap();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(error.to_string(), "`config.json` cannot be read");
+    assert_eq!(source, "it is no regular file");
+}
+
+#[test]
 fn weights_in_several_files_are_the_same_weights() {
     let folder = copy("bert");
     let whole = folder.path().join("model.safetensors");
@@ -403,6 +417,13 @@ fn what_is_wrong_with_a_folder_is_told() {
         ]],
     );
     broken(
+        |folder| {
+            let words = fs::read_to_string(folder.join("vocab.txt")).unwrap();
+            fs::write(folder.join("vocab.txt"), words.replace("[UNK]", "[OTHER]")).unwrap();
+        },
+        expect!["`vocab.txt`: it has no sub-token `[UNK]` for what it does not know"],
+    );
+    broken(
         |folder| fs::remove_file(folder.join("vocab.txt")).unwrap(),
         expect!["there is neither `tokenizer.json` nor `vocab.txt`"],
     );
@@ -497,6 +518,7 @@ fn loaded(bench: &Workbench, folders: &ModelFolders) -> Result<Assistant, String
 
 fn in_project(bench: &Workbench) -> ModelFolders {
     ModelFolders {
+        is_closed: false,
         project: bench.root(),
         instead: None,
     }
@@ -550,6 +572,7 @@ fn the_archive_names_the_folder_and_does_not_hold_it() {
         .assert_eq(&told(&in_project(&bench)));
     // Elsewhere it is found by its last name.
     let elsewhere = ModelFolders {
+        is_closed: false,
         instead: Some(shelf.path().to_owned()),
         ..in_project(&bench)
     };
@@ -632,6 +655,14 @@ fn refused(change: &str, want: expect_test::Expect) {
     bench.write("models/old/config.json", "{\"model_type\": \"bert\"}");
     bench.write("models/old/pytorch_model.bin", "");
     bench.write("models/old/vocab.txt", "");
+    let config = fs::read_to_string(bench.root().join("models/tiny/config.json")).unwrap();
+    bench.write("models/pointer/config.json", &config);
+    bench.write("models/pointer/vocab.txt", "");
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
+    bench.write("models/pointer/model.safetensors", pointer);
+    bench.write("models/noise/config.json", &config);
+    bench.write("models/noise/vocab.txt", "");
+    bench.write("models/noise/model.safetensors", &"noise ".repeat(200_000));
     want.assert_eq(&mistakes(&bench.train().unwrap_err()));
 }
 
@@ -665,6 +696,18 @@ fn what_cannot_be_read_is_told_before_anything_trains() {
         "  model_weights: models/old\n",
         expect![
             "E107 config.yml:6:18: option `model_weights` of `LanguageModelFeaturizer` cannot be used: `models/old`: there is no `model.safetensors`"
+        ],
+    );
+    refused(
+        "  model_weights: models/pointer\n",
+        expect![
+            "E107 config.yml:6:18: option `model_weights` of `LanguageModelFeaturizer` cannot be used: `models/pointer`: `model.safetensors` is a pointer of Git LFS to the file: `git lfs pull` fetches it"
+        ],
+    );
+    refused(
+        "  model_weights: models/noise\n",
+        expect![
+            "E107 config.yml:6:18: option `model_weights` of `LanguageModelFeaturizer` cannot be used: `models/noise`: `model.safetensors`: it is not a safetensors file: its header would have 8029390805748248430 bytes"
         ],
     );
     refused(

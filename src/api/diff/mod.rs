@@ -129,6 +129,7 @@ pub fn diff(options: &DiffOptions) -> Result<ModelDiff, TrainError> {
         let folders = ModelFolders {
             project: options.project.clone(),
             instead: options.language_models.clone(),
+            is_closed: false,
         };
         let load = |path| Assistant::load_with(path, &folders);
         let pair = (load(&old_path)?, load(&new_path)?);

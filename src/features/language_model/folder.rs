@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::BufReader;
@@ -37,6 +38,9 @@ const INDEX: &str = "model.safetensors.index.json";
 const TOKENIZER: &str = "tokenizer.json";
 const WORDS: &str = "vocab.txt";
 const WORDS_CONFIG: &str = "tokenizer_config.json";
+
+/// How a file begins that Git LFS left instead of the one that it keeps.
+const POINTER: &[u8] = b"version https://git-lfs";
 
 /// The longest file that is read as a whole; the sub-tokens of a hundred languages have
 /// 20 MB.
@@ -85,6 +89,12 @@ pub enum FolderError {
         /// Why.
         source: io::Error,
     },
+    /// A file is what Git LFS leaves where it was not asked for the file.
+    #[error("`{0}` is a pointer of Git LFS to the file: `git lfs pull` fetches it")]
+    Pointer(String),
+    /// The folder was not looked for.
+    #[error("the folder was not looked for")]
+    NotLookedFor,
     /// A file is not what it must be.
     #[error("`{0}` is another file than the one that was trained with")]
     Other(String),
@@ -190,12 +200,19 @@ pub fn check_heads(
     architecture: Architecture,
 ) -> Result<(), FolderError> {
     let head = |name: &str| files.get(name).copied().unwrap_or_default();
+    if let Some(name) = parts
+        .names()
+        .into_iter()
+        .find(|name| head(name).starts_with(POINTER))
+    {
+        return Err(FolderError::Pointer(name.to_owned()));
+    }
     let config = ModelConfig::read(head(CONFIG), architecture)?;
     let mut headers = Vec::with_capacity(parts.weights.len());
     for file in &parts.weights {
         let head = head(file);
         let is_longer = Header::size_of(head).is_some_and(|size| size > head_size as u64);
-        if is_longer && head.len() >= head_size {
+        if is_longer && head.len() >= head_size && Header::may_be(head) {
             return Ok(());
         }
         headers.push(Header::read(head).map_err(of_file(file))?);
@@ -294,6 +311,11 @@ fn network(
 fn opened(files: &BTreeMap<String, ModelFile>, name: &str) -> Result<BufReader<File>, FolderError> {
     let missing = || FolderError::Missing(name.to_owned());
     let file = files.get(name).ok_or_else(missing)?;
+    // A pipe would wait for somebody who writes.
+    if fs::metadata(&file.path).is_ok_and(|found| !found.is_file()) {
+        let source = io::Error::other("it is no regular file");
+        return Err(unread(name)(source));
+    }
     match File::open(&file.path) {
         Ok(opened) => Ok(BufReader::with_capacity(1 << 17, opened)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing()),

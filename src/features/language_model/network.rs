@@ -76,7 +76,7 @@ impl Network {
         };
         let layers = tensors.layers.into_iter().map(Layer::new);
         Ok(Self {
-            words: tensors.words,
+            words: tensors.words.finite()?,
             positions: tensors.positions.into_values()?,
             own_type,
             norm: Norm::new(tensors.norm)?,

@@ -59,19 +59,10 @@ impl Options {
         })
     }
 
-    /// Returns the name of the model that Rasa would download: the one that is named, or
-    /// its default for the kind.
+    /// Returns the name of the model that Rasa downloads for this kind if none is named.
     pub fn hub_name(&self) -> &str {
-        let named = self
-            .model_weights
-            .as_deref()
-            .filter(|name| !name.is_empty());
-        let default = || {
-            let of_kind = DEFAULT_WEIGHTS
-                .iter()
-                .find(|(kind, _)| *kind == self.model_name);
-            of_kind.map_or("", |(_, weights)| weights)
-        };
-        named.unwrap_or_else(default)
+        let of_kind = DEFAULT_WEIGHTS.iter();
+        let mut of_kind = of_kind.filter(|(kind, _)| *kind == self.model_name);
+        of_kind.next().map_or("", |(_, weights)| weights)
     }
 }

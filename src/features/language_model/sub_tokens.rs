@@ -115,9 +115,18 @@ impl SubTokens {
             return Err("it has a `dropout`, so that it splits by chance".to_owned());
         }
         let known = tokenizer.get_vocab(true);
-        if let Some((name, id)) = known.iter().find(|(_, id)| **id as usize >= vocabulary) {
+        let beyond = known.iter().filter(|(_, id)| **id as usize >= vocabulary);
+        if let Some((name, id)) = beyond.min_by_key(|(_, id)| **id) {
             return Err(format!(
                 "its sub-token `{name}` is number {id}, and the model has {vocabulary}"
+            ));
+        }
+        if let ModelWrapper::WordPiece(pieces) = tokenizer.get_model()
+            && !known.contains_key(&pieces.unk_token)
+        {
+            return Err(format!(
+                "it has no sub-token `{}` for what it does not know",
+                pieces.unk_token
             ));
         }
         let (first, last) = special_tokens(architecture);

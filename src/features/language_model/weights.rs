@@ -93,6 +93,13 @@ impl Header {
         })
     }
 
+    /// Returns whether a file that begins so may have a header: it is no longer than one
+    /// may be, and JSON.
+    pub fn may_be(beginning: &[u8]) -> bool {
+        let is_short = Self::size_of(beginning).is_some_and(|size| size <= LONGEST_HEADER);
+        is_short && beginning.get(8) == Some(&b'{')
+    }
+
     /// Returns how many bytes it takes, if a file's beginning says so.
     pub fn size_of(beginning: &[u8]) -> Option<u64> {
         let size = beginning.first_chunk()?;
@@ -341,6 +348,23 @@ impl Tensor {
         let size = values.len() * self.kind.size();
         self.kind
             .values(&self.bytes[row * size..(row + 1) * size], values);
+    }
+
+    /// Returns the tensor as it is in its file.
+    ///
+    /// # Errors
+    ///
+    /// If a number is not finite.
+    pub fn finite(self) -> Result<Self, WeightsError> {
+        let mut values = [0.0; 1 << 10];
+        for bytes in self.bytes.chunks(values.len() * self.kind.size()) {
+            let values = &mut values[..bytes.len() / self.kind.size()];
+            self.kind.values(bytes, values);
+            if !values.iter().all(|value| value.is_finite()) {
+                return Err(WeightsError::NotFinite(self.name));
+            }
+        }
+        Ok(self)
     }
 
     /// Returns all values.
