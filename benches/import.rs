@@ -14,6 +14,8 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used)]
 
+mod measuring;
+
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Write as _;
@@ -25,6 +27,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
+use measuring::Draw;
 use tabella::api::TrainOptions;
 use tabella::api::train;
 use tabella::digest::Digest;
@@ -233,18 +236,7 @@ enum Layout {
     ManyFiles,
 }
 
-/// Draws from a fixed sequence (SplitMix64).
-struct Draw(u64);
-
 impl Draw {
-    fn below(&mut self, count: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % count as u64) as usize
-    }
-
     fn word(&mut self) -> String {
         const SYLLABLES: &[&str] = &[
             "ba", "lo", "mi", "ter", "an", "ko", "sé", "ri", "un", "pa", "vel", "do", "ig", "nu",

@@ -3,8 +3,11 @@
 
 #![allow(missing_docs)]
 
+mod measuring;
+
 use std::time::Instant;
 
+use measuring::best;
 use tabella::matrix::Csr;
 use tabella::matrix::Kept;
 use tabella::matrix::Layout;
@@ -51,16 +54,6 @@ enum Needed {
     All,
     /// The sentence token only.
     Last,
-}
-
-/// Returns the best of many times, in seconds.
-fn best(mut work: impl FnMut()) -> f64 {
-    let times = (0..40).map(|_| {
-        let start = Instant::now();
-        work();
-        start.elapsed().as_secs_f64()
-    });
-    times.fold(f64::MAX, f64::min)
 }
 
 fn products() {

@@ -12,9 +12,11 @@
 
 #![allow(missing_docs)]
 
-use std::hint::black_box;
-use std::time::Instant;
+mod measuring;
 
+use std::hint::black_box;
+
+use measuring::best;
 use tabella::matrix::AdamStep;
 use tabella::matrix::Kept;
 use tabella::matrix::Layout;
@@ -137,16 +139,6 @@ impl Machine {
             bytes: (4 * outputs * width) as f64 / copy,
         }
     }
-}
-
-/// Returns the best of many times, in seconds.
-fn best(mut work: impl FnMut()) -> f64 {
-    let times = (0..60).map(|_| {
-        let start = Instant::now();
-        work();
-        start.elapsed().as_secs_f64()
-    });
-    times.fold(f64::MAX, f64::min)
 }
 
 /// Returns the best times of all panels together.

@@ -26,6 +26,7 @@ use std::process::Command;
 use std::process::Stdio;
 use std::time::Instant;
 
+use measuring::Draw;
 use measuring::cpu_ms;
 use measuring::peak_mb;
 
@@ -160,19 +161,6 @@ const INTENTS: usize = 77;
 const KINDS: [&str; 8] = [
     "city", "date", "dish", "name", "room", "sum", "team", "time",
 ];
-
-/// A generator of numbers: SplitMix64.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, count: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % count as u64) as usize
-    }
-}
 
 fn write_project(folder: &Path, examples: usize, epochs: usize) {
     let config = format!(

@@ -1,6 +1,32 @@
-//! What child processes used.
+//! What benches share: times, what child processes used, and numbers to make data of.
 
 #![allow(dead_code)] // no bench needs all of it
+
+use std::time::Instant;
+
+/// Returns the best of many times, in seconds.
+pub fn best(mut work: impl FnMut()) -> f64 {
+    let times = (0..60).map(|_| {
+        let start = Instant::now();
+        work();
+        start.elapsed().as_secs_f64()
+    });
+    times.fold(f64::MAX, f64::min)
+}
+
+/// Draws from a fixed sequence (SplitMix64).
+pub struct Draw(pub u64);
+
+impl Draw {
+    /// Returns a number below `count`.
+    pub fn below(&mut self, count: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % count as u64) as usize
+    }
+}
 
 /// Returns the middle one.
 pub fn median(mut numbers: Vec<f64>) -> f64 {
@@ -10,7 +36,8 @@ pub fn median(mut numbers: Vec<f64>) -> f64 {
 
 #[cfg(unix)]
 fn usage() -> nix::sys::resource::Usage {
-    nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).unwrap()
+    nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN)
+        .expect("children can be asked for")
 }
 
 /// Returns what children that ended have used, in milliseconds of user and system.
