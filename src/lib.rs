@@ -47,8 +47,8 @@ pub mod evaluation;
 pub mod archive;
 // Digest to bytes, key to result: SQLite, verified.
 pub mod store;
-// Other machines: their results, by the Remote Execution API or by HTTP, and their
-// hands.
+// A remote cache, by the Remote Execution API or by HTTP, and tasks that run on other
+// machines.
 pub mod remote;
 // Graph, key, plan, stale reasons, schedule, events.
 pub mod engine;

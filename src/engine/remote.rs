@@ -165,7 +165,7 @@ impl Results<'_> {
 
     /// Uses the result that others have under a key that was not known when the
     /// run was planned, if there is one.
-    pub(super) fn take_far(&self, id: TaskId, key: Digest) -> bool {
+    pub(super) fn take_remote(&self, id: TaskId, key: Digest) -> bool {
         let Some(remote) = self.remote else {
             return false;
         };

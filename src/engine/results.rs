@@ -213,7 +213,7 @@ impl<'a> Results<'a> {
             if (!is_forced || has_waited) && self.take_found(id, key) {
                 return Ok(Outcome::Spared);
             }
-            if !is_forced && planned.key != Some(key) && self.take_far(id, key) {
+            if !is_forced && planned.key != Some(key) && self.take_remote(id, key) {
                 return Ok(Outcome::Fetched);
             }
             if let Some(estimate) = too_large {
