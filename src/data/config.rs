@@ -69,6 +69,8 @@ pub struct ComponentFile {
     pub path: PathBuf,
     /// The digest of its bytes.
     pub digest: Digest,
+    /// How many bytes it has.
+    pub size: u64,
     /// Its beginning: all of it up to [`ComponentFile::HEAD_SIZE`] bytes.
     pub head: Arc<[u8]>,
 }

@@ -87,7 +87,7 @@ pub fn find(
                     if is_folder && !may_be_of_model(last) {
                         continue;
                     }
-                    let (digest, head) = hashed(&path, shelf)?;
+                    let Hashed { digest, size, head } = hashed(&path, shelf)?;
                     opened.push(InputFile {
                         path: path.clone(),
                         shown: name.as_str().into(),
@@ -99,6 +99,7 @@ pub fn find(
                         name,
                         path,
                         digest,
+                        size,
                         head,
                     });
                 }
@@ -115,12 +116,13 @@ pub fn find(
 ///
 /// If it cannot be read.
 pub fn component_file(option: &str, name: &str, path: &Path) -> Result<ComponentFile, ImportError> {
-    let (digest, head) = hashed(path, Shelf::Disk(&Eyes::default()))?;
+    let Hashed { digest, size, head } = hashed(path, Shelf::Disk(&Eyes::default()))?;
     Ok(ComponentFile {
         option: option.to_owned(),
         name: name.to_owned(),
         path: path.to_owned(),
         digest,
+        size,
         head,
     })
 }
@@ -172,15 +174,23 @@ fn files_at(
     Ok(files)
 }
 
-/// Returns the digest of a file and its beginning.
-fn hashed(path: &Path, shelf: Shelf<'_>) -> Result<(Digest, Arc<[u8]>), ImportError> {
+/// What is kept of a file.
+struct Hashed {
+    digest: Digest,
+    size: u64,
+    head: Arc<[u8]>,
+}
+
+/// Reads a file to its end.
+fn hashed(path: &Path, shelf: Shelf<'_>) -> Result<Hashed, ImportError> {
     let read = match shelf {
         Shelf::Memory(files) => {
             let bytes = files.get(path).copied().unwrap_or_default();
-            Ok((
-                Digest::of(bytes),
-                bytes[..bytes.len().min(HEAD_SIZE)].into(),
-            ))
+            Ok(Hashed {
+                digest: Digest::of(bytes),
+                size: bytes.len() as u64,
+                head: bytes[..bytes.len().min(HEAD_SIZE)].into(),
+            })
         }
         Shelf::Disk(eyes) => streamed(path, eyes),
     };
@@ -190,10 +200,11 @@ fn hashed(path: &Path, shelf: Shelf<'_>) -> Result<(Digest, Arc<[u8]>), ImportEr
     })
 }
 
-fn streamed(path: &Path, eyes: &Eyes) -> io::Result<(Digest, Arc<[u8]>)> {
+fn streamed(path: &Path, eyes: &Eyes) -> io::Result<Hashed> {
     let since_ns = clock_ns();
     let file = File::open(path)?;
-    let stamp = FileStamp::of(&file.metadata()?);
+    let metadata = file.metadata()?;
+    let stamp = FileStamp::of(&metadata);
     let mut reader = HashingReader::new(file);
     let mut head = Vec::new();
     (&mut reader)
@@ -207,5 +218,9 @@ fn streamed(path: &Path, eyes: &Eyes) -> io::Result<(Digest, Arc<[u8]>)> {
         since_ns,
     };
     eyes.add(path, look);
-    Ok((digest, head.into()))
+    Ok(Hashed {
+        digest,
+        size: metadata.len(),
+        head: head.into(),
+    })
 }

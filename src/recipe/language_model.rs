@@ -29,6 +29,7 @@ use crate::engine::TaskError;
 use crate::engine::Turn;
 use crate::features::language_model;
 use crate::features::language_model::Architecture;
+use crate::features::language_model::Beginning;
 use crate::features::language_model::FolderError;
 use crate::features::language_model::Long;
 use crate::features::language_model::ModelFile;
@@ -158,14 +159,14 @@ fn parts(
     if component.files.is_empty() {
         return Err(nothing(&component.folder.join(written), written));
     }
-    let heads = component
-        .files
-        .iter()
-        .map(|file| (name(file), &file.head[..]));
-    let heads: BTreeMap<&str, &[u8]> = heads.collect();
-    let checked = Parts::of(&heads).and_then(|parts| {
-        let size = ComponentFile::HEAD_SIZE;
-        language_model::check_heads(&parts, &heads, size, architecture)?;
+    let mut files = BTreeMap::new();
+    for file in &component.files {
+        let (head, size) = (&file.head[..], file.size);
+        files.insert(name(file), Beginning { head, size });
+    }
+    let heads = files.iter().map(|(&name, file)| (name, file.head));
+    let checked = Parts::of(&heads.collect()).and_then(|parts| {
+        language_model::check_heads(&parts, &files, architecture)?;
         Ok(parts)
     });
     checked.map_err(|error| {

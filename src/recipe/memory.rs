@@ -57,6 +57,9 @@ const PAIRS_AT_ONCE: u64 = 8;
 /// Numbers that a vector of a word usually has.
 const VECTOR_WIDTH: u64 = 300;
 
+/// Numbers of a vector of the larger models that are common.
+const LANGUAGE_MODEL_WIDTH: u64 = 1024;
+
 /// How much data there is, as far as it decides how much memory tasks take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DataSize {
@@ -71,6 +74,8 @@ pub struct DataSize {
     steps: u64,
     /// What all tasks that learn something may learn, in bytes.
     learned: u64,
+    /// Bytes of the largest language model.
+    language_model: u64,
 }
 
 impl DataSize {
@@ -95,6 +100,10 @@ impl DataSize {
         counts.sort_unstable();
         size.intents = counts.len() as u64;
         size.largest_pair = counts.iter().rev().take(2).sum();
+        let models = recipe.project.config.pipeline.iter();
+        let models = models.filter(|one| one.name == "LanguageModelFeaturizer");
+        let bytes = models.map(|one| one.files.iter().map(|file| file.size).sum());
+        size.language_model = bytes.max().unwrap_or_default();
         let tasks = || recipe.graph.ids().map(|id| recipe.graph.task(id));
         let counting = tasks().filter(|task| task.kind == "nlu.featurize.count_vectors");
         let words: HashSet<String> = examples
@@ -127,6 +136,8 @@ impl DataSize {
                 5 * MIB + 17 * weights / 2 + batch + self.turns().max(250 * sizes.inputs)
             }
             "nlu.svm" => weights + 10 * inputs + self.pairs(options) + MIB,
+            // Weights of 16 bits become 32; what they were read from is there as well.
+            "nlu.featurize.language_model" => 3 * self.language_model + 2 * weights + inputs + MIB,
             // It holds what it packs, and the archive.
             "package" => 2 * weights + 2 * inputs,
             _ => weights + 10 * inputs + MIB,
@@ -147,6 +158,7 @@ impl DataSize {
             "core.ted" => layers(options) + MIB / 8,
             "nlu.svm" => 2 * F32 * VECTOR_WIDTH * self.pair_count(),
             "package" => self.learned,
+            "nlu.featurize.language_model" => F32 * LANGUAGE_MODEL_WIDTH * self.tokens,
             _ => self.inputs(task) / 2,
         }
     }

@@ -83,17 +83,6 @@ fn parsed(bench: &Workbench, text: &str) -> Parse {
     assistant.parse(text).unwrap()
 }
 
-/// Trains, and returns the tasks that ran, without the package.
-fn ran(bench: &Workbench) -> Vec<String> {
-    bench.train().unwrap();
-    let log = bench.log();
-    let run = log
-        .lines()
-        .filter_map(|line| line.strip_prefix("run ")?.trim().split(':').next());
-    let run = run.filter(|name| name.starts_with("nlu."));
-    run.map(str::to_owned).collect()
-}
-
 #[test]
 fn a_program_learns_and_gives_features_and_answers() {
     let bench = bench();
@@ -118,21 +107,21 @@ fn it_runs_again_when_what_it_reads_changes() {
     let (fit, rows) = ("nlu.1.command.fit", "nlu.1.command");
     bench.append("finder.sh", "# no more\n");
     // It gives the same, and what follows is spared.
-    assert_eq!(ran(&bench), [fit, rows]);
+    assert_eq!(bench.ran_of_pipeline(), [fit, rows]);
     bench.write("words/kind.txt", "sign");
-    assert_eq!(ran(&bench), [fit, rows]);
+    assert_eq!(bench.ran_of_pipeline(), [fit, rows]);
     bench.write("words/more.txt", "");
-    assert_eq!(ran(&bench), [fit, rows]);
+    assert_eq!(bench.ran_of_pipeline(), [fit, rows]);
     bench.replace("config.yml", "  does:", "  timeout: 30\n  does:");
-    assert_eq!(ran(&bench), [""; 0]);
+    assert_eq!(bench.ran_of_pipeline(), [""; 0]);
     bench.replace("config.yml", "  does:", "  options: {a: 1}\n  does:");
-    assert_eq!(ran(&bench), [fit, rows]);
+    assert_eq!(bench.ran_of_pipeline(), [fit, rows]);
     let classifier = "nlu.2.SklearnIntentClassifier";
     bench.append(
         "data/nlu.yml",
         "    - one more of the long ones, which are long\n",
     );
-    let all = ran(&bench);
+    let all = bench.ran_of_pipeline();
     assert_eq!(all, ["nlu.0.WhitespaceTokenizer", fit, rows, classifier]);
 }
 

@@ -1,10 +1,10 @@
 //! What a user of the program sees: text, JSON, exit codes.
 
 use std::fs;
-use std::fs::File;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
+use std::io::Seek;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
@@ -117,6 +117,15 @@ impl Place {
         let text = fs::read_to_string(self.path(path)).unwrap();
         assert!(text.contains(old), "`{old}` in {text}");
         self.write(path, &text.replace(old, new));
+    }
+
+    /// Runs the program with this as its standard input.
+    fn fed(&self, arguments: &[&str], input: &[u8]) -> Run {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(input).unwrap();
+        file.rewind().unwrap();
+        let output = self.command(arguments).stdin(file).output();
+        Run::of(output.unwrap())
     }
 
     /// The program, with nothing of this process's surroundings.
@@ -389,17 +398,9 @@ fn a_task_finds_the_contradiction_that_nobody_looked_for() {
 #[test]
 fn lines_of_input_are_messages_whatever_they_are() {
     let place = Place::trained();
-    let mut child = place
-        .command(&["parse"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(b"hello\r\n\r\n\xff\xfehi\nlast").unwrap();
-    drop(input);
-    let run = Run::of(child.wait_with_output().unwrap()).ends(0);
+    let run = place
+        .fed(&["parse"], b"hello\r\n\r\n\xff\xfehi\nlast")
+        .ends(0);
     let texts: Vec<Value> = run
         .out
         .lines()
@@ -432,13 +433,7 @@ fn a_line_is_answered_before_the_next_one_comes() {
 fn lines_that_come_together_are_answered_in_their_order() {
     let place = Place::trained();
     let texts: Vec<String> = (0..9_000).map(|number| format!("hello {number}")).collect();
-    place.write("messages.txt", &(texts.join("\n") + "\n"));
-    let run = place
-        .command(&["parse"])
-        .stdin(File::open(place.path("messages.txt")).unwrap())
-        .output()
-        .unwrap();
-    let run = Run::of(run).ends(0);
+    let run = place.fed(&["parse"], texts.join("\n").as_bytes()).ends(0);
     assert_eq!(run.out.lines().count(), texts.len());
     for (line, text) in run.out.lines().zip(&texts) {
         assert!(line.contains(&format!("\"text\":\"{text}\"")), "{line}");
@@ -467,22 +462,14 @@ fn a_line_of_input_that_does_not_end_is_refused_before_it_fills_the_memory() {
 #[test]
 fn nothing_behind_a_line_is_lost_whatever_its_end_looks_like() {
     let place = Place::trained();
-    let asked = |input: &[u8]| {
-        place.write("messages.txt", "");
-        fs::write(place.path("messages.txt"), input).unwrap();
-        let run = place
-            .command(&["parse"])
-            .stdin(File::open(place.path("messages.txt")).unwrap())
-            .output();
-        Run::of(run.unwrap())
-    };
     let mut line = vec![b'a'; 16_384];
     line.extend_from_slice(b"\r\r\r\nsecond\n");
-    assert!(asked(&line).ends(0).out.contains("\"text\":\"second\""));
+    let run = place.fed(&["parse"], &line).ends(0);
+    assert!(run.out.contains("\"text\":\"second\""));
     let mut line = b"hello".to_vec();
     line.extend_from_slice(&[b'\r'; 200_000]);
     line.extend_from_slice(b"\nsecond\n");
-    asked(&line).ends(65).says("at most 16384");
+    place.fed(&["parse"], &line).ends(65).says("at most 16384");
 }
 
 #[test]

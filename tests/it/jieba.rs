@@ -60,17 +60,6 @@ fn tokens(bench: &Workbench, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Trains, and returns the tasks that ran, without the package.
-fn ran(bench: &Workbench) -> Vec<String> {
-    bench.train().unwrap();
-    let log = bench.log();
-    let run = log
-        .lines()
-        .filter_map(|line| line.strip_prefix("run ")?.trim().split(':').next());
-    let run = run.filter(|name| name.starts_with("nlu."));
-    run.map(str::to_owned).collect()
-}
-
 #[test]
 fn a_users_words_are_whole_with_and_without_the_files() {
     let bench = bench();
@@ -90,15 +79,15 @@ fn only_words_that_change_a_text_reach_what_learns() {
     bench.train().unwrap();
     let tokenizer = "nlu.0.JiebaTokenizer";
     bench.write("words/people.txt", "凱特琳\n小明\n");
-    assert_eq!(ran(&bench), [tokenizer]);
+    assert_eq!(bench.ran_of_pipeline(), [tokenizer]);
     bench.write("words/more.txt", "今天天气怎么样 9999\n");
     let all = [
         tokenizer,
         "nlu.1.CountVectorsFeaturizer",
         "nlu.2.LogisticRegressionClassifier",
     ];
-    assert_eq!(ran(&bench), all);
-    assert_eq!(ran(&bench), [""; 0]);
+    assert_eq!(bench.ran_of_pipeline(), all);
+    assert_eq!(bench.ran_of_pipeline(), [""; 0]);
     assert!(bench.archive() == bench.clean_archive());
 }
 

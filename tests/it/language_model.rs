@@ -524,17 +524,6 @@ fn in_project(bench: &Workbench) -> ModelFolders {
     }
 }
 
-/// Trains, and returns the tasks of the pipeline that ran.
-fn ran(bench: &Workbench) -> Vec<String> {
-    bench.train().unwrap();
-    let log = bench.log();
-    let run = log
-        .lines()
-        .filter_map(|line| line.strip_prefix("run ")?.trim().split(':').next());
-    let run = run.filter(|name| name.starts_with("nlu."));
-    run.map(str::to_owned).collect()
-}
-
 #[test]
 fn networks_learn_from_it_and_answer_with_the_folder_beside_them() {
     let diet = "\
@@ -587,6 +576,26 @@ fn the_archive_names_the_folder_and_does_not_hold_it() {
 }
 
 #[test]
+fn the_memory_that_a_model_takes_is_estimated_by_its_files() {
+    let bench = bench(CONFIG);
+    let path = bench.root().join("models/tiny/model.safetensors");
+    // A head that is not read, of 64 MiB.
+    let (mut header, mut rest) = split(&path);
+    let (start, size) = (rest.len(), 64 << 20);
+    let offsets = [start, start + size];
+    header["other"] = json!({"dtype": "F32", "shape": [size / 4], "data_offsets": offsets});
+    rest.resize(start + size, 0);
+    join(&path, &header, &rest);
+    let mut train = program(&bench.root(), bench.cache());
+    let run = train.args(["train", "--max-memory", "150MB"]).output();
+    let run = run.unwrap();
+    let told = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(69), "{told}");
+    let task = "`nlu.1.LanguageModelFeaturizer` is estimated to need";
+    assert!(told.contains(task), "{told}");
+}
+
+#[test]
 fn the_program_takes_the_folder_of_folders_from_the_environment() {
     let bench = bench(CONFIG);
     bench.train().unwrap();
@@ -620,7 +629,7 @@ fn only_the_files_that_are_read_make_it_stale() {
     assert_eq!(bench.dry_run().code, 0);
     bench.write("models/tiny/pytorch_model.bin", "other weights");
     bench.write("models/tiny/README.md", "about it");
-    assert_eq!(ran(&bench), [""; 0]);
+    assert_eq!(bench.ran_of_pipeline(), [""; 0]);
     let path = bench.root().join("models/tiny/model.safetensors");
     let weights = fs::read(&path).unwrap();
     let mut other = weights.clone();
@@ -630,22 +639,22 @@ fn only_the_files_that_are_read_make_it_stale() {
     let report = bench.dry_run().dry_run_results.unwrap();
     let plan = serde_json::to_string(&report).unwrap();
     assert!(plan.contains("models/tiny/model.safetensors"), "{plan}");
-    assert_eq!(ran(&bench), [features]);
+    assert_eq!(bench.ran_of_pipeline(), [features]);
     bench.append("models/tiny/tokenizer_config.json", "\n");
-    assert_eq!(ran(&bench), [features]);
+    assert_eq!(bench.ran_of_pipeline(), [features]);
     fs::write(&path, &weights).unwrap();
     let text = bench.read("models/tiny/tokenizer_config.json");
     bench.write("models/tiny/tokenizer_config.json", text.trim_end());
     assert!(bench.archive() == first && bench.clean_archive() == first);
     bench.replace("data/nlu.yml", "    - great\n", "    - great table\n");
     assert_eq!(
-        ran(&bench),
+        bench.ran_of_pipeline(),
         ["nlu.0.WhitespaceTokenizer", features, classifier]
     );
     // Another place of the same folder is no other model.
     put_model(&bench, "elsewhere/big");
     bench.replace("config.yml", "models/tiny", "elsewhere/big");
-    assert_eq!(ran(&bench), [""; 0]);
+    assert_eq!(bench.ran_of_pipeline(), [""; 0]);
 }
 
 #[track_caller]
@@ -663,6 +672,16 @@ fn refused(change: &str, want: expect_test::Expect) {
     bench.write("models/noise/config.json", &config);
     bench.write("models/noise/vocab.txt", "");
     bench.write("models/noise/model.safetensors", &"noise ".repeat(200_000));
+    for name in ["config.json", "vocab.txt", "model.safetensors"] {
+        let bytes = fs::read(bench.root().join("models/tiny").join(name)).unwrap();
+        let end = if name == "model.safetensors" {
+            20_000
+        } else {
+            bytes.len()
+        };
+        bench.write(&format!("models/short/{name}"), "");
+        fs::write(bench.root().join("models/short").join(name), &bytes[..end]).unwrap();
+    }
     want.assert_eq(&mistakes(&bench.train().unwrap_err()));
 }
 
@@ -702,6 +721,12 @@ fn what_cannot_be_read_is_told_before_anything_trains() {
         "  model_weights: models/pointer\n",
         expect![
             "E107 config.yml:6:18: option `model_weights` of `LanguageModelFeaturizer` cannot be used: `models/pointer`: `model.safetensors` is a pointer of Git LFS to the file: `git lfs pull` fetches it"
+        ],
+    );
+    refused(
+        "  model_weights: models/short\n",
+        expect![
+            "E107 config.yml:6:18: option `model_weights` of `LanguageModelFeaturizer` cannot be used: `models/short`: `model.safetensors`: it is cut off: a tensor is not whole"
         ],
     );
     refused(

@@ -78,17 +78,6 @@ fn parsed(assistant: &Assistant, text: &str) -> Value {
     serde_json::to_value(assistant.parse(text).unwrap()).unwrap()
 }
 
-/// Trains, and returns the tasks that ran, without the package.
-fn ran(bench: &Workbench) -> Vec<String> {
-    bench.train().unwrap();
-    let log = bench.log();
-    let run = log
-        .lines()
-        .filter_map(|line| line.strip_prefix("run ")?.trim().split(':').next());
-    let run = run.filter(|name| name.starts_with("nlu."));
-    run.map(str::to_owned).collect()
-}
-
 #[test]
 fn words_that_no_example_has_are_understood_without_the_file() {
     let bench = bench(CONFIG);
@@ -139,21 +128,21 @@ fn only_what_is_read_makes_them_stale() {
     let classifier = "nlu.2.LogisticRegressionClassifier";
     // The table comes out the same.
     bench.write("vectors/small.vec", &VECTORS.replace('\n', "\r\n"));
-    assert_eq!(ran(&bench), [table]);
+    assert_eq!(bench.ran_of_pipeline(), [table]);
     bench.replace("config.yml", "vectors/small", "vectors/moved");
     let text = bench.read("vectors/small.vec");
     bench.write("vectors/moved.vec", &text);
-    assert_eq!(ran(&bench), [""; 0]);
+    assert_eq!(bench.ran_of_pipeline(), [""; 0]);
     bench.append("vectors/moved.vec", "more 1 2 3\n");
-    assert_eq!(ran(&bench), [table, rows]);
+    assert_eq!(bench.ran_of_pipeline(), [table, rows]);
     bench.append("config.yml", "# no option\n");
-    assert_eq!(ran(&bench), [""; 0]);
+    assert_eq!(bench.ran_of_pipeline(), [""; 0]);
     let pooling = "  vectors: vectors/moved.vec\n  pooling: max\n";
     bench.replace("config.yml", "  vectors: vectors/moved.vec\n", pooling);
-    assert_eq!(ran(&bench), [rows, classifier]);
+    assert_eq!(bench.ran_of_pipeline(), [rows, classifier]);
     bench.replace("data/nlu.yml", "    - hello\n", "    - hello hello\n");
     let tokenizer = "nlu.0.WhitespaceTokenizer";
-    assert_eq!(ran(&bench), [tokenizer, rows, classifier]);
+    assert_eq!(bench.ran_of_pipeline(), [tokenizer, rows, classifier]);
     bench.write("config.yml", CONFIG);
     bench.write("data/nlu.yml", NLU);
     bench.write("vectors/small.vec", VECTORS);
@@ -230,16 +219,16 @@ fn support_vector_machines_read_dense_features_alone() {
         sparse,
         &format!("{sparse}  min_ngram: 1\n  max_ngram: 2\n"),
     );
-    assert_eq!(ran(&bench), ["nlu.2.CountVectorsFeaturizer"]);
+    assert_eq!(bench.ran_of_pipeline(), ["nlu.2.CountVectorsFeaturizer"]);
     let name = "- name: SklearnIntentClassifier\n";
     bench.replace(
         "config.yml",
         name,
         &format!("{name}  num_threads: 3\n  gamma: [0.2]\n"),
     );
-    assert_eq!(ran(&bench), [""; 0]);
+    assert_eq!(bench.ran_of_pipeline(), [""; 0]);
     bench.replace("config.yml", "  num_threads: 3\n", "  C: [3, 4]\n");
-    assert_eq!(ran(&bench), ["nlu.3.SklearnIntentClassifier"]);
+    assert_eq!(bench.ran_of_pipeline(), ["nlu.3.SklearnIntentClassifier"]);
     bench.replace("config.yml", "C: [3, 4]", "C: [0]\n  kernels: [rbf]");
     let told = refused(&bench);
     assert!(
@@ -327,7 +316,10 @@ fn entities_are_found_by_the_vectors_of_their_words() {
         "nlu.1.WordVectorsFeaturizer",
     );
     bench.replace("vectors/small.vec", "pizza 0 0.4 1", "pizza 0 0.5 1");
-    assert_eq!(ran(&bench), [vectors, features, "nlu.2.CRFEntityExtractor"]);
+    assert_eq!(
+        bench.ran_of_pipeline(),
+        [vectors, features, "nlu.2.CRFEntityExtractor"]
+    );
     bench.replace("config.yml", "[meaning]", "[meanings]");
     let told = refused(&bench);
     assert!(

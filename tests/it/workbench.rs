@@ -202,6 +202,17 @@ impl Workbench {
         api::train(&options).unwrap()
     }
 
+    /// Trains, and returns the tasks of the pipeline that ran.
+    pub fn ran_of_pipeline(&self) -> Vec<String> {
+        self.train().unwrap();
+        let log = self.log();
+        let run = log
+            .lines()
+            .filter_map(|line| line.strip_prefix("run ")?.trim().split(':').next());
+        let run = run.filter(|name| name.starts_with("nlu."));
+        run.map(str::to_owned).collect()
+    }
+
     /// Returns what the last training did, a line a task.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")

@@ -187,35 +187,48 @@ fn listed(index: &[u8]) -> Result<Vec<String>, FolderError> {
     }
 }
 
+/// The beginning of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Beginning<'a> {
+    /// Its first bytes.
+    pub head: &'a [u8],
+    /// How many bytes it has.
+    pub size: u64,
+}
+
 /// Finds out what is wrong with a model as far as the beginnings of its files show it: its
-/// configuration, and the names and shapes of its tensors.
+/// configuration, the names and shapes of its tensors, and whether they end too early.
 ///
 /// # Errors
 ///
 /// The first mistake.
 pub fn check_heads(
     parts: &Parts,
-    files: &BTreeMap<&str, &[u8]>,
-    head_size: usize,
+    files: &BTreeMap<&str, Beginning<'_>>,
     architecture: Architecture,
 ) -> Result<(), FolderError> {
-    let head = |name: &str| files.get(name).copied().unwrap_or_default();
-    if let Some(name) = parts
-        .names()
-        .into_iter()
-        .find(|name| head(name).starts_with(POINTER))
-    {
+    let head = |name: &str| files.get(name).map_or(&[][..], |file| file.head);
+    let mut names = parts.names().into_iter();
+    if let Some(name) = names.find(|name| head(name).starts_with(POINTER)) {
         return Err(FolderError::Pointer(name.to_owned()));
     }
     let config = ModelConfig::read(head(CONFIG), architecture)?;
     let mut headers = Vec::with_capacity(parts.weights.len());
     for file in &parts.weights {
-        let head = head(file);
-        let is_longer = Header::size_of(head).is_some_and(|size| size > head_size as u64);
-        if is_longer && head.len() >= head_size && Header::may_be(head) {
+        let (head, size) = (
+            head(file),
+            files.get(file.as_str()).map_or(0, |file| file.size),
+        );
+        let is_in_head = Header::size_of(head).is_none_or(|size| size <= head.len() as u64);
+        if !is_in_head && size > head.len() as u64 && Header::may_be(head) {
             return Ok(());
         }
-        headers.push(Header::read(head).map_err(of_file(file))?);
+        let header = Header::read(head).map_err(of_file(file))?;
+        if header.file_size() > size {
+            let short = WeightsError::Short("a tensor is not whole");
+            return Err(of_file(file)(short));
+        }
+        headers.push(header);
     }
     Places::find(&config, &headers).map_err(of_file(parts.weights_name()))?;
     Ok(())

@@ -26,6 +26,7 @@ mod weights;
 pub use config::Architecture;
 pub use config::ConfigError;
 pub use config::ModelConfig;
+pub use folder::Beginning;
 pub use folder::FolderError;
 pub use folder::ModelFile;
 pub use folder::Parts;

@@ -93,6 +93,11 @@ impl Header {
         })
     }
 
+    /// Returns how many bytes a file with this header has.
+    pub fn file_size(&self) -> u64 {
+        (self.size as u64).saturating_add(self.metadata.data_len() as u64)
+    }
+
     /// Returns whether a file that begins so may have a header: it is no longer than one
     /// may be, and JSON.
     pub fn may_be(beginning: &[u8]) -> bool {
