@@ -90,6 +90,9 @@ pub struct RemoteExecArguments {
     /// How long a task may run there, such as 20m [default: 60m]
     #[arg(long, value_name = "TIME", global = true, value_parser = time)]
     pub remote_task_timeout: Option<u64>,
+    /// How long a task may wait for a machine there, such as 2m [default: 10m]
+    #[arg(long, value_name = "TIME", global = true, value_parser = time)]
+    pub remote_queue_timeout: Option<u64>,
     /// Which tasks the server runs first: those with smaller numbers [default: 0]
     #[arg(long, value_name = "N", global = true, allow_negative_numbers = true)]
     pub remote_priority: Option<i32>,
@@ -101,10 +104,12 @@ impl RemoteExecArguments {
         let default = RemoteExec::default();
         let jobs = self.remote_jobs.and_then(NonZeroUsize::new);
         let timeout = self.remote_task_timeout.map(Duration::from_millis);
+        let queue_timeout = self.remote_queue_timeout.map(Duration::from_millis);
         self.remote_exec.then(|| RemoteExec {
             jobs: jobs.unwrap_or(default.jobs),
             properties: self.remote_property.clone(),
             timeout: timeout.unwrap_or(default.timeout),
+            queue_timeout: queue_timeout.unwrap_or(default.queue_timeout),
             priority: self.remote_priority.unwrap_or(default.priority),
         })
     }

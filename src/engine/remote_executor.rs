@@ -37,6 +37,8 @@ pub struct RemoteTask<'a> {
     pub key: Digest,
     /// The keys of the results of all tasks above it; the store has them.
     pub above: BTreeSet<Digest>,
+    /// The outputs that others read: without one of them it is no result.
+    pub required: &'a BTreeSet<String>,
     /// Set when the user has had enough.
     pub cancel: &'a CancelFlag,
 }
@@ -108,6 +110,7 @@ impl Results<'_> {
             task: id,
             key,
             above,
+            required: &self.required[id.index()],
             cancel: &self.cancel,
         };
         let outputs = executor.run(&task);

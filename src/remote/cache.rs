@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::mpsc;
 use std::sync::mpsc::RecvTimeoutError;
+use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -51,6 +52,9 @@ const THREADS: usize = 2;
 
 /// How often one who waits looks whether the user has had enough.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long the end of a run waits for a server to hear that jobs are cancelled.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A cache on another machine. Nothing is connected before the first look-up.
 pub struct RemoteCache {
@@ -127,10 +131,19 @@ impl RemoteCache {
     }
 
     /// Waits until all results are uploaded, for as long as the settings say at
-    /// most. Returns what became of those of this run.
+    /// most, and for a moment until jobs are cancelled that nobody waits for. Returns
+    /// what became of the results of this run.
     pub fn finish(&self) -> Uploaded {
+        self.see_off_jobs();
         let is_over = || !self.line.takes_uploads() || (self.is_cancelled)();
         self.uploads.finish(self.upload_wait, &is_over)
+    }
+
+    fn see_off_jobs(&self) {
+        let end = Instant::now() + FAREWELL;
+        while self.line.has_jobs() && Instant::now() < end {
+            thread::sleep(PAUSE);
+        }
     }
 
     /// Returns whether jobs can be run there, as far as is known.

@@ -41,6 +41,8 @@ pub struct Job {
     pub properties: Vec<(String, String)>,
     /// How long it may run.
     pub timeout: Duration,
+    /// How long it may wait for a machine before.
+    pub queue_timeout: Duration,
     /// Which jobs come first: those with smaller numbers; 0 is usual.
     pub priority: i32,
 }
@@ -144,6 +146,7 @@ mod tests {
             output: "out".to_owned(),
             properties: vec![("os".to_owned(), "linux".to_owned())],
             timeout: Duration::from_secs(60),
+            queue_timeout: Duration::from_secs(60),
             priority: 0,
         }
     }

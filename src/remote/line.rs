@@ -26,6 +26,7 @@ use crate::remote::action::Name;
 use crate::remote::execute::Job;
 use crate::remote::fault::Fault;
 use crate::remote::headers::Headers;
+use crate::remote::pace::seconds;
 use crate::remote::wire::Wire;
 use crate::store::Warning;
 
@@ -107,6 +108,11 @@ impl Line {
     /// Returns whether jobs can be run, as far as is known.
     pub(super) fn executes(&self) -> bool {
         !self.is_down() && self.executes.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether jobs run there, or are being cancelled.
+    pub(super) fn has_jobs(&self) -> bool {
+        self.wire.has_jobs()
     }
 
     /// Runs no more jobs, and says why.
@@ -387,13 +393,6 @@ impl Tries<'_> {
 fn free(keys: usize) -> Duration {
     let [once, each] = FREE;
     once + each * u32::try_from(keys).unwrap_or(u32::MAX)
-}
-
-fn seconds(time: Duration) -> String {
-    match time.subsec_millis() {
-        0 => format!("{} s", time.as_secs()),
-        _ => format!("{} ms", time.as_millis()),
-    }
 }
 
 /// Locks `mutex`, whoever panicked with it.

@@ -54,6 +54,14 @@ pub(super) fn sending_time(timeout: Duration, bytes: usize) -> Duration {
     timeout + Duration::from_millis(bytes as u64 * 1_000 / RATE_MIN)
 }
 
+/// Returns a time as messages write it.
+pub(super) fn seconds(time: Duration) -> String {
+    match time.subsec_millis() {
+        0 => format!("{} s", time.as_secs()),
+        _ => format!("{} ms", time.as_millis()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

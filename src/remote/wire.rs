@@ -89,6 +89,14 @@ impl Wire {
         }
     }
 
+    /// Returns whether jobs run there, or are being cancelled.
+    pub(super) fn has_jobs(&self) -> bool {
+        match self {
+            Self::Grpc(wire) => wire.has_jobs(),
+            Self::Http(_) => false,
+        }
+    }
+
     /// Stores a group of blobs.
     pub(super) async fn write(&self, blobs: &[Blob]) -> Result<(), Fault> {
         match self {

@@ -44,6 +44,8 @@ pub struct RemoteExec {
     pub properties: Vec<(String, String)>,
     /// How long a task may run there.
     pub timeout: Duration,
+    /// How long a task may wait for a machine there.
+    pub queue_timeout: Duration,
     /// Which tasks the server runs first: those with smaller numbers; 0 is usual.
     pub priority: i32,
 }
@@ -54,6 +56,7 @@ impl Default for RemoteExec {
             jobs: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN),
             properties: Vec::new(),
             timeout: Duration::from_secs(3_600),
+            queue_timeout: Duration::from_secs(600),
             priority: 0,
         }
     }
@@ -160,13 +163,14 @@ impl<'a> Sender<'a> {
             output: OUTPUT.to_owned(),
             properties: self.settings.properties.clone(),
             timeout: self.settings.timeout,
+            queue_timeout: self.settings.queue_timeout,
             priority: self.settings.priority,
         })
     }
 
-    /// Returns the outputs of the result under `key` in what a task wrote: all of
-    /// it is verified, the description of the key as well.
-    fn outputs(&self, key: Digest, bytes: &[u8]) -> Option<Outputs> {
+    /// Returns the outputs of the result of `task` in what it wrote: all of it is
+    /// verified, the description of the key as well.
+    fn outputs(&self, task: &RemoteTask<'_>, bytes: &[u8]) -> Option<Outputs> {
         let path = self.folder.file()?;
         let read = || {
             fs::write(&path, bytes).ok()?;
@@ -174,9 +178,13 @@ impl<'a> Sender<'a> {
             let mut results = bundle.results().iter();
             // What describes its key was compared with the key when it was opened.
             let is_wanted = |result: &&BundledResult| {
-                result.key == key && result.manifest.contains_key(Manifest::NAME)
+                result.key == task.key && result.manifest.contains_key(Manifest::NAME)
             };
             let result = results.find(is_wanted)?;
+            let mut required = task.required.iter();
+            if !required.all(|name| result.outputs.contains_key(name)) {
+                return None;
+            }
             let outputs = result.outputs.iter();
             let outputs = outputs
                 .map(|(name, output)| Some((name.clone(), bundle.blob(output.digest).ok()?)));
@@ -215,7 +223,7 @@ impl RemoteExecutor for Sender<'_> {
                 return None;
             }
         };
-        let outputs = self.outputs(task.key, &bytes);
+        let outputs = self.outputs(task, &bytes);
         if outputs.is_none() {
             self.remote
                 .stop_executing("what came back is not the result of the task");

@@ -1,5 +1,6 @@
 //! The Execution service: an action is queued, run, and waited for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
@@ -10,6 +11,9 @@ use prost::Message;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio::time::timeout;
+use tokio::time::timeout_at;
+use tonic::Code;
+use tonic::Status;
 use tonic::Streaming;
 
 use crate::remote::action::ANSWER_SIZE_MAX;
@@ -21,15 +25,13 @@ use crate::remote::fault::Fault;
 use crate::remote::grpc::GrpcWire;
 use crate::remote::grpc::SHA256;
 use crate::remote::grpc::status::fault;
+use crate::remote::pace::seconds;
 use crate::remote::web::Web;
 use crate::store::Sha256;
 
 type Execution = api::execution_client::ExecutionClient<Web>;
 type Operations = longrunning::operations_client::OperationsClient<Web>;
 type Stream = Streaming<longrunning::Operation>;
-
-/// How long a job may wait for a machine, beside the time that it may run.
-const QUEUED: Duration = Duration::from_secs(600);
 
 /// How long a server may take to say that it has heard of a job.
 const HEARD: Duration = Duration::from_secs(60);
@@ -91,7 +93,8 @@ impl GrpcWire {
         action: &JobAction,
         skip_cache_lookup: bool,
     ) -> Result<(api::ActionResult, bool), Fault> {
-        let end = Instant::now() + job.timeout + QUEUED;
+        let time = job.timeout + job.queue_timeout;
+        let end = Instant::now() + time;
         let request = self.request(api::ExecuteRequest {
             instance_name: self.instance.clone(),
             skip_cache_lookup,
@@ -104,13 +107,13 @@ impl GrpcWire {
         });
         let mut running = Running::new(self);
         let mut client = self.execution();
-        let answer = timeout(HEARD, client.execute(request)).await;
+        let answer = timeout(HEARD.min(time), client.execute(request)).await;
         let answer = answer.map_err(|_| Fault::Slow)?;
-        let mut stream = answer.map_err(|status| fault(&status))?.into_inner();
+        let mut stream = answer.map_err(|status| not_begun(&status))?.into_inner();
         let mut cuts = 0;
         loop {
-            match timeout(end - Instant::now(), stream.message()).await {
-                Err(_) => return Err(Fault::Slow),
+            match timeout_at(end, stream.message()).await {
+                Err(_) => return Err(not_over(time)),
                 Ok(Ok(Some(operation))) => {
                     if !operation.name.is_empty() {
                         running.name.clone_from(&operation.name);
@@ -150,15 +153,16 @@ impl GrpcWire {
     async fn output(&self, job: &Job, result: &api::ActionResult) -> Result<Vec<u8>, Fault> {
         let mut files = result.output_files.iter();
         let file = files.find(|file| file.path == job.output);
-        let name = file.and_then(|file| name(file.digest.as_ref()?, OUTPUT_SIZE_MAX));
+        let wrong = |what: &str| Fault::Wrong(what.to_owned());
         let missing = || Fault::Wrong(format!("the task did not write `{}` there", job.output));
-        let bytes = self.read(&[name.ok_or_else(missing)?]).await?.pop();
-        let bytes = bytes.flatten().ok_or_else(missing)?;
-        match Some(Name::of(&bytes)) == name {
+        let digest = file.and_then(|file| file.digest.as_ref());
+        let name = name(digest.ok_or_else(missing)?, OUTPUT_SIZE_MAX);
+        let name = name.ok_or_else(|| wrong("what the task wrote has a digest that cannot be"))?;
+        let bytes = self.read(&[name]).await?.pop().flatten();
+        let bytes = bytes.ok_or_else(|| wrong("what the task wrote is not to be had"))?;
+        match Name::of(&bytes) == name {
             true => Ok(bytes),
-            false => Err(Fault::Wrong(
-                "what the task wrote are other bytes".to_owned(),
-            )),
+            false => Err(wrong("what the task wrote are other bytes")),
         }
     }
 
@@ -209,11 +213,26 @@ fn ended(operation: longrunning::Operation) -> Result<(api::ActionResult, bool),
     }
 }
 
-/// Says what it means that a job was not run: a worker that was lost is not the last.
+/// Says that a job took longer than it may, waiting for a machine included.
+fn not_over(time: Duration) -> Fault {
+    Fault::Lasting(format!("the task was not over within {}", seconds(time)))
+}
+
+/// Says what it means that a server does not take a job: one that has lost what
+/// was brought to it is brought it again.
+fn not_begun(status: &Status) -> Fault {
+    match status.code() {
+        Code::FailedPrecondition => Fault::Passing(status.message().to_owned()),
+        _ => fault(status),
+    }
+}
+
+/// Says what it means that a job was not run: a worker that was lost is not the
+/// last, and what got lost of a job's files can be brought again.
 fn not_run(status: rpc::Status) -> Fault {
     let text = format!("the task was not run there: {}", status.message);
-    match tonic::Code::from_i32(status.code) {
-        tonic::Code::Unavailable | tonic::Code::Aborted | tonic::Code::ResourceExhausted => {
+    match Code::from_i32(status.code) {
+        Code::Unavailable | Code::Aborted | Code::ResourceExhausted | Code::FailedPrecondition => {
             Fault::Passing(text)
         }
         _ => Fault::Lasting(text),
@@ -223,6 +242,8 @@ fn not_run(status: rpc::Status) -> Fault {
 /// A job that runs; when nobody waits any more, the server is told so.
 struct Running {
     client: Operations,
+    /// Held until the server was told.
+    under_way: Arc<()>,
     metadata: tonic::metadata::MetadataMap,
     /// Its name there; empty while there is none, and when it is over.
     name: String,
@@ -232,6 +253,7 @@ impl Running {
     fn new(wire: &GrpcWire) -> Self {
         Self {
             client: Operations::with_origin(wire.web.clone(), wire.origin.clone()),
+            under_way: Arc::clone(&wire.under_way),
             metadata: wire.headers.clone(),
             name: String::new(),
         }
@@ -247,9 +269,11 @@ impl Drop for Running {
         let mut request = tonic::Request::new(longrunning::CancelOperationRequest { name });
         *request.metadata_mut() = self.metadata.clone();
         let mut client = self.client.clone();
+        let under_way = Arc::clone(&self.under_way);
         runtime.spawn(async move {
             // Whether the server listens is its business.
             let _ = client.cancel_operation(request).await;
+            drop(under_way);
         });
     }
 }

@@ -7,6 +7,7 @@ mod stream;
 
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
@@ -58,6 +59,8 @@ pub(super) struct GrpcWire {
     timeout: Duration,
     /// What the server can do, once it was asked.
     capabilities: OnceCell<Capabilities>,
+    /// Shared by jobs that the server has not let go of.
+    under_way: Arc<()>,
 }
 
 impl GrpcWire {
@@ -76,7 +79,13 @@ impl GrpcWire {
             instance,
             timeout,
             capabilities: OnceCell::new(),
+            under_way: Arc::default(),
         }
+    }
+
+    /// Returns whether jobs run there, or are being cancelled.
+    pub(super) fn has_jobs(&self) -> bool {
+        Arc::strong_count(&self.under_way) > 1
     }
 
     /// Returns what the server can do; it is asked once.

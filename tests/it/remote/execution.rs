@@ -1,12 +1,15 @@
 //! Tasks that take long run on the machines behind a server, and give what they
 //! would give here.
 
+use std::fs;
+use std::process;
 use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
+use std::time::Instant;
 
 use tabella::remote::Job;
 use tabella::remote::JobFile;
@@ -19,7 +22,6 @@ use crate::remote::reapi::Habits;
 use crate::remote::reapi::Reapi;
 use crate::remote::servers::CASD;
 use crate::remote::servers::Server;
-use crate::remote::timed;
 use crate::workbench::program;
 
 /// A network, a linear model, and policies of which one is a network.
@@ -139,6 +141,7 @@ fn shell(script: &str) -> Job {
         output: "out".to_owned(),
         properties: Vec::new(),
         timeout: Duration::from_secs(60),
+        queue_timeout: Duration::from_secs(60),
         priority: 0,
     }
 }
@@ -165,22 +168,45 @@ fn a_task_that_fails_there_says_why_each_time() {
     }
 }
 
+/// Returns whether a process of this command line runs.
+fn is_running(line: &[&str]) -> bool {
+    let mut wanted = line.join("\0").into_bytes();
+    wanted.push(0);
+    let folders = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let mut lines = folders.filter_map(|folder| fs::read(folder.path().join("cmdline")).ok());
+    lines.any(|line| line == wanted)
+}
+
+#[cfg(target_os = "linux")]
 #[test]
-fn one_who_has_had_enough_does_not_wait_for_other_machines() {
-    let Some(server) = Server::casd(CASD[1]) else {
-        return;
-    };
-    let cancelled = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&cancelled);
-    let is_cancelled = move || asked.load(Ordering::SeqCst);
-    let cache = RemoteCache::new(&reading(&server.url), &|_| None, is_cancelled).unwrap();
-    let (result, took) = timed(|| {
-        thread::spawn(move || {
-            thread::sleep(Duration::from_millis(500));
+fn one_who_has_had_enough_does_not_wait_and_what_runs_there_ends() {
+    for version in CASD {
+        let Some(server) = Server::casd(version) else {
+            return;
+        };
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&cancelled);
+        let is_cancelled = move || asked.load(Ordering::SeqCst);
+        let cache = RemoteCache::new(&reading(&server.url), &|_| None, is_cancelled).unwrap();
+        let long = format!("50.{}", process::id());
+        let sleep = ["sleep", &long];
+        let (since, result) = thread::scope(|scope| {
+            let script = format!("sleep {long}; echo late > out");
+            let cache = &cache;
+            let waiting = scope.spawn(move || cache.execute(&shell(&script), &|| false));
+            while !is_running(&sleep) {
+                assert!(!waiting.is_finished(), "{version}: {:?}", waiting.join());
+                thread::sleep(Duration::from_millis(20));
+            }
             cancelled.store(true, Ordering::SeqCst);
+            (Instant::now(), waiting.join().unwrap())
         });
-        cache.execute(&shell("sleep 50; echo late > out"), &|| false)
-    });
-    assert_eq!(result, Ok(None));
-    assert!(took < Duration::from_secs(5), "{took:?}");
+        assert_eq!(result, Ok(None));
+        assert!(since.elapsed() < Duration::from_secs(5));
+        cache.finish();
+        while is_running(&sleep) {
+            assert!(since.elapsed() < Duration::from_secs(20), "{version}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! fails a training. Real servers, and some that lie.
 #![cfg(unix)]
 
+mod executor;
 mod liar;
 mod proxy;
 mod reapi;
@@ -10,6 +11,7 @@ mod servers;
 mod auth;
 mod execution;
 mod faults;
+mod lying_executor;
 mod grpc;
 mod sharing;
 mod tls;

@@ -12,6 +12,7 @@ use std::thread;
 
 use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
 use bazel_remote_apis::google::bytestream as stream;
+use bazel_remote_apis::google::longrunning::operations_server::OperationsServer;
 use bazel_remote_apis::google::rpc;
 use tonic::Code;
 use tonic::Request;
@@ -20,10 +21,12 @@ use tonic::Status;
 use tonic::Streaming;
 use tonic::codegen::tokio_stream;
 
+use crate::remote::executor::Jobs;
+use crate::remote::executor::Lie;
 use crate::remote::servers::free_port;
 
-type Answer<T> = Result<Response<T>, Status>;
-type Stream<T> = Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> + Send>>;
+pub(super) type Answer<T> = Result<Response<T>, Status>;
+pub(super) type Stream<T> = Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> + Send>>;
 
 const ZSTD: i32 = api::compressor::Value::Zstd as i32;
 
@@ -39,6 +42,8 @@ pub struct Habits {
     pub cuts: usize,
     /// Whether every blob of a batch is refused, though the call goes well.
     pub refuses_blobs: bool,
+    /// Whether it runs what it is told to.
+    pub executes: bool,
 }
 
 /// What was asked of it.
@@ -66,7 +71,10 @@ pub struct Reapi {
     pub url: String,
     habits: Habits,
     pub counts: Arc<Counts>,
-    blobs: Arc<Mutex<HashMap<String, Vec<u8>>>>,
+    /// What is wrong with the tasks that it runs.
+    pub lie: Arc<Mutex<Lie>>,
+    pub jobs: Arc<Jobs>,
+    pub(super) blobs: Arc<Mutex<HashMap<String, Vec<u8>>>>,
     results: Arc<Mutex<HashMap<String, api::ActionResult>>>,
     /// Uploads that did not come to their end.
     pending: Arc<Mutex<HashMap<String, Vec<u8>>>>,
@@ -84,6 +92,8 @@ impl Reapi {
             url: format!("grpc://127.0.0.1:{port}"),
             habits,
             counts: Arc::default(),
+            lie: Arc::default(),
+            jobs: Arc::default(),
             blobs: Arc::default(),
             results: Arc::default(),
             pending: Arc::default(),
@@ -105,7 +115,11 @@ impl Reapi {
                 .add_service(api::capabilities_server::CapabilitiesServer::new(
                     it.clone(),
                 ))
-                .add_service(stream::byte_stream_server::ByteStreamServer::new(it))
+                .add_service(stream::byte_stream_server::ByteStreamServer::new(
+                    it.clone(),
+                ))
+                .add_service(api::execution_server::ExecutionServer::new(it.clone()))
+                .add_service(OperationsServer::new(it))
                 .serve(address);
             runtime.block_on(served).unwrap();
         });
@@ -115,7 +129,7 @@ impl Reapi {
         server
     }
 
-    fn blob(&self, digest: &Option<api::Digest>) -> Option<Vec<u8>> {
+    pub(super) fn blob(&self, digest: &Option<api::Digest>) -> Option<Vec<u8>> {
         let hash = &digest.as_ref()?.hash;
         self.blobs.lock().unwrap().get(hash).cloned()
     }
@@ -164,6 +178,11 @@ impl api::capabilities_server::Capabilities for Reapi {
                     update_enabled: !self.habits.is_read_only,
                 }),
                 ..api::CacheCapabilities::default()
+            }),
+            execution_capabilities: self.habits.executes.then(|| api::ExecutionCapabilities {
+                digest_function: 1,
+                exec_enabled: true,
+                ..api::ExecutionCapabilities::default()
             }),
             ..api::ServerCapabilities::default()
         }))

@@ -1,0 +1,183 @@
+//! Whatever a server tells of tasks that it ran, the archive is the one that this
+//! machine would make, and what is wrong is told in one line.
+
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use crate::remote::Machine;
+use crate::remote::executor::Lie;
+use crate::remote::reapi::Habits;
+use crate::remote::reapi::Reapi;
+use crate::remote::timed;
+use crate::workbench::program;
+
+/// Two tasks that take long, of which one could pass for the other.
+const CONFIG: &str = "\
+recipe: default.v1
+language: en
+pipeline:
+- name: WhitespaceTokenizer
+- name: CountVectorsFeaturizer
+- name: LogisticRegressionClassifier
+- name: LogisticRegressionClassifier
+  max_iter: 50
+policies:
+- name: MemoizationPolicy
+";
+
+fn machine() -> Machine {
+    let machine = Machine::new();
+    machine.bench.write("config.yml", CONFIG);
+    machine
+}
+
+fn executing() -> Reapi {
+    Reapi::new(Habits {
+        executes: true,
+        ..Habits::default()
+    })
+}
+
+fn command(machine: &Machine, server: &Reapi, jobs: &str) -> Command {
+    let mut command = program(&machine.bench.root(), machine.bench.cache());
+    command
+        .args(["train", "--remote", &server.url, "--remote-exec"])
+        .args(["--remote-jobs", jobs]);
+    command
+}
+
+/// Trains with a server that lies so; returns what it says of the server.
+#[track_caller]
+fn told(honest: &Machine, server: &Reapi, lie: Lie) -> Vec<String> {
+    *server.lie.lock().unwrap() = lie;
+    server.jobs.cuts.store(0, Ordering::SeqCst);
+    let machine = machine();
+    let short = [
+        "--remote-task-timeout",
+        "1s",
+        "--remote-queue-timeout",
+        "1s",
+    ];
+    let more: &[&str] = match lie {
+        Lie::NeverOver | Lie::NeverHeard => &short,
+        _ => &[],
+    };
+    let output = command(&machine, server, "1").args(more).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{lie:?}: {told}");
+    assert_eq!(machine.models(), honest.models(), "{lie:?}");
+    // It is right in the machine's own cache.
+    assert_eq!(machine.bench.train().unwrap().ran, 0, "{lie:?}");
+    let lines = told.lines().filter(|line| line.contains("remote cache"));
+    lines.map(|line| line.replace(&server.url, "URL")).collect()
+}
+
+#[test]
+fn an_executor_that_lies_is_told_of_once_and_changes_no_archive() {
+    let (honest, server) = (machine(), executing());
+    honest.bench.train().unwrap();
+    for (lie, why) in [
+        (Lie::OtherBytes, "what the task wrote are other bytes"),
+        (Lie::NotStored, "what the task wrote is not to be had"),
+        (
+            Lie::Endless,
+            "what the task wrote has a digest that cannot be",
+        ),
+        (Lie::NoOutput, "the task did not write `out.tabella` there"),
+        (
+            Lie::OfAnother,
+            "what came back is not the result of the task",
+        ),
+        (Lie::Garbage, "what came back is not the result of the task"),
+        (Lie::NoResult, "a task without a result"),
+        (
+            Lie::Nonsense,
+            "what should tell of a task is no such message",
+        ),
+        (Lie::LongStdout, "decoded message length too large"),
+        (Lie::Internal, "the task was not run there: a bad day"),
+        (Lie::NeverOver, "the task was not over within 2 s"),
+        (Lie::NeverHeard, "it does not answer in time"),
+        (Lie::Cut(usize::MAX), "Unavailable: cut"),
+        (Lie::Failed, "the task ended with 3 there:  [31mno room"),
+    ] {
+        let told = told(&honest, &server, lie);
+        assert_eq!(told.len(), 1, "{lie:?}: {told:?}");
+        let begin = "warning: remote cache: `URL` does not run tasks (";
+        assert!(told[0].starts_with(begin), "{lie:?}: {told:?}");
+        assert!(told[0].contains(why), "{lie:?}: {told:?}");
+        assert!(told[0].ends_with("), going on without it"), "{told:?}");
+        assert!(!told[0].contains('\u{1b}'), "{told:?}");
+    }
+}
+
+#[test]
+fn what_can_be_mended_is_not_told() {
+    let (honest, server) = (machine(), executing());
+    honest.bench.train().unwrap();
+    for (lie, asked) in [
+        (Lie::None, 2),
+        (Lie::HugeStdout, 2),
+        // Some of what it read is brought again.
+        (Lie::LostInput, 3),
+        // News that were cut are asked for by the name of the job.
+        (Lie::Cut(1), 2),
+        (Lie::Cut(5), 2),
+    ] {
+        let before = server.jobs.asked.load(Ordering::SeqCst);
+        assert_eq!(told(&honest, &server, lie), [""; 0], "{lie:?}");
+        let after = server.jobs.asked.load(Ordering::SeqCst);
+        assert_eq!(after - before, asked, "{lie:?}");
+    }
+}
+
+#[test]
+fn a_task_that_is_never_over_is_cancelled_there() {
+    let (honest, server) = (machine(), executing());
+    honest.bench.train().unwrap();
+    told(&honest, &server, Lie::NeverOver);
+    assert_eq!(*server.jobs.cancelled.lock().unwrap(), ["jobs/0"]);
+}
+
+#[test]
+fn an_interrupt_cancels_what_runs_there_and_leaves_nothing_half_done() {
+    let (honest, server) = (machine(), executing());
+    honest.bench.train().unwrap();
+    *server.lie.lock().unwrap() = Lie::NeverOver;
+    let machine = machine();
+    let mut child = command(&machine, &server, "2")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut shown = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while said.matches("to another machine").count() < 2 {
+        assert!(shown.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    while server.jobs.asked.load(Ordering::SeqCst) < 2 {
+        thread::yield_now();
+    }
+    let id = child.id().to_string();
+    Command::new("kill").args(["-INT", &id]).status().unwrap();
+    let (code, took) = timed(|| child.wait().unwrap().code());
+    assert_eq!(code, Some(130));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let mut rest = String::new();
+    shown.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("error: interrupted"), "{rest}");
+    assert!(!rest.contains("remote cache"), "{rest}");
+    let mut cancelled = server.jobs.cancelled.lock().unwrap().clone();
+    cancelled.sort();
+    assert_eq!(cancelled, ["jobs/0", "jobs/1"]);
+    assert!(machine.models().is_empty());
+    assert_eq!(machine.bench.files("models").len(), 0);
+    // What was trained before is kept, and the rest gives the same archive.
+    machine.bench.train().unwrap();
+    assert_eq!(machine.models(), honest.models());
+}
