@@ -52,8 +52,7 @@ pub fn run_tasks<T>(
         }
         observer.tell(Notice::Task(event));
     };
-    let machines = run.remote_exec.as_ref().zip(run.remote.as_deref());
-    let sender = machines.map(|(settings, remote)| Sender::new(settings, remote, recipe, store));
+    let sender = sender(run, recipe, store);
     let settings = Settings {
         jobs: jobs(run),
         memory: memory.map(|memory| Memory {
@@ -81,6 +80,16 @@ pub fn run_tasks<T>(
         Some(error) => Err(error),
         None => then(&results),
     }
+}
+
+/// Returns what sends tasks to other machines, if that was asked for.
+pub fn sender<'a>(
+    run: &'a RunSettings,
+    recipe: &'a Recipe,
+    store: &'a Store,
+) -> Option<Sender<'a>> {
+    let (settings, remote) = (run.remote_exec.as_ref()?, run.remote.as_deref()?);
+    Some(Sender::new(settings, remote, recipe, store))
 }
 
 /// Returns how many tasks may run at once.

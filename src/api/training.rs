@@ -19,6 +19,7 @@ use crate::api::reading::Said;
 use crate::api::reading::has_core;
 use crate::api::remote::hand_over;
 use crate::api::run_tasks::run_tasks;
+use crate::api::run_tasks::sender;
 use crate::api::shared::open_store;
 use crate::api::shared::tell_warnings;
 use crate::api::shared::tidy;
@@ -29,7 +30,10 @@ use crate::diagnostic::SourceMap;
 use crate::engine::Outcome;
 use crate::engine::Plan;
 use crate::engine::PlanSettings;
+use crate::engine::RemoteExecutor;
 use crate::engine::Results;
+use crate::engine::TaskId;
+use crate::engine::Turn;
 use crate::engine::memory_estimates;
 use crate::engine::plan_with;
 use crate::import::Looks;
@@ -307,7 +311,7 @@ impl Training<'_> {
     }
 
     /// Returns how much memory there is for tasks; refuses a plan with a task that
-    /// is estimated to need more.
+    /// is estimated to need more and is not to run elsewhere.
     fn memory(&self, prepared: &Prepared) -> Result<Option<OwnMemory>, TrainError> {
         let Some(limit) = self.run.memory else {
             return Ok(None);
@@ -322,7 +326,13 @@ impl Training<'_> {
         let shared = shared.and_then(|shared| shared.memory.clone());
         let memory = OwnMemory::new(limit, shared, prepared);
         let estimates = memory_estimates(&recipe.graph, plan, store, &*memory.estimate);
-        let largest = estimates.into_iter().max_by_key(|(_, estimate)| *estimate);
+        let sender = sender(self.run, recipe, store);
+        let is_sent = |id: TaskId| {
+            let is_long = recipe.graph.task(id).turn == Turn::Long;
+            is_long && sender.as_ref().is_some_and(|sender| sender.takes(id))
+        };
+        let here = estimates.into_iter().filter(|(id, _)| !is_sent(*id));
+        let largest = here.max_by_key(|(_, estimate)| *estimate);
         match largest {
             Some((id, estimate)) if estimate > memory.left() => {
                 let task = recipe.graph.task(id).name.clone();

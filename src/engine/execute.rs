@@ -32,7 +32,6 @@ use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -45,6 +44,8 @@ use crate::engine::RemoteExecutor;
 use crate::engine::Sizes;
 use crate::engine::TaskId;
 use crate::engine::Turn;
+use crate::engine::memory::MEMORY_PAUSE;
+use crate::engine::memory::Need;
 use crate::engine::memory::Taken;
 use crate::engine::memory::last_outputs;
 use crate::engine::memory::sum;
@@ -199,9 +200,6 @@ impl Outcome {
 /// Stack of a worker, in bytes: as much as the main thread of a process has.
 const STACK_SIZE: usize = 8 << 20;
 
-/// How long a worker waits before it asks again for memory that others have.
-const MEMORY_PAUSE: Duration = Duration::from_millis(50);
-
 /// Executes exactly `plan`, which must be of this graph and store.
 ///
 /// Results do not depend on the number of jobs. Nothing here fails: what became
@@ -233,7 +231,13 @@ pub fn execute<'a>(
         _ => 0,
     };
     let budget = settings.memory.map(|memory| memory.budget);
-    let schedule = Schedule::new(graph, plan, &is_settled, settings.only, budget, &need);
+    let is_sent = |id: TaskId| results.may_be_sent(id);
+    let memory = ScheduledMemory {
+        budget,
+        need: &need,
+        is_sent: &is_sent,
+    };
+    let schedule = Schedule::new(graph, plan, &is_settled, settings.only, memory);
     if !schedule.is_empty() {
         // Who waits for another machine keeps none of this one's tasks waiting.
         let there = settings.executor.map_or(0, |there| there.jobs().get());
@@ -257,10 +261,12 @@ pub fn execute<'a>(
 /// Takes one ready task after the other until there are none left.
 fn work(schedule: &Schedule<'_>, results: &Results<'_>, plan: &Plan, settings: &Settings<'_>) {
     let _guard = StopOnPanic(schedule);
-    while let Some((id, need)) = schedule.next(&settings.cancel) {
-        let largest = settings.memory.map_or(u64::MAX, |memory| memory.largest);
-        let too_large = (need > largest).then_some(need);
-        let is_success = results.settle(plan.task(id), plan.is_forced, too_large);
+    while let Some(Scheduled { id, bytes, is_owed }) = schedule.next(&settings.cancel) {
+        let need = match &settings.memory {
+            Some(memory) => Need::of(memory, bytes, is_owed),
+            None => Need::default(),
+        };
+        let is_success = results.settle(plan.task(id), plan.is_forced, &need);
         let stops = !is_success && settings.on_failure == OnFailure::Stop;
         schedule.settled(id, is_success, stops);
     }
@@ -284,12 +290,28 @@ struct Schedule<'a> {
     graph: &'a Graph,
     /// The tasks that wait for the same work to be done under another name.
     twins: BTreeMap<TaskId, Vec<TaskId>>,
-    /// What tasks take memory from, and how much one whose inputs are settled is
-    /// estimated to need.
-    budget: Option<&'a Budget>,
-    need: &'a (dyn Fn(TaskId) -> u64 + Sync),
+    memory: ScheduledMemory<'a>,
     queue: Mutex<Queue<'a>>,
     changed: Condvar,
+}
+
+/// What tasks take memory from before they start.
+#[derive(Clone, Copy)]
+struct ScheduledMemory<'a> {
+    budget: Option<&'a Budget>,
+    /// How much a task whose inputs are settled is estimated to need.
+    need: &'a (dyn Fn(TaskId) -> u64 + Sync),
+    /// Whether a task is to run elsewhere, where it takes nothing of this.
+    is_sent: &'a (dyn Fn(TaskId) -> bool + Sync),
+}
+
+/// A task that is to start.
+struct Scheduled {
+    id: TaskId,
+    /// What it is estimated to need.
+    bytes: u64,
+    /// Whether it has not taken that.
+    is_owed: bool,
 }
 
 struct Queue<'a> {
@@ -312,9 +334,9 @@ impl<'a> Schedule<'a> {
         plan: &Plan,
         is_settled: &[bool],
         only: Option<&BTreeSet<TaskId>>,
-        budget: Option<&'a Budget>,
-        need: &'a (dyn Fn(TaskId) -> u64 + Sync),
+        memory: ScheduledMemory<'a>,
     ) -> Self {
+        let need = memory.need;
         let mut twins: BTreeMap<TaskId, Vec<TaskId>> = BTreeMap::new();
         let mut waits = Vec::with_capacity(graph.len());
         let mut ready = BTreeSet::new();
@@ -351,8 +373,7 @@ impl<'a> Schedule<'a> {
         Self {
             graph,
             twins,
-            budget,
-            need,
+            memory,
             queue: Mutex::new(queue),
             changed: Condvar::new(),
         }
@@ -371,14 +392,14 @@ impl<'a> Schedule<'a> {
     }
 
     /// Waits for a task whose turn it is and takes the first in the graph's
-    /// order, with what it needs; none when there will be no more.
-    fn next(&self, cancel: &CancelFlag) -> Option<(TaskId, u64)> {
+    /// order; none when there will be no more.
+    fn next(&self, cancel: &CancelFlag) -> Option<Scheduled> {
         let mut queue = self.queue();
         loop {
             if queue.is_stopped || cancel.is_set() {
                 return None;
             }
-            if let Some(taken) = queue.take_first(self.budget) {
+            if let Some(taken) = queue.take_first(self.memory) {
                 queue.running_count += 1;
                 return Some(taken);
             }
@@ -392,7 +413,7 @@ impl<'a> Schedule<'a> {
     /// Waits until a task of this run has settled, or, where memory is missing that
     /// other runs may have, for a moment.
     fn wait<'q>(&self, queue: MutexGuard<'q, Queue<'a>>) -> MutexGuard<'q, Queue<'a>> {
-        match self.budget.is_some() && !queue.ready.is_empty() {
+        match self.memory.budget.is_some() && !queue.ready.is_empty() {
             true => {
                 let waited = self.changed.wait_timeout(queue, MEMORY_PAUSE);
                 waited.unwrap_or_else(PoisonError::into_inner).0
@@ -419,7 +440,7 @@ impl<'a> Schedule<'a> {
                     if *count == 0 {
                         let turn = self.graph.task(dependant).turn;
                         queue.ready.insert((turn, dependant));
-                        queue.needs.insert(dependant, (self.need)(dependant));
+                        queue.needs.insert(dependant, (self.memory.need)(dependant));
                     }
                 }
             }
@@ -430,20 +451,28 @@ impl<'a> Schedule<'a> {
 }
 
 impl<'a> Queue<'a> {
-    /// Takes the first task whose turn it is and that fits into memory. When
+    /// Takes the first task whose turn it is and that fits into memory, or needs
+    /// none here. When
     /// nothing else can happen, long tasks start without the checks – what those
     /// wait for failed, or is long –, and one that never fits starts alone.
-    fn take_first(&mut self, budget: Option<&'a Budget>) -> Option<(TaskId, u64)> {
+    fn take_first(&mut self, memory: ScheduledMemory<'a>) -> Option<Scheduled> {
         let is_alone = self.running_count == 0;
         let is_held = |turn| turn == Turn::Long && self.check_count > 0 && !is_alone;
         let candidates = self.ready.iter().filter(|(turn, _)| !is_held(*turn));
-        let (first, taken) = candidates.copied().find_map(|first| match budget {
-            Some(budget) => Some((first, Some(budget.take(self.needs[&first.1])?))),
-            None => Some((first, None)),
+        let (first, taken) = candidates.copied().find_map(|first| match memory.budget {
+            Some(budget) if !(memory.is_sent)(first.1) => {
+                Some((first, Some(budget.take(self.needs[&first.1])?)))
+            }
+            _ => Some((first, None)),
         })?;
+        let id = first.1;
         self.ready.remove(&first);
-        let need = self.needs.remove(&first.1).unwrap_or(0);
-        self.taken.extend(taken.map(|taken| (first.1, taken)));
-        Some((first.1, need))
+        let is_owed = memory.budget.is_some() && taken.is_none();
+        self.taken.extend(taken.map(|taken| (id, taken)));
+        Some(Scheduled {
+            id,
+            bytes: self.needs.remove(&id).unwrap_or(0),
+            is_owed,
+        })
     }
 }

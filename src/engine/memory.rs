@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::thread;
+use std::time::Duration;
 
+use crate::engine::CancelFlag;
 use crate::engine::Graph;
 use crate::engine::Plan;
 use crate::engine::Source;
@@ -17,8 +20,12 @@ use crate::engine::Stale;
 use crate::engine::State;
 use crate::engine::Task;
 use crate::engine::TaskId;
+use crate::engine::results::Failure;
 use crate::store::OutputRef;
 use crate::store::Store;
+
+/// How long a worker waits before it asks again for memory that others have.
+pub(super) const MEMORY_PAUSE: Duration = Duration::from_millis(50);
 
 /// How much memory the tasks of a run may take.
 #[derive(Clone, Copy)]
@@ -116,6 +123,54 @@ impl Drop for Taken<'_> {
         let mut used = self.budget.used();
         used.by_tasks -= self.bytes;
         used.task_count -= 1;
+    }
+}
+
+/// What a task needs when it runs here, beside what it has taken.
+#[derive(Default)]
+pub(super) struct Need<'a> {
+    /// The estimate, in bytes.
+    bytes: u64,
+    /// Whether that is more than any task may need.
+    is_too_much: bool,
+    /// What it has still to take from, if it was to run elsewhere.
+    owed_to: Option<&'a Budget>,
+}
+
+impl<'a> Need<'a> {
+    /// Returns the need of a task that is estimated so.
+    pub(super) fn of(memory: &Memory<'a>, bytes: u64, is_owed: bool) -> Self {
+        Self {
+            bytes,
+            is_too_much: bytes > memory.largest,
+            owed_to: is_owed.then_some(memory.budget),
+        }
+    }
+
+    /// Fails if it can never be had.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        match self.is_too_much {
+            true => Err(Failure::TooLarge {
+                estimate: self.bytes,
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// Waits until what is owed can be had. Whoever waits must hold nothing that
+    /// others wait for who have memory.
+    pub(super) fn take(&self, cancel: &CancelFlag) -> Result<Option<Taken<'a>>, Failure> {
+        self.check()?;
+        let Some(budget) = self.owed_to else {
+            return Ok(None);
+        };
+        while !cancel.is_set() {
+            if let Some(taken) = budget.take(self.bytes) {
+                return Ok(Some(taken));
+            }
+            thread::sleep(MEMORY_PAUSE);
+        }
+        Err(Failure::Cancelled)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::engine::key::KeyInput;
 use crate::engine::key::task_key;
 use crate::engine::results::Failure;
 use crate::engine::results::Results;
+use crate::engine::results::Work;
 use crate::engine::results::micros;
 use crate::engine::task::Given;
 
@@ -198,7 +199,12 @@ impl<'a> Results<'a> {
         // Loading may have run other tasks again: only now are the digests final.
         let inputs = self.key_inputs(id)?;
         let key = task_key(self.graph.task(id), &inputs);
-        let ms = self.run(id, key, &inputs, given, vec![Stale::OutputLost { output }])?;
+        self.tell_started(id, key, vec![Stale::OutputLost { output }]);
+        let work = match self.sent(id, key) {
+            Some(sent) => Work::Sent(sent),
+            None => Work::Call(given),
+        };
+        let ms = self.run(id, key, &inputs, work)?;
         let task = self.task_ref(id);
         self.emit(Event::Finished { task, ms });
         let mut slot = self.slot(id);

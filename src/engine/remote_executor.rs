@@ -7,6 +7,7 @@ use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
+use std::time::Instant;
 
 use crate::digest::Digest;
 use crate::engine::CancelFlag;
@@ -15,6 +16,7 @@ use crate::engine::Outputs;
 use crate::engine::TaskId;
 use crate::engine::Turn;
 use crate::engine::results::Results;
+use crate::engine::results::millis;
 
 /// Machines that run tasks. Nothing here fails a run: what is not run there is run
 /// here.
@@ -41,6 +43,12 @@ pub struct RemoteTask<'a> {
     pub required: &'a BTreeSet<String>,
     /// Set when the user has had enough.
     pub cancel: &'a CancelFlag,
+}
+
+/// What a task gave elsewhere.
+pub(super) struct Sent {
+    pub(super) outputs: Outputs,
+    pub(super) cost_ms: u64,
 }
 
 /// How often one who waits for a place looks whether to go on.
@@ -91,13 +99,17 @@ impl Drop for Place<'_> {
 }
 
 impl Results<'_> {
-    /// Runs a task elsewhere, if it takes long enough to be worth it and all above
-    /// it is in the store; none if it is to run here.
-    pub(super) fn sent(&self, id: TaskId, key: Digest) -> Option<Outputs> {
-        let executor = self.executor?;
-        if self.graph.task(id).turn != Turn::Long || !executor.takes(id) {
-            return None;
-        }
+    /// Returns whether a task takes long enough to be worth running elsewhere, and
+    /// can be.
+    pub(super) fn may_be_sent(&self, id: TaskId) -> bool {
+        let is_long = self.graph.task(id).turn == Turn::Long;
+        is_long && self.executor.is_some_and(|executor| executor.takes(id))
+    }
+
+    /// Runs a task elsewhere, if it may be sent and all above it is in the store;
+    /// none if it is to run here.
+    pub(super) fn sent(&self, id: TaskId, key: Digest) -> Option<Sent> {
+        let executor = self.executor.filter(|_| self.may_be_sent(id))?;
         let above = self.keys_above(id)?;
         let _place = self.places_there.take(&self.cancel)?;
         if !executor.takes(id) {
@@ -113,8 +125,12 @@ impl Results<'_> {
             required: &self.required[id.index()],
             cancel: &self.cancel,
         };
+        // Waiting is no cost of the task.
+        let begin = Instant::now();
         let outputs = executor.run(&task);
-        outputs.filter(|outputs| self.has_required(id, outputs))
+        let outputs = outputs.filter(|outputs| self.has_required(id, outputs))?;
+        let cost_ms = millis(begin);
+        Some(Sent { outputs, cost_ms })
     }
 
     /// Returns the keys of all tasks above; none if the store lacks one.

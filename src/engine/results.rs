@@ -32,9 +32,11 @@ use crate::engine::compare::MANIFEST;
 use crate::engine::compare::items_name;
 use crate::engine::key::KeyInput;
 use crate::engine::key::task_key;
+use crate::engine::memory::Need;
 use crate::engine::plan::lost_output;
 use crate::engine::plan::required_outputs;
 use crate::engine::remote_executor::Places;
+use crate::engine::remote_executor::Sent;
 use crate::engine::slot::Slot;
 use crate::engine::task::Given;
 use crate::store::Locked;
@@ -61,6 +63,14 @@ pub struct Results<'a> {
     pub(super) slots: Vec<Mutex<Slot>>,
     /// Held while a settled task runs again because its output was lost.
     pub(super) reruns: Vec<Mutex<()>>,
+}
+
+/// How a task comes to its outputs.
+pub(super) enum Work<'g> {
+    /// It ran elsewhere.
+    Sent(Sent),
+    /// It is called with these inputs.
+    Call(BTreeMap<&'g str, Given>),
 }
 
 /// Why a task could not be settled.
@@ -144,15 +154,11 @@ impl<'a> Results<'a> {
     }
 
     /// Settles a task whose inputs are settled; returns whether it has outputs.
-    /// One that is `too_large`, by that estimate, fails unless its result is found.
-    pub(crate) fn settle(
-        &self,
-        planned: &Planned,
-        is_forced: bool,
-        too_large: Option<u64>,
-    ) -> bool {
+    /// One that needs more memory than there can be fails unless its result is found,
+    /// or made elsewhere.
+    pub(super) fn settle(&self, planned: &Planned, is_forced: bool, need: &Need<'_>) -> bool {
         let id = planned.id;
-        let outcome = match self.find_or_run(planned, is_forced, too_large) {
+        let outcome = match self.find_or_run(planned, is_forced, need) {
             Ok(outcome) => outcome,
             Err(Failure::Cancelled) => Outcome::Skipped { because: None },
             Err(Failure::Error(message)) => Outcome::Failed { message },
@@ -191,9 +197,10 @@ impl<'a> Results<'a> {
         &self,
         planned: &Planned,
         is_forced: bool,
-        too_large: Option<u64>,
+        need: &Need<'_>,
     ) -> Result<Outcome, Failure> {
         let id = planned.id;
+        let mut fell_back = None;
         loop {
             let inputs = self.key_inputs(id)?;
             let key = task_key(self.graph.task(id), &inputs);
@@ -216,8 +223,9 @@ impl<'a> Results<'a> {
             if !is_forced && planned.key != Some(key) && self.take_remote(id, key) {
                 return Ok(Outcome::Fetched);
             }
-            if let Some(estimate) = too_large {
-                return Err(Failure::TooLarge { estimate });
+            let is_sent = fell_back.is_none() && self.may_be_sent(id);
+            if !is_sent {
+                need.check()?;
             }
             let (given, digests) = self.load(id)?;
             let is_same = |input: &KeyInput<'_>| digests[input.role] == input.digest;
@@ -229,7 +237,23 @@ impl<'a> Results<'a> {
                 State::Remote => vec![Stale::NotFetched],
                 _ => planned.reasons().to_vec(),
             };
-            let ms = self.run(id, key, &inputs, given, reasons)?;
+            if fell_back.is_none() {
+                self.tell_started(id, key, reasons);
+            }
+            let work = match is_sent {
+                true => {
+                    drop(given);
+                    let Some(sent) = self.sent(id, key) else {
+                        // Whoever waits for the lock may have the memory that is missing.
+                        drop(lock);
+                        fell_back = Some(need.take(&self.cancel)?);
+                        continue;
+                    };
+                    Work::Sent(sent)
+                }
+                false => Work::Call(given),
+            };
+            let ms = self.run(id, key, &inputs, work)?;
             return Ok(Outcome::Ran { ms });
         }
     }
@@ -279,33 +303,35 @@ impl<'a> Results<'a> {
         true
     }
 
-    /// Runs a task and stores its result; returns how long it took.
-    pub(super) fn run(
-        &self,
-        id: TaskId,
-        key: Digest,
-        inputs: &[KeyInput<'_>],
-        given: BTreeMap<&str, Given>,
-        reasons: Vec<Stale>,
-    ) -> Result<u64, Failure> {
-        let task = self.graph.task(id);
+    /// Tells that a task begins, here or elsewhere.
+    pub(super) fn tell_started(&self, id: TaskId, key: Digest, reasons: Vec<Stale>) {
         self.emit(Event::Started {
             task: self.task_ref(id),
             key,
             reasons,
         });
-        let mut begin = Instant::now();
-        let outputs = match self.sent(id, key) {
-            Some(outputs) => outputs,
-            None => {
+    }
+
+    /// Runs a task, if it did not run elsewhere, and stores its result; returns how
+    /// long it took.
+    pub(super) fn run(
+        &self,
+        id: TaskId,
+        key: Digest,
+        inputs: &[KeyInput<'_>],
+        work: Work<'_>,
+    ) -> Result<u64, Failure> {
+        let task = self.graph.task(id);
+        let (outputs, cost_ms) = match work {
+            Work::Sent(sent) => (sent.outputs, sent.cost_ms),
+            Work::Call(given) => {
                 let place = self.places_here.take(&self.cancel);
                 let _place = place.ok_or(Failure::Cancelled)?;
                 // Waiting is no cost of the task.
-                begin = Instant::now();
-                self.call(id, task, given)?
+                let begin = Instant::now();
+                (self.call(id, task, given)?, millis(begin))
             }
         };
-        let cost_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut required = self.required[id.index()].iter();
         if let Some(name) = required.find(|name| !outputs.contains_key(*name)) {
             return Err(Failure::Error(format!("it gave no output `{name}`")));
@@ -442,6 +468,11 @@ impl std::fmt::Display for Failure {
             }
         }
     }
+}
+
+/// Returns how long ago `begin` was, in milliseconds.
+pub(super) fn millis(begin: Instant) -> u64 {
+    u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Returns how long ago `begin` was, in microseconds.

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use std::time::Instant;
 
 use expect_test::expect;
@@ -12,6 +13,8 @@ use crate::engine::CancelFlag;
 use crate::engine::Event;
 use crate::engine::Outcome;
 use crate::engine::OutputError;
+use crate::engine::RemoteExecutor;
+use crate::engine::RemoteTask;
 use crate::engine::State;
 use crate::engine::TaskId;
 
@@ -390,9 +393,12 @@ fn tasks_wait_until_they_fit_into_memory() {
 }
 
 /// Tasks that count how many of them run at once.
-fn counted(prefix: &str, running: &Arc<AtomicUsize>, most: &Arc<AtomicUsize>) -> Graph {
-    let mut graph = Graph::new();
-    for index in 0..20 {
+fn counted_tasks(
+    prefix: &str,
+    running: &Arc<AtomicUsize>,
+    most: &Arc<AtomicUsize>,
+) -> impl Iterator<Item = Task> {
+    (0..20).map(move |index| {
         let (most, running) = (most.clone(), running.clone());
         let name = format!("{prefix}{index}");
         let mut task = task(&name, vec![leaf("x", &name)]);
@@ -403,6 +409,13 @@ fn counted(prefix: &str, running: &Arc<AtomicUsize>, most: &Arc<AtomicUsize>) ->
             running.fetch_sub(1, Ordering::SeqCst);
             Ok(Outputs::from([("out".to_owned(), Vec::new())]))
         });
+        task
+    })
+}
+
+fn counted(prefix: &str, running: &Arc<AtomicUsize>, most: &Arc<AtomicUsize>) -> Graph {
+    let mut graph = Graph::new();
+    for task in counted_tasks(prefix, running, most) {
         graph.add(task);
     }
     graph
@@ -463,6 +476,98 @@ fn a_task_that_is_too_large_fails_when_it_would_have_to_run() {
     assert_eq!(count(&Outcome::Reused), 2, "{outcomes:?}");
     let message = &results.failures()[0].1;
     assert!(message.contains("estimated to need 1 MiB"), "{message}");
+}
+
+/// Machines that wait until so many tasks are there, and give what tasks give, or
+/// nothing.
+struct Elsewhere {
+    wanted: usize,
+    gives: bool,
+    running: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Elsewhere {
+    fn new(wanted: usize, gives: bool) -> Self {
+        Self {
+            wanted,
+            gives,
+            running: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl RemoteExecutor for Elsewhere {
+    fn takes(&self, _: TaskId) -> bool {
+        true
+    }
+
+    fn jobs(&self) -> NonZeroUsize {
+        NonZeroUsize::new(3).unwrap()
+    }
+
+    fn run(&self, _: &RemoteTask<'_>) -> Option<Outputs> {
+        let now = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        let end = Instant::now() + Duration::from_secs(20);
+        while self.most.load(Ordering::SeqCst) < self.wanted && Instant::now() < end {
+            std::thread::yield_now();
+        }
+        self.running.fetch_sub(1, Ordering::SeqCst);
+        self.gives
+            .then(|| Outputs::from([("out".to_owned(), Vec::new())]))
+    }
+}
+
+/// Runs twenty tasks of 10 bytes that take long, of which none may need more than
+/// `largest`, where there is room for one; returns what became of them, and how
+/// many ran here at once at most.
+fn with_elsewhere(elsewhere: &Elsewhere, largest: u64) -> (Vec<Outcome>, usize) {
+    let (running, most) = (Arc::default(), Arc::default());
+    let mut graph = Graph::new();
+    for mut task in counted_tasks("t", &running, &most) {
+        task.turn = Turn::Long;
+        graph.add(task);
+    }
+    let store = Store::in_memory();
+    let plan = plan(&graph, &store, PlanSettings::default());
+    let settings = Settings {
+        jobs: NonZeroUsize::new(2).unwrap(),
+        on_failure: OnFailure::KeepGoing,
+        executor: Some(elsewhere),
+        memory: Some(crate::engine::Memory {
+            budget: &crate::engine::Budget::new(19),
+            largest,
+            estimate: &|_, _| 10,
+        }),
+        ..Settings::default()
+    };
+    let results = execute(&graph, &plan, &store, &settings, &|_| ());
+    let outcomes = graph.ids().map(|id| results.outcome(id)).collect();
+    (outcomes, most.load(Ordering::SeqCst))
+}
+
+#[test]
+fn what_runs_elsewhere_takes_no_memory_here() {
+    for largest in [19, 9] {
+        let elsewhere = Elsewhere::new(3, true);
+        let (outcomes, here) = with_elsewhere(&elsewhere, largest);
+        assert!(outcomes.iter().all(Outcome::is_success), "{outcomes:?}");
+        assert_eq!(elsewhere.most.load(Ordering::SeqCst), 3);
+        assert_eq!(here, 0);
+    }
+}
+
+#[test]
+fn what_falls_back_to_this_machine_waits_until_it_fits_into_memory() {
+    let (outcomes, here) = with_elsewhere(&Elsewhere::new(3, false), 19);
+    assert!(outcomes.iter().all(Outcome::is_success), "{outcomes:?}");
+    assert_eq!(here, 1);
+    let (outcomes, here) = with_elsewhere(&Elsewhere::new(3, false), 9);
+    let too_large = Outcome::TooLarge { estimate: 10 };
+    assert!(outcomes.iter().all(|one| *one == too_large), "{outcomes:?}");
+    assert_eq!(here, 0);
 }
 
 #[test]
