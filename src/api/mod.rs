@@ -89,7 +89,6 @@ pub use exec::ExecOptions;
 pub use exec::PORTION_VERSION;
 pub use exec::PortionError;
 pub use exec::PortionPaths;
-pub use exec::RemoteExec;
 pub use exec::exec_import;
 pub use exec::exec_package;
 pub use exec::exec_reads;

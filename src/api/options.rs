@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::api::Observer;
-use crate::api::RemoteExec;
 use crate::api::Shared;
 use crate::api::Validation;
 use crate::api::WitnessSettings;
+use crate::data::RemoteExec;
 use crate::engine::CancelFlag;
 use crate::engine::OnFailure;
 use crate::import::REST_NS;

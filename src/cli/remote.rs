@@ -4,11 +4,10 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 
-use crate::api::RemoteExec;
 use crate::api::RunSettings;
 use crate::api::TrainError;
 use crate::api::in_project;
@@ -16,6 +15,7 @@ use crate::cli::args::PlaceArguments;
 use crate::cli::args::at_least_one;
 use crate::cli::environment::environment;
 use crate::data::Remote;
+use crate::data::RemoteExec;
 use crate::data::RemoteMode;
 use crate::data::time_ms;
 use crate::engine::CancelFlag;
@@ -78,9 +78,10 @@ pub struct RemoteArguments {
 /// Running tasks on the machines behind the server.
 #[derive(Clone, Debug, Args)]
 pub struct RemoteExecArguments {
-    /// Run tasks that take long on the machines behind the gRPC server of `--remote`
-    #[arg(long, env = "TABELLA_REMOTE_EXEC", global = true)]
-    pub remote_exec: bool,
+    /// Run tasks that take long on the machines behind the gRPC server of `--remote` [default: false, or as the workspace says]
+    #[arg(long, value_name = "BOOL", env = "TABELLA_REMOTE_EXEC", global = true, num_args = 0..=1,
+        require_equals = true, default_missing_value = "true", value_parser = FalseyValueParser::new())]
+    pub remote_exec: Option<bool>,
     /// How many tasks may run there at once [default: 8]
     #[arg(long, value_name = "N", env = "TABELLA_REMOTE_JOBS", global = true, value_parser = at_least_one)]
     pub remote_jobs: Option<usize>,
@@ -99,19 +100,22 @@ pub struct RemoteExecArguments {
 }
 
 impl RemoteExecArguments {
-    /// Returns how tasks run on other machines, if they are to.
-    pub fn settings(&self) -> Option<RemoteExec> {
-        let default = RemoteExec::default();
+    /// Returns how tasks run on other machines, if they are to; `of_workspace` is what
+    /// the workspace says of its server, where that is the one that is used.
+    pub fn settings(&self, of_workspace: Option<RemoteExec>) -> Option<RemoteExec> {
+        if !self.remote_exec.unwrap_or(of_workspace.is_some()) {
+            return None;
+        }
+        let mut exec = of_workspace.unwrap_or_default();
         let jobs = self.remote_jobs.and_then(NonZeroUsize::new);
-        let timeout = self.remote_task_timeout.map(Duration::from_millis);
-        let queue_timeout = self.remote_queue_timeout.map(Duration::from_millis);
-        self.remote_exec.then(|| RemoteExec {
-            jobs: jobs.unwrap_or(default.jobs),
-            properties: self.remote_property.clone(),
-            timeout: timeout.unwrap_or(default.timeout),
-            queue_timeout: queue_timeout.unwrap_or(default.queue_timeout),
-            priority: self.remote_priority.unwrap_or(default.priority),
-        })
+        exec.jobs = jobs.unwrap_or(exec.jobs);
+        exec.task_timeout_ms = self.remote_task_timeout.unwrap_or(exec.task_timeout_ms);
+        exec.queue_timeout_ms = self.remote_queue_timeout.unwrap_or(exec.queue_timeout_ms);
+        exec.priority = self.remote_priority.unwrap_or(exec.priority);
+        if !self.remote_property.is_empty() {
+            exec.properties.clone_from(&self.remote_property);
+        }
+        Some(exec)
     }
 }
 
@@ -146,15 +150,25 @@ impl RemoteArguments {
         ];
         let has_secrets = files.iter().any(|file| file.is_some());
         let writes = self.remote_mode == Some(RemoteMode::ReadWrite);
-        let url = self.remote.as_deref().filter(|url| !url.is_empty());
-        url.is_none() && (has_secrets || writes)
+        self.given().is_none() && (has_secrets || writes)
+    }
+
+    /// Returns the address that is given, by a flag or the environment.
+    fn given(&self) -> Option<&str> {
+        self.remote.as_deref().filter(|url| !url.is_empty())
+    }
+
+    /// Returns how tasks run behind the server of the workspace, if that is the one that
+    /// is used and the workspace says so.
+    pub fn exec_of_workspace(&self, of_workspace: Option<Remote>) -> Option<RemoteExec> {
+        of_workspace.filter(|_| self.given().is_none())?.exec
     }
 
     /// Returns the remote cache that is asked for; that of the workspace is `of_workspace`.
     /// What flags and the environment say of secrets and of writing counts for a server
     /// that they name: a workspace file does not decide where that goes.
     fn settings(&self, of_workspace: Option<Remote>, place: &PlaceArguments) -> Option<Remote> {
-        let given = self.remote.as_deref().filter(|url| !url.is_empty());
+        let given = self.given();
         let mut remote = match given {
             Some("none") => return None,
             // Nothing of the workspace's goes to another server, least its secrets.

@@ -190,7 +190,7 @@ fn observed(
         run.on_failure = OnFailure::KeepGoing;
     }
     run.memory = memory_limit(&arguments.run);
-    run.remote_exec = arguments.run.remote_exec.settings();
+    run.remote_exec = arguments.run.remote_exec.settings(None);
     must_have_server(&run)?;
     let listening = Arc::clone(displays);
     let watcher = watcher.cloned();

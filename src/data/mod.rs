@@ -17,6 +17,7 @@ mod domain;
 mod example;
 mod story;
 mod project;
+mod remote_exec;
 mod remote;
 mod workspace;
 
@@ -49,6 +50,7 @@ pub use project::Project;
 pub use remote::Remote;
 pub use remote::RemoteMode;
 pub use remote::time_ms;
+pub use remote_exec::RemoteExec;
 pub use response::Content;
 pub use response::Response;
 pub use story::Checkpoint;

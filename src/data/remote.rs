@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::data::RemoteExec;
+
 /// A remote cache. Paths are as they were written, or below the folder of the
 /// file they were written in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,8 @@ pub struct Remote {
     pub client_certificate: Option<PathBuf>,
     /// The key (PEM) of that certificate.
     pub client_key: Option<PathBuf>,
+    /// How tasks run on the machines behind it, if they are to.
+    pub exec: Option<RemoteExec>,
 }
 
 impl Remote {
@@ -53,6 +57,7 @@ impl Remote {
             ca: None,
             client_certificate: None,
             client_key: None,
+            exec: None,
         }
     }
 }

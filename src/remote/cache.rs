@@ -156,6 +156,11 @@ impl RemoteCache {
         self.line.stop_executing(why);
     }
 
+    /// Says once in a run which tasks are not sent, and why.
+    pub fn keep_here(&self, why: String) {
+        self.line.keep_here(why);
+    }
+
     /// Runs a job on a machine behind the server; returns the bytes of the file
     /// that it writes. Nothing, if the user, or whoever waits for it, had enough before.
     ///

@@ -1,6 +1,11 @@
 //! Running a program on the machines behind a server: an action with its input
 //! files, and the file that it writes.
 
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +15,37 @@ use prost::Message;
 
 use crate::remote::action::Blob;
 use crate::remote::action::Name;
+use crate::remote::fault::Fault;
+use crate::remote::tree::Tree;
+use crate::store::Sha256;
 
 /// A file that a program reads, or the program.
 #[derive(Clone, Debug)]
 pub struct JobFile {
-    pub(super) name: Name,
-    pub(super) bytes: Arc<Vec<u8>>,
+    name: Name,
+    content: Content,
+}
+
+/// Where the bytes of a file are.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    /// In memory.
+    Held(Arc<Vec<u8>>),
+    /// On the disk.
+    File(PathBuf),
+}
+
+impl Content {
+    /// Returns the bytes, which must still be those of that name.
+    pub(super) fn read(&self, name: Name) -> Result<Blob, Fault> {
+        let path = match self {
+            Self::Held(bytes) => return Ok((name, Arc::clone(bytes))),
+            Self::File(path) => path,
+        };
+        let bytes = fs::read(path).ok().filter(|bytes| Name::of(bytes) == name);
+        let changed = || Fault::Lasting(format!("`{}` was changed meanwhile", path.display()));
+        Ok((name, Arc::new(bytes.ok_or_else(changed)?)))
+    }
 }
 
 impl JobFile {
@@ -23,8 +53,22 @@ impl JobFile {
     pub fn new(bytes: Vec<u8>) -> Self {
         Self {
             name: Name::of(&bytes),
-            bytes: Arc::new(bytes),
+            content: Content::Held(Arc::new(bytes)),
         }
+    }
+
+    /// Returns the file at a path. It is read to be hashed, and once more where the
+    /// server does not have it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn at(path: &Path) -> io::Result<Self> {
+        let (sha256, size) = Sha256::of_reader(File::open(path)?)?;
+        Ok(Self {
+            name: Name { sha256, size },
+            content: Content::File(path.to_owned()),
+        })
     }
 }
 
@@ -33,7 +77,7 @@ impl JobFile {
 pub struct Job {
     /// The program: a file of the job, then its arguments.
     pub arguments: Vec<String>,
-    /// The files in the folder where it runs, by name; all can be run.
+    /// The files in the folder where it runs, by their paths there; all can be run.
     pub files: Vec<(String, JobFile)>,
     /// The file that it writes, in the same folder.
     pub output: String,
@@ -51,19 +95,22 @@ pub struct Job {
 pub(super) struct JobAction {
     /// The name of the action.
     pub(super) name: Name,
-    /// Action, command, folder and files.
-    pub(super) blobs: Vec<Blob>,
+    /// Action, command, folders and files.
+    pub(super) blobs: Vec<(Name, Content)>,
 }
 
 impl Job {
     /// Returns the job as an action. Servers of a time before 2.1 know outputs by
     /// another field.
     pub(super) fn action(&self, knows_output_paths: bool) -> JobAction {
-        let folder = self.folder().encode_to_vec();
+        let files = self.files.iter();
+        let mut messages =
+            Tree::of(files.map(|(path, file)| (path.as_str(), file.name))).messages();
+        let root = messages.last().map(|root| Name::of(root).digest());
         let command = self.command(knows_output_paths).encode_to_vec();
         let action = api::Action {
             command_digest: Some(Name::of(&command).digest()),
-            input_root_digest: Some(Name::of(&folder).digest()),
+            input_root_digest: root,
             timeout: Some(protobuf::Duration {
                 seconds: i64::try_from(self.timeout.as_secs()).unwrap_or(i64::MAX),
                 nanos: self.timeout.subsec_nanos() as i32,
@@ -73,31 +120,13 @@ impl Job {
         };
         let action = action.encode_to_vec();
         let name = Name::of(&action);
-        let messages = [action, command, folder].map(|bytes| (Name::of(&bytes), Arc::new(bytes)));
-        let files = self.files.iter();
-        let files = files.map(|(_, file)| (file.name, Arc::clone(&file.bytes)));
+        messages.extend([action, command]);
+        let messages = messages.into_iter().map(JobFile::new);
+        let files = self.files.iter().map(|(_, file)| file.clone());
+        let blobs = files.chain(messages).map(|file| (file.name, file.content));
         JobAction {
             name,
-            blobs: files.chain(messages).collect(),
-        }
-    }
-
-    fn folder(&self) -> api::Directory {
-        let mut files: Vec<api::FileNode> = self
-            .files
-            .iter()
-            .map(|(name, file)| api::FileNode {
-                name: name.clone(),
-                digest: Some(file.name.digest()),
-                is_executable: true,
-                ..api::FileNode::default()
-            })
-            .collect();
-        // The API wants the one order in which a folder can be written.
-        files.sort_by(|a, b| a.name.cmp(&b.name));
-        api::Directory {
-            files,
-            ..api::Directory::default()
+            blobs: blobs.collect(),
         }
     }
 
@@ -165,15 +194,15 @@ mod tests {
         let action = job(&[("a", "x")]).action(true);
         let find = |name: &api::Digest| {
             let mut blobs = action.blobs.iter();
-            let blob = blobs.find(|(found, _)| found.digest() == *name);
-            blob.map(|(_, bytes)| bytes.as_slice()).unwrap()
+            let (name, content) = blobs.find(|(found, _)| found.digest() == *name).unwrap();
+            content.read(*name).unwrap().1.to_vec()
         };
-        let message = api::Action::decode(find(&action.name.digest())).unwrap();
+        let message = api::Action::decode(find(&action.name.digest()).as_slice()).unwrap();
         let root = find(&message.input_root_digest.unwrap());
-        let folder = api::Directory::decode(root).unwrap();
+        let folder = api::Directory::decode(root.as_slice()).unwrap();
         assert_eq!(find(folder.files[0].digest.as_ref().unwrap()), b"x");
         let command = find(&message.command_digest.unwrap());
-        let command = api::Command::decode(command).unwrap();
+        let command = api::Command::decode(command.as_slice()).unwrap();
         assert_eq!(command.output_paths, ["out"]);
     }
 }

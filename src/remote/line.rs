@@ -126,6 +126,11 @@ impl Line {
         }
     }
 
+    /// Says once which tasks are not sent, and why.
+    pub(super) fn keep_here(&self, why: String) {
+        self.warn("kept here", why);
+    }
+
     /// Returns the server's address, as messages name it.
     pub(super) fn shown(&self) -> &str {
         &self.shown

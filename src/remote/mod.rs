@@ -42,6 +42,7 @@ mod pace;
 mod web;
 pub mod action;
 mod packing;
+mod tree;
 mod execute;
 mod http;
 mod grpc;

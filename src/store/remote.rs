@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
+use std::io::Read;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -28,6 +30,26 @@ impl Sha256 {
     /// Returns the name of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// Returns the name of all that `reader` gives, and how many bytes that is.
+    ///
+    /// # Errors
+    ///
+    /// If reading fails.
+    pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
+        let mut hasher = sha2::Sha256::new();
+        let mut buffer = vec![0; 1 << 17];
+        let mut size = 0;
+        loop {
+            match reader.read(&mut buffer)? {
+                0 => return Ok((Self(hasher.finalize().into()), size)),
+                count => {
+                    hasher.update(&buffer[..count]);
+                    size += count as u64;
+                }
+            }
+        }
     }
 
     /// Returns the name that `text` writes, which is 64 lower-case hexadecimal
@@ -179,6 +201,9 @@ mod tests {
         let text = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Sha256::of(b"").to_string(), text);
         assert_eq!(Sha256::parse(text), Some(Sha256::of(b"")));
+        let bytes = vec![7; 300_000];
+        let read = Sha256::of_reader(bytes.as_slice()).unwrap();
+        assert_eq!(read, (Sha256::of(&bytes), 300_000));
         assert_eq!(Sha256::parse(&text.to_uppercase()), None);
         assert_eq!(Sha256::parse(&text[1..]), None);
     }

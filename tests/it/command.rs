@@ -10,7 +10,7 @@ use crate::workbench::Workbench;
 use crate::workbench::mistakes;
 use crate::workbench::program;
 
-const CONFIG: &str = "\
+pub const CONFIG: &str = "\
 recipe: default.v1
 language: en
 pipeline:
@@ -26,7 +26,7 @@ policies:
 
 /// Counts what it learns from, gives how long a text is as its feature, and finds
 /// the first letter.
-const FINDER: &str = r#"
+pub const FINDER: &str = r#"
 count=0
 while read -r line; do
   case "$line" in

@@ -168,6 +168,11 @@ fn every_key_of_the_schemas_says_what_it_is_for() {
             let path = format!("{path}/{key}");
             match inner {
                 Value::Array(items) => items.iter().for_each(|item| visit(item, &path, silent)),
+                // A key may be called as a keyword is.
+                Value::Object(named) if key == "properties" => {
+                    let named = named.iter();
+                    named.for_each(|(name, inner)| visit(inner, &format!("{path}/{name}"), silent));
+                }
                 inner => visit(inner, &path, silent),
             }
         }

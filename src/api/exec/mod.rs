@@ -12,8 +12,9 @@
 //! [`export_cache`](crate::api::export_cache) writes them: packaging knows them by
 //! their keys, so that results of another project or of an older step are refused.
 
-mod remote_executor;
 mod portion;
+mod baggage;
+mod remote_executor;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -54,7 +55,6 @@ use portion::must_be_free;
 
 pub use portion::PORTION_VERSION;
 pub use portion::PortionError;
-pub use remote_executor::RemoteExec;
 pub(super) use remote_executor::Sender;
 
 /// Where the portions of a project go.

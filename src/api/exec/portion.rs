@@ -198,9 +198,12 @@ impl Portion {
         }
     }
 
-    /// Returns whether a step reads no other file beside it.
-    pub fn is_alone(&self) -> bool {
-        self.files.is_empty() && self.folder.is_none()
+    /// Names the files that components name by other paths; none if one has none.
+    pub fn move_files(&mut self, path: &dyn Fn(&str) -> Option<PathBuf>) -> Option<()> {
+        for file in &mut self.files {
+            file.path = path(&file.name)?;
+        }
+        Some(())
     }
 
     /// Writes the portion to a file, whole or not at all.

@@ -18,8 +18,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::api::cache::open_bundle;
+use crate::api::exec::baggage::Baggage;
+use crate::api::exec::baggage::pack;
+use crate::api::exec::baggage::stays;
 use crate::api::exec::portion::Portion;
 use crate::api::exec::portion::Step;
+use crate::data::RemoteExec;
 use crate::digest::Digest;
 use crate::engine::Manifest;
 use crate::engine::Outputs;
@@ -34,34 +38,6 @@ use crate::store::BundledResult;
 use crate::store::Export;
 use crate::store::Store;
 
-/// How tasks run on other machines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RemoteExec {
-    /// How many may run there at once, of all assistants of a workspace
-    /// together, but at least one for each that is under way.
-    pub jobs: NonZeroUsize,
-    /// What the machines must be: names and values that the server knows.
-    pub properties: Vec<(String, String)>,
-    /// How long a task may run there.
-    pub timeout: Duration,
-    /// How long a task may wait for a machine there.
-    pub queue_timeout: Duration,
-    /// Which tasks the server runs first: those with smaller numbers; 0 is usual.
-    pub priority: i32,
-}
-
-impl Default for RemoteExec {
-    fn default() -> Self {
-        Self {
-            jobs: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN),
-            properties: Vec::new(),
-            timeout: Duration::from_secs(3_600),
-            queue_timeout: Duration::from_secs(600),
-            priority: 0,
-        }
-    }
-}
-
 /// Names of files in the folder where a task runs.
 const PROGRAM: &str = "tabella";
 const PORTION: &str = "portion.json";
@@ -73,11 +49,20 @@ pub struct Sender<'a> {
     remote: &'a RemoteCache,
     recipe: &'a Recipe,
     store: &'a Store,
-    /// Portions of NLU and Core; none where files beside them are needed.
-    portions: [OnceLock<Option<JobFile>>; 2],
+    /// The halves, NLU and Core.
+    halves: [Half; 2],
     /// Results as files, by key.
     results: Mutex<BTreeMap<Digest, JobFile>>,
     folder: Folder,
+}
+
+/// A half of the training, as it is sent.
+#[derive(Default)]
+struct Half {
+    /// Whether it can be sent.
+    is_sent: OnceLock<bool>,
+    /// Its portion, and the files beside it; none if something cannot be read.
+    baggage: OnceLock<Option<Baggage>>,
 }
 
 /// This program, as a file: it is the same for all trainings of a process.
@@ -97,7 +82,7 @@ impl<'a> Sender<'a> {
             remote,
             recipe,
             store,
-            portions: [OnceLock::new(), OnceLock::new()],
+            halves: Default::default(),
             results: Mutex::default(),
             folder: Folder::new(),
         }
@@ -107,21 +92,29 @@ impl<'a> Sender<'a> {
         &self.recipe.graph.task(id).name
     }
 
-    /// Returns the portion that a task is of, as a file; none if it is of none, or
-    /// its components read files of their own.
-    fn portion(&self, id: TaskId) -> Option<&JobFile> {
-        let name = self.name(id);
-        let (step, place) = match name.split('.').next() {
-            Some("nlu") => (Step::Nlu, 0),
-            Some("core") => (Step::Core, 1),
-            _ => return None,
+    /// Returns the half that a task is of; none if it is of none.
+    fn half(&self, id: TaskId) -> Option<(Step, &Half)> {
+        let [nlu, core] = &self.halves;
+        match self.name(id).split('.').next() {
+            Some("nlu") => Some((Step::Nlu, nlu)),
+            Some("core") => Some((Step::Core, core)),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the half that a task is of can be sent; if not, it is said why.
+    fn is_sent(&self, id: TaskId) -> bool {
+        let Some((step, half)) = self.half(id) else {
+            return false;
         };
-        let make = || {
-            let portion = Portion::of(step, self.recipe);
-            let bytes = serde_json::to_vec(&portion).ok()?;
-            portion.is_alone().then(|| JobFile::new(bytes))
-        };
-        self.portions[place].get_or_init(make).as_ref()
+        *half.is_sent.get_or_init(|| {
+            let why = stays(&Portion::of(step, self.recipe));
+            if let Some(why) = &why {
+                let text = format!("the tasks of NLU run here: {why}");
+                self.remote.keep_here(text);
+            }
+            why.is_none()
+        })
     }
 
     /// Returns a result as a file.
@@ -142,10 +135,14 @@ impl<'a> Sender<'a> {
     }
 
     fn job(&self, sent: &RemoteTask<'_>) -> Option<Job> {
+        let (step, half) = self.half(sent.task)?;
+        let pack = || pack(Portion::of(step, self.recipe));
+        let baggage = half.baggage.get_or_init(pack).as_ref()?;
         let mut files = vec![
             (PROGRAM.to_owned(), this_program()?.clone()),
-            (PORTION.to_owned(), self.portion(sent.task)?.clone()),
+            (PORTION.to_owned(), baggage.portion.clone()),
         ];
+        files.extend(baggage.files.iter().cloned());
         let program = format!("./{PROGRAM}");
         let task = self.name(sent.task);
         let fixed = ["exec", "train", "--portion", PORTION, "--task", task];
@@ -162,8 +159,8 @@ impl<'a> Sender<'a> {
             files,
             output: OUTPUT.to_owned(),
             properties: self.settings.properties.clone(),
-            timeout: self.settings.timeout,
-            queue_timeout: self.settings.queue_timeout,
+            timeout: Duration::from_millis(self.settings.task_timeout_ms),
+            queue_timeout: Duration::from_millis(self.settings.queue_timeout_ms),
             priority: self.settings.priority,
         })
     }
@@ -203,7 +200,7 @@ fn this_program() -> Option<&'static JobFile> {
 
 impl RemoteExecutor for Sender<'_> {
     fn takes(&self, task: TaskId) -> bool {
-        self.remote.executes() && self.portion(task).is_some()
+        self.remote.executes() && self.is_sent(task)
     }
 
     fn jobs(&self) -> NonZeroUsize {

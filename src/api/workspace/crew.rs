@@ -384,7 +384,7 @@ fn ms(since: Instant) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::RemoteExec;
+    use crate::data::RemoteExec;
 
     #[test]
     fn assistants_share_the_places_elsewhere() {

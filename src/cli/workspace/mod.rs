@@ -125,7 +125,6 @@ pub fn train(arguments: &TrainArguments) -> Exit {
         all.run.on_failure = OnFailure::KeepGoing;
     }
     all.run.memory = memory_limit(&arguments.run);
-    all.run.remote_exec = arguments.run.remote_exec.settings();
     let run = Run {
         place,
         members: &arguments.members,

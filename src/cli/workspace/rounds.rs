@@ -182,6 +182,8 @@ impl Trainer<'_> {
         all.run.cache = self.run.cache(workspace);
         let remote = self.run.remote(workspace, &all).and_then(|remote| {
             all.run.remote = remote;
+            let own = self.run.place.remote.exec_of_workspace(workspace.remote());
+            all.run.remote_exec = self.flags.remote_exec.settings(own);
             must_have_server(&all.run)
         });
         if let Err(error) = remote {

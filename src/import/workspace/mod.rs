@@ -4,6 +4,7 @@
 //! the file's folder, those of an assistant at its own folder. No file of an
 //! assistant is opened here.
 
+mod exec;
 mod pattern;
 mod remote;
 mod variants;

@@ -22,6 +22,7 @@ const KEYS: &[&str] = &[
     "ca",
     "client_certificate",
     "client_key",
+    "exec",
 ];
 
 /// How addresses begin.
@@ -59,6 +60,7 @@ impl Reader<'_> {
             ca: self.file(node, "ca"),
             client_certificate: self.file(node, "client_certificate"),
             client_key: self.file(node, "client_key"),
+            exec: self.exec(node.get("exec"), &default.url),
             ..default
         })
     }
@@ -92,7 +94,7 @@ impl Reader<'_> {
         })
     }
 
-    fn time(&mut self, node: &Node, key: &str) -> Option<u64> {
+    pub(super) fn time(&mut self, node: &Node, key: &str) -> Option<u64> {
         let node = node.get(key).filter(|node| !node.is_null())?;
         let text = self.reading.word(node, &format!("`{key}`"))?;
         let time = time_ms(text);

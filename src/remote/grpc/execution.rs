@@ -9,6 +9,7 @@ use bazel_remote_apis::google::longrunning::operation::Result as Ended;
 use bazel_remote_apis::google::rpc;
 use prost::Message;
 use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 use tokio::time::Instant;
 use tokio::time::timeout;
 use tokio::time::timeout_at;
@@ -19,6 +20,7 @@ use tonic::Streaming;
 use crate::remote::action::ANSWER_SIZE_MAX;
 use crate::remote::action::Blob;
 use crate::remote::action::Name;
+use crate::remote::execute::Content;
 use crate::remote::execute::Job;
 use crate::remote::execute::JobAction;
 use crate::remote::fault::Fault;
@@ -75,12 +77,16 @@ impl GrpcWire {
     async fn bring(&self, action: &JobAction) -> Result<(), Fault> {
         let names: Vec<Name> = action.blobs.iter().map(|(name, _)| *name).collect();
         let absent = self.absent(&names).await?;
-        let is_absent = |blob: &&Blob| absent.contains(&blob.0);
-        let blobs: Vec<Blob> = action.blobs.iter().filter(is_absent).cloned().collect();
+        let is_absent = |(name, _): &&(Name, Content)| absent.contains(name);
+        let blobs: Vec<&(Name, Content)> = action.blobs.iter().filter(is_absent).collect();
         let sizes: Vec<u64> = blobs.iter().map(|(name, _)| name.size).collect();
         for group in self.groups(&sizes).await? {
-            let some: Vec<Blob> = group.iter().map(|&index| blobs[index].clone()).collect();
-            self.write(&some).await?;
+            let read = |&index: &usize| {
+                let (name, content) = blobs[index];
+                block_in_place(|| content.read(*name))
+            };
+            let some: Result<Vec<Blob>, Fault> = group.iter().map(read).collect();
+            self.write(&some?).await?;
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ mod execution;
 mod faults;
 mod lying_executor;
 mod grpc;
+mod sent_files;
 mod sharing;
 mod tls;
 mod workspace;

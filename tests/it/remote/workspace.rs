@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use serde_json::Value;
 use tabella::data::Remote;
+use tabella::data::RemoteExec;
 use tabella::data::RemoteMode;
 use tabella::diagnostic::Paint;
 use tabella::diagnostic::render;
@@ -13,6 +15,8 @@ use tabella::import::import_workspace_text;
 use crate::json_schema::Schema;
 use crate::remote::Machine;
 use crate::remote::liar::Liar;
+use crate::remote::reapi::Habits;
+use crate::remote::reapi::Reapi;
 use crate::workbench::program;
 
 fn import(text: &str) -> (Option<Remote>, String) {
@@ -44,6 +48,59 @@ fn paths_start_at_the_folder_of_the_file() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     assert_eq!(remote.header_file, Some(root.join("secret")));
     assert_eq!(remote.ca, Some(root.join("examples/ca.pem")));
+}
+
+#[test]
+fn what_runs_elsewhere_is_said_in_a_word_or_a_map() {
+    let exec = |text: &str| import(&format!("remote: {{url: grpc://engine, exec: {text}}}\n"));
+    let said = |text: &str| {
+        let (remote, told) = exec(text);
+        assert_eq!(told, "");
+        remote.unwrap().exec
+    };
+    assert_eq!(said("true"), Some(RemoteExec::default()));
+    assert_eq!(said("{}"), Some(RemoteExec::default()));
+    assert_eq!(said("false"), None);
+    assert_eq!(said("null"), None);
+    let all = "{jobs: 3, properties: {os: linux, cores: 8}, task_timeout: 1m, queue_timeout: 2s, \
+               priority: -5}";
+    let properties = [("os", "linux"), ("cores", "8")];
+    let wanted = RemoteExec {
+        jobs: 3.try_into().unwrap(),
+        properties: properties
+            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+            .to_vec(),
+        task_timeout_ms: 60_000,
+        queue_timeout_ms: 2_000,
+        priority: -5,
+    };
+    assert_eq!(said(all), Some(wanted));
+    let (_, told) = exec("{jobs: 0, propertes: {}, priority: first}");
+    expect_test::expect![[r#"
+        error[E712]: `jobs` is a whole number from 1 to 1000000
+          ──▶ tabella.yml:3:43
+           │
+         3 │ remote: {url: grpc://engine, exec: {jobs: 0, propertes: {}, priority: first}}
+           │                                           ^
+
+        error[E706]: unknown key `propertes`
+          ──▶ tabella.yml:3:46
+           │
+         3 │ remote: {url: grpc://engine, exec: {jobs: 0, propertes: {}, priority: first}}
+           │                                              ^^^^^^^^^
+           = help: did you mean `properties`?
+
+        error[E712]: `priority` is a whole number from -2147483648 to 2147483647
+          ──▶ tabella.yml:3:71
+           │
+         3 │ remote: {url: grpc://engine, exec: {jobs: 0, propertes: {}, priority: first}}
+           │                                                                       ^^^^^
+    "#]]
+    .assert_eq(&told);
+    let (_, told) = import("remote: {url: 'http://c', exec: yes}\nmatrix: {}\n");
+    assert!(told.contains("write `true`"), "{told}");
+    let (_, told) = import("remote: {url: 'http://c', exec: true}\n");
+    assert!(told.contains("an HTTP cache runs no tasks"), "{told}");
 }
 
 #[test]
@@ -191,4 +248,36 @@ fn a_workspace_file_does_not_decide_where_secrets_of_the_environment_go() {
     let address = ("TABELLA_REMOTE", "http://127.0.0.1:9");
     let (code, told) = run(&[address, ("TABELLA_REMOTE_HEADER_FILE", "headers")]);
     assert_eq!(code, Some(0), "{told}");
+}
+
+#[test]
+fn a_workspace_says_whether_its_tasks_run_elsewhere_and_flags_go_before_it() {
+    let server = Reapi::new(Habits {
+        executes: true,
+        ..Habits::default()
+    });
+    let run = |exec: &str, flags: &[&str]| {
+        let machine = Machine::new();
+        let text = format!(
+            "version: 1\nremote:\n  url: {}\n  exec: {exec}\nassistants: [{{path: ., name: bot}}]\n",
+            server.url
+        );
+        machine.bench.write("tabella.yml", &text);
+        let before = server.jobs.asked.load(Ordering::SeqCst);
+        let output = program(&machine.bench.root(), machine.bench.cache())
+            .args(["train", "--all"])
+            .args(flags)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{told}");
+        assert!(!told.contains("remote cache"), "{told}");
+        server.jobs.asked.load(Ordering::SeqCst) - before
+    };
+    assert_eq!(run("{jobs: 2}", &[]), 1);
+    assert_eq!(run("false", &["--remote-exec"]), 1);
+    assert_eq!(run("true", &["--remote-exec=false"]), 0);
+    assert_eq!(run("true", &["--remote", "none"]), 0);
+    // What the workspace says is about its own server.
+    assert_eq!(run("true", &["--remote", &server.url]), 0);
 }
