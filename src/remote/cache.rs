@@ -17,7 +17,6 @@ use std::time::Instant;
 use tokio::runtime::Builder;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use crate::data::Remote;
 use crate::data::RemoteMode;
@@ -35,6 +34,8 @@ use crate::remote::headers::Headers;
 use crate::remote::http::HttpWire;
 use crate::remote::line::Line;
 use crate::remote::line::locked;
+use crate::remote::pace::fetch_time;
+use crate::remote::pace::look_up_time;
 use crate::remote::uploads::Uploads;
 use crate::remote::web::web;
 use crate::remote::wire::Wire;
@@ -241,13 +242,13 @@ impl RemoteStore for RemoteCache {
             return HashMap::new();
         }
         let count = asked.len();
-        let since = Instant::now();
-        let time = self.line.look_up_time(count);
         let line = Arc::clone(&self.line);
         let wanted = asked.clone();
-        let work = async move { timeout(time, look_up_all(line, wanted)).await };
-        let answers = self.wait(work).and_then(Result::ok).unwrap_or_default();
-        self.line.looked_up(count, since.elapsed());
+        let work = async move {
+            let answers = look_up_all(Arc::clone(&line), wanted);
+            line.patiently(look_up_time(count), answers).await
+        };
+        let answers = self.wait(work).flatten().unwrap_or_default();
         let mut missed = locked(&self.missed);
         missed.extend(asked.into_iter().filter(|key| !answers.contains_key(key)));
         answers
@@ -259,7 +260,10 @@ impl RemoteStore for RemoteCache {
         }
         let line = Arc::clone(&self.line);
         let names: Vec<Name> = blobs.iter().map(Name::from).collect();
-        let found = self.wait(async move { line.read(&names).await })??;
+        let size = names.iter().map(|name| name.size).sum();
+        let usual = fetch_time(names.len(), size);
+        let work = async move { line.patiently(usual, line.read(&names)).await };
+        let found = self.wait(work)???;
         let is_named =
             |(blob, bytes): (&RemoteBlob, &Vec<u8>)| Digest::of(bytes) == blob.output.digest;
         if !blobs.iter().zip(&found).all(is_named) {

@@ -27,6 +27,7 @@ use crate::remote::execute::Job;
 use crate::remote::fault::Fault;
 use crate::remote::headers::Headers;
 use crate::remote::pace::seconds;
+use crate::remote::patience::Patience;
 use crate::remote::wire::Wire;
 use crate::store::Warning;
 
@@ -35,9 +36,6 @@ const PAUSES_MS: [u64; 3] = [50, 200, 800];
 
 /// Answers that make no sense before the server is not asked again.
 const WRONG_MAX: u32 = 8;
-
-/// How long looking up may take that costs no patience: once, and for each key.
-const FREE: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(10)];
 
 /// A server that is asked for things as long as it is worth it.
 pub(super) struct Line {
@@ -52,8 +50,8 @@ pub(super) struct Line {
     takes_uploads: AtomicBool,
     executes: AtomicBool,
     wrong_count: AtomicU32,
-    /// What is left of the time that look-ups may take beyond what is usual.
-    patience: Mutex<Duration>,
+    /// For what look-ups and fetches take beyond what is usual.
+    patience: Patience,
     warnings: Mutex<Warnings>,
 }
 
@@ -90,7 +88,7 @@ impl Line {
             takes_uploads: AtomicBool::new(takes_uploads),
             executes: AtomicBool::new(true),
             wrong_count: AtomicU32::new(0),
-            patience: Mutex::new(timeout),
+            patience: Patience::new(timeout),
             warnings: Mutex::default(),
         }
     }
@@ -142,7 +140,7 @@ impl Line {
         self.takes_uploads.store(self.may_upload, Ordering::Relaxed);
         self.executes.store(true, Ordering::Relaxed);
         self.wrong_count.store(0, Ordering::Relaxed);
-        *locked(&self.patience) = self.timeout;
+        self.patience.renew();
         locked(&self.warnings).said.clear();
     }
 
@@ -151,21 +149,22 @@ impl Line {
         mem::take(&mut locked(&self.warnings).waiting)
     }
 
-    /// Returns how long looking up that many keys may take.
-    pub(super) fn look_up_time(&self, keys: usize) -> Duration {
-        *locked(&self.patience) + free(keys)
-    }
-
-    /// Notes how long looking up took; a server that has used up all patience is
-    /// not asked again.
-    pub(super) fn looked_up(&self, keys: usize, took: Duration) {
-        let mut patience = locked(&self.patience);
-        *patience = patience.saturating_sub(took.saturating_sub(free(keys)));
-        let is_over = patience.is_zero();
-        drop(patience);
-        if is_over {
-            self.judge(&Fault::Slow, Purpose::Read);
+    /// Waits for look-ups or fetches that usually take no longer than `usual`. A
+    /// server that has used up all patience is not asked again.
+    pub(super) async fn patiently<T>(
+        &self,
+        usual: Duration,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let done = self.patience.wait(usual, work).await;
+        if done.is_none() {
+            self.hang_up(format!(
+                "`{}` has kept this run waiting for {} in all, going on without it",
+                self.shown,
+                seconds(self.timeout)
+            ));
         }
+        done
     }
 
     /// Returns the description of a result, if there is one.
@@ -392,12 +391,6 @@ impl Tries<'_> {
         sleep(pause).await;
         (!self.line.is_down()).then_some(())
     }
-}
-
-/// Returns how long looking up that many keys usually takes at most.
-fn free(keys: usize) -> Duration {
-    let [once, each] = FREE;
-    once + each * u32::try_from(keys).unwrap_or(u32::MAX)
 }
 
 /// Locks `mutex`, whoever panicked with it.

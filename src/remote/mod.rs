@@ -20,8 +20,9 @@
 //! something that may pass are made again after a pause; a server that is silent
 //! for longer than the time-out, cannot be reached, refuses who asks or keeps
 //! answering nonsense is not asked again in this run, and is told of once. The
-//! time that look-ups may take beyond what is usual is limited by the time-out as
-//! well, so that a slow server costs one time-out and not one for each task.
+//! time that look-ups and fetches may take beyond what is usual is limited by the
+//! time-out as well, so that a slow server costs one time-out and not one for each
+//! task.
 //!
 //! # What is trusted
 //!
@@ -39,6 +40,7 @@ mod address;
 mod headers;
 mod fault;
 mod pace;
+mod patience;
 mod web;
 pub mod action;
 mod packing;

@@ -54,6 +54,27 @@ pub(super) fn sending_time(timeout: Duration, bytes: usize) -> Duration {
     timeout + Duration::from_millis(bytes as u64 * 1_000 / RATE_MIN)
 }
 
+/// How long looking up usually takes at most: once, and for each key.
+const LOOK_UP_MS: [u64; 2] = [300, 10];
+
+/// How long fetching a result usually takes at most, beside its bytes: once, and for
+/// each blob, as an HTTP server is asked for one after the other.
+const FETCH_MS: [u64; 2] = [300, 100];
+
+/// Returns how long looking up that many keys usually takes at most.
+pub(super) fn look_up_time(keys: usize) -> Duration {
+    usual(LOOK_UP_MS, keys)
+}
+
+/// Returns how long fetching that many blobs usually takes at most.
+pub(super) fn fetch_time(blobs: usize, bytes: u64) -> Duration {
+    usual(FETCH_MS, blobs) + Duration::from_millis(bytes.saturating_mul(1_000) / RATE_MIN)
+}
+
+fn usual([once, each]: [u64; 2], count: usize) -> Duration {
+    Duration::from_millis(once.saturating_add(each.saturating_mul(count as u64)))
+}
+
 /// Returns a time as messages write it.
 pub(super) fn seconds(time: Duration) -> String {
     match time.subsec_millis() {

@@ -269,6 +269,36 @@ fn a_server_that_is_slow_each_time_costs_one_time_out_in_all() {
 }
 
 #[test]
+fn a_server_that_is_slow_to_hand_out_costs_one_time_out_in_all() {
+    let (stored, honest) = stored();
+    // Each blob comes in time; all of them together would not.
+    let server = Liar::with(&stored, |_, path, _| {
+        if is_blob(path) {
+            thread::sleep(Duration::from_millis(900));
+        }
+    });
+    let remote = Remote {
+        timeout_ms: 1_000,
+        ..reading(&server.url)
+    };
+    let machine = Machine::new();
+    let (_, without) = timed(|| Machine::new().bench.train().unwrap());
+    let (_, took) = timed(|| machine.train(&remote));
+    assert_eq!(machine.models(), honest.models());
+    assert!(took < without + Duration::from_millis(4_000), "{took:?}");
+    let blobs = stored.keys().filter(|path| is_blob(path)).count();
+    let asked = server.count("GET", "/cas/");
+    assert!(
+        asked <= 2 * 8 + 8 && 2 * asked < blobs,
+        "{asked} of {blobs}"
+    );
+    let warnings = machine.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let told = "has kept this run waiting for 1 s in all, going on without it";
+    assert!(warnings[0].ends_with(told), "{warnings:?}");
+}
+
+#[test]
 fn a_server_of_another_kind_is_given_up() {
     let Some(server) = Server::nginx() else {
         return;
