@@ -10,6 +10,7 @@ use crate::api::Shared;
 use crate::api::Validation;
 use crate::api::WitnessSettings;
 use crate::data::RemoteExec;
+use crate::digest::Digest;
 use crate::engine::CancelFlag;
 use crate::engine::OnFailure;
 use crate::import::REST_NS;
@@ -277,6 +278,11 @@ impl RunSettings {
         self.remote
             .as_deref()
             .map(|remote| remote as &dyn RemoteStore)
+    }
+
+    /// Returns the remote cache that results are handed to, if there is one.
+    pub(super) fn handed_to(&self) -> Option<Digest> {
+        self.remote.as_ref()?.is_handed()
     }
 }
 

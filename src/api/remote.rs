@@ -2,14 +2,26 @@
 
 use crate::api::Notice;
 use crate::api::RunSettings;
+use crate::api::witness::NamedProject;
+use crate::api::witness::note_handed;
 use crate::remote::RemoteCache;
 use crate::remote::Uploaded;
 use crate::store::RemoteStore;
+use crate::store::Store;
 
-/// Waits for uploads, if there are any, and tells what became of them.
-pub fn hand_over(run: &RunSettings) {
+/// Notes in the witnesses of projects that the remote cache has all results, so
+/// that it need not be asked when there is nothing to do.
+pub fn note_all_handed(run: &RunSettings, store: &Store, projects: &[NamedProject]) {
+    if let Some(to) = run.handed_to() {
+        note_handed(store, projects, to);
+    }
+}
+
+/// Waits for uploads, if there are any, and tells what became of them. Returns
+/// whether results are uploaded, and all of them were.
+pub fn hand_over(run: &RunSettings) -> bool {
     let Some(remote) = &run.remote else {
-        return;
+        return false;
     };
     let waited = remote.finish();
     for warning in remote.take_warnings() {
@@ -18,6 +30,7 @@ pub fn hand_over(run: &RunSettings) {
     if let Some(notice) = told(remote, waited, run.cancel.is_set()) {
         run.observer.tell(notice);
     }
+    waited.left == 0 && remote.takes_offers() && !run.cancel.is_set()
 }
 
 /// Returns the line on uploads: none where nothing was to be uploaded.

@@ -18,6 +18,8 @@ use crate::api::Observer;
 use crate::api::RunSettings;
 use crate::api::TrainError;
 use crate::api::in_project;
+use crate::api::remote::note_all_handed;
+use crate::api::witness::NamedProject;
 use crate::digest::Digest;
 use crate::engine::Budget;
 use crate::store::Access;
@@ -41,6 +43,8 @@ pub struct Shared {
     pub memory: Option<SharedMemory>,
     /// Keys of results that a training used or made.
     needed: Mutex<Vec<Digest>>,
+    /// Projects of which a witness was kept.
+    projects: Mutex<Vec<NamedProject>>,
 }
 
 /// Memory that the tasks of several trainings take from.
@@ -83,6 +87,7 @@ impl Shared {
             pool: Mutex::default(),
             memory: run.memory.map(SharedMemory::new),
             needed: Mutex::default(),
+            projects: Mutex::default(),
         }
     }
 
@@ -105,6 +110,21 @@ impl Shared {
     pub fn keep(&self, keys: impl IntoIterator<Item = Digest>) {
         let mut needed = self.needed.lock().unwrap_or_else(PoisonError::into_inner);
         needed.extend(keys);
+    }
+
+    /// Notes a project of which a witness was kept.
+    pub fn keep_project(&self, project: NamedProject) {
+        let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
+        projects.push(project);
+    }
+
+    /// Notes that the remote cache has all results of these projects.
+    pub fn note_handed(&self, run: &RunSettings) {
+        let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
+        let projects = mem::take(&mut *projects);
+        if let Some(store) = &self.store {
+            note_all_handed(run, store, &projects);
+        }
     }
 
     /// Keeps the cache within its limits when all trainings are over.

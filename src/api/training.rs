@@ -1,6 +1,8 @@
 //! One training from files to archive, whichever function asked for it.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ use crate::api::notice::planned_tasks;
 use crate::api::reading::Said;
 use crate::api::reading::has_core;
 use crate::api::remote::hand_over;
+use crate::api::remote::note_all_handed;
 use crate::api::run_tasks::run_tasks;
 use crate::api::run_tasks::sender;
 use crate::api::shared::open_store;
@@ -25,8 +28,10 @@ use crate::api::shared::tell_warnings;
 use crate::api::shared::tidy;
 use crate::api::situation::Situation;
 use crate::api::situation::situation;
+use crate::api::witness::handed;
 use crate::archive::TrainingType;
 use crate::diagnostic::SourceMap;
+use crate::digest::Digest;
 use crate::engine::Outcome;
 use crate::engine::Plan;
 use crate::engine::PlanSettings;
@@ -122,8 +127,8 @@ impl Training<'_> {
         }
         let result = self.execute(&prepared);
         // Those who train side by side wait once, when all is done.
-        if self.run.shared.is_none() {
-            hand_over(self.run);
+        if self.run.shared.is_none() && hand_over(self.run) {
+            note_all_handed(self.run, &prepared.store, &[self.named_project()]);
         }
         result
     }
@@ -270,7 +275,10 @@ impl Training<'_> {
         } = prepared;
         let memory = self.memory(prepared)?;
         let memory = memory.as_ref();
+        // The witness that says so goes when the run is noted.
+        let handed = self.handed(store);
         run_tasks(self.run, recipe, plan, store, memory, None, |results| {
+            self.seed(prepared, results, handed);
             self.finish(prepared, results)
         })
     }
@@ -308,6 +316,39 @@ impl Training<'_> {
             is_new,
             dry_run_results: None,
         })
+    }
+
+    /// Returns the keys of results that were handed to the remote cache.
+    fn handed(&self, store: &Store) -> HashSet<Digest> {
+        let to = self.run.handed_to();
+        let of = |to| handed(store, &self.project_name(), &self.run.project, to);
+        to.map_or(HashSet::new(), of)
+    }
+
+    /// Hands results that were here already to the remote cache, in the background,
+    /// unless they are known to be there.
+    fn seed(&self, prepared: &Prepared, results: &Results<'_>, mut known: HashSet<Digest>) {
+        let Some(remote) = self.run.remote.as_ref().filter(|r| r.is_handed().is_some()) else {
+            return;
+        };
+        let Prepared { recipe, store, .. } = prepared;
+        let mut here = HashMap::new();
+        for id in recipe.graph.ids() {
+            let Some(key) = results.key(id) else { continue };
+            match results.outcome(id) {
+                Outcome::Reused | Outcome::Spared => {
+                    here.insert(key, recipe.graph.task(id).kind);
+                }
+                // It was offered, or is there; so is that of others of the same work.
+                _ => {
+                    known.insert(key);
+                }
+            }
+        }
+        here.retain(|key, _| !known.contains(key));
+        let keys = here.keys().copied().collect();
+        let store = Arc::clone(store);
+        remote.seed(keys, move |key| store.kept_offer(key, here.get(&key)?));
     }
 
     /// Returns how much memory there is for tasks; refuses a plan with a task that

@@ -86,7 +86,7 @@ pub enum RemoteMode {
     /// Results are used; nothing is uploaded.
     #[default]
     Read,
-    /// Results are used, and those of tasks that ran are uploaded.
+    /// Results are used, and those that the server lacks are uploaded.
     ReadWrite,
 }
 

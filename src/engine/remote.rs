@@ -20,8 +20,6 @@ use crate::engine::TaskId;
 use crate::engine::compare::MANIFEST;
 use crate::engine::results::Results;
 use crate::store::NewResult;
-use crate::store::Offer;
-use crate::store::OutputRef;
 use crate::store::RemoteBlob;
 use crate::store::RemoteResult;
 use crate::store::RemoteStore;
@@ -196,30 +194,10 @@ impl Results<'_> {
             let slot = self.slot(id);
             (slot.bytes.clone(), slot.cost_ms)
         };
-        let mut bytes = HashMap::new();
-        let mut named = |all: BTreeMap<String, Arc<Vec<u8>>>| -> BTreeMap<String, RemoteBlob> {
-            let all = all.into_iter().map(|(name, one)| {
-                let output = OutputRef::of(&one);
-                let sha256 = self.store.sha256(output.digest, &one);
-                bytes.insert(output.digest, one);
-                (name, RemoteBlob { output, sha256 })
-            });
-            all.collect()
-        };
-        let manifest = manifest
-            .into_iter()
-            .map(|(name, one)| (name, Arc::new(one)));
-        let result = RemoteResult {
-            outputs: named(outputs),
-            manifest: named(manifest.collect()),
-            cost_ms,
-        };
-        remote.offer(Offer {
-            key,
-            kind: self.graph.task(id).kind,
-            result,
-            bytes,
-        });
+        let manifest = manifest.into_iter();
+        let manifest = manifest.map(|(name, one)| (name, Arc::new(one))).collect();
+        let kind = self.graph.task(id).kind;
+        remote.offer(self.store.offer(key, kind, [outputs, manifest], cost_ms));
     }
 }
 

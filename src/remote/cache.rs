@@ -46,7 +46,7 @@ use crate::store::RemoteStore;
 use crate::store::Warning;
 
 /// Look-ups at the same time.
-const SIDE_BY_SIDE: usize = 32;
+pub(super) const SIDE_BY_SIDE: usize = 32;
 
 /// Threads that calls are made on.
 const THREADS: usize = 2;
@@ -59,10 +59,11 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A cache on another machine. Nothing is connected before the first look-up.
 pub struct RemoteCache {
-    line: Arc<Line>,
+    pub(super) line: Arc<Line>,
+    identity: Digest,
     mode: RemoteMode,
     upload_wait: Duration,
-    uploads: Arc<Uploads>,
+    pub(super) uploads: Arc<Uploads>,
     /// Keys that the server does not have.
     missed: Mutex<HashSet<Digest>>,
     is_cancelled: Box<dyn Fn() -> bool + Send + Sync>,
@@ -109,8 +110,10 @@ impl RemoteCache {
             }),
         };
         let takes_uploads = remote.mode == RemoteMode::ReadWrite;
+        let identity = Digest::of_value(&(&shown, &remote.instance));
         Ok(Self {
             line: Arc::new(Line::new(wire, shown, headers, timeout, takes_uploads)),
+            identity,
             mode: remote.mode,
             upload_wait: Duration::from_millis(remote.upload_wait_ms),
             uploads: Arc::new(Uploads::new()),
@@ -123,6 +126,16 @@ impl RemoteCache {
     /// Returns the server's address, as messages name it.
     pub fn address(&self) -> &str {
         self.line.shown()
+    }
+
+    /// Returns what tells it from other caches, if results are to be handed to it.
+    pub fn is_handed(&self) -> Option<Digest> {
+        (self.mode == RemoteMode::ReadWrite).then_some(self.identity)
+    }
+
+    /// Returns whether the user has had enough.
+    pub(super) fn is_cancelled(&self) -> bool {
+        (self.is_cancelled)()
     }
 
     /// Begins another run: a server that was given up is asked again.
@@ -194,7 +207,10 @@ impl RemoteCache {
     }
 
     /// Waits for `work`; none if the user had enough before.
-    fn wait<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    pub(super) fn wait<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
         self.wait_unless(&|| false, work)
     }
 

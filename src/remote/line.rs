@@ -178,6 +178,21 @@ impl Line {
         }
     }
 
+    /// Returns whether there is a result, for one who would store it; none if the
+    /// server does not say.
+    pub(super) async fn has_action(&self, key: &ActionKey) -> Option<bool> {
+        let mut tries = self.tries(Purpose::Write);
+        while self.takes_uploads() {
+            match self.wire.action(key).await {
+                Ok(found) => return Some(found.is_some()),
+                // It is stored anew.
+                Err(Fault::Wrong(_)) => return Some(false),
+                Err(fault) => tries.after(fault).await?,
+            }
+        }
+        None
+    }
+
     /// Returns the bytes of blobs in their order, each as its name says; none if
     /// one cannot be had.
     pub(super) async fn read(&self, names: &[Name]) -> Option<Vec<Vec<u8>>> {

@@ -52,6 +52,7 @@ mod wire;
 mod line;
 mod uploads;
 mod cache;
+mod seeding;
 
 pub use cache::RemoteCache;
 pub use error::RemoteError;

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -24,6 +26,11 @@ const RESULTS_MAX: usize = 1_000;
 
 /// Bytes that these have.
 const BYTES_MAX: u64 = 512 << 20;
+
+/// Results under way, and bytes that these have, with which no more are read only
+/// to be uploaded.
+const READ_MAX: usize = 2 * SIDE_BY_SIDE;
+const READ_BYTES_MAX: u64 = 64 << 20;
 
 /// Uploads at the same time.
 const SIDE_BY_SIDE: usize = 4;
@@ -53,7 +60,64 @@ pub(super) struct Uploads {
 struct Count {
     pending: usize,
     bytes: u64,
+    /// Results of which it is not settled yet whether they are uploaded.
+    expected: usize,
     uploaded: Uploaded,
+    /// How many runs are over.
+    runs: usize,
+}
+
+/// Results of a run of which it is not settled yet whether they are uploaded.
+pub(super) struct Expected {
+    uploads: Arc<Uploads>,
+    run: usize,
+    /// How many are left.
+    rest: AtomicUsize,
+}
+
+impl Drop for Expected {
+    /// Those that are left then are not uploaded.
+    fn drop(&mut self) {
+        let rest = *self.rest.get_mut();
+        let mut all = locked(&self.uploads.count);
+        if all.runs == self.run {
+            all.expected -= rest;
+            all.uploaded.left += rest;
+        }
+        drop(all);
+        self.uploads.changed.notify_all();
+    }
+}
+
+impl Expected {
+    /// Notes that so many are on their way, or need not be.
+    pub(super) fn are_settled(&self, count: usize) {
+        self.rest.fetch_sub(count, Ordering::Relaxed);
+        let mut all = locked(&self.uploads.count);
+        if all.runs == self.run {
+            all.expected -= count;
+        }
+        drop(all);
+        self.uploads.changed.notify_all();
+    }
+
+    /// Returns whether nobody waits for them any more.
+    pub(super) fn is_over(&self) -> bool {
+        locked(&self.uploads.count).runs != self.run
+    }
+
+    /// Returns whether enough is under way; waits for a moment if it is.
+    pub(super) fn must_wait(&self) -> bool {
+        let is_enough = |count: &Count| {
+            count.runs == self.run && (count.pending >= READ_MAX || count.bytes >= READ_BYTES_MAX)
+        };
+        let count = locked(&self.uploads.count);
+        if !is_enough(&count) {
+            return false;
+        }
+        let waited = self.uploads.changed.wait_timeout(count, PAUSE);
+        is_enough(&waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
 }
 
 impl Uploads {
@@ -62,6 +126,17 @@ impl Uploads {
             count: Mutex::default(),
             changed: Condvar::new(),
             places: Semaphore::new(SIDE_BY_SIDE),
+        }
+    }
+
+    /// Notes that it will turn out of so many results whether they are uploaded.
+    pub(super) fn expect(self: &Arc<Self>, count: usize) -> Expected {
+        let mut all = locked(&self.count);
+        all.expected += count;
+        Expected {
+            uploads: Arc::clone(self),
+            run: all.runs,
+            rest: AtomicUsize::new(count),
         }
     }
 
@@ -111,11 +186,12 @@ impl Uploads {
     pub(super) fn finish(&self, wait: Duration, is_over: &dyn Fn() -> bool) -> Uploaded {
         let end = Instant::now() + wait;
         let mut count = locked(&self.count);
-        while count.pending > 0 && Instant::now() < end && !is_over() {
+        while count.pending + count.expected > 0 && Instant::now() < end && !is_over() {
             let waited = self.changed.wait_timeout(count, PAUSE);
             count = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let left = count.pending;
+        let left = count.pending + std::mem::take(&mut count.expected);
+        count.runs += 1;
         let mut uploaded = std::mem::take(&mut count.uploaded);
         uploaded.left += left;
         uploaded

@@ -171,6 +171,57 @@ impl Store {
         sha256
     }
 
+    /// Returns a result as it is handed on.
+    pub fn offer(
+        &self,
+        key: Digest,
+        kind: &'static str,
+        [outputs, manifest]: [BTreeMap<String, Arc<Vec<u8>>>; 2],
+        cost_ms: u64,
+    ) -> Offer {
+        let mut bytes = HashMap::new();
+        let mut named = |all: BTreeMap<String, Arc<Vec<u8>>>| -> BTreeMap<String, RemoteBlob> {
+            let all = all.into_iter().map(|(name, one)| {
+                let output = OutputRef::of(&one);
+                let sha256 = self.sha256(output.digest, &one);
+                bytes.insert(output.digest, one);
+                (name, RemoteBlob { output, sha256 })
+            });
+            all.collect()
+        };
+        let result = RemoteResult {
+            outputs: named(outputs),
+            manifest: named(manifest),
+            cost_ms,
+        };
+        Offer {
+            key,
+            kind,
+            result,
+            bytes,
+        }
+    }
+
+    /// Returns a result that is here as it is handed on; none if not all of it is.
+    pub fn kept_offer(&self, key: Digest, kind: &'static str) -> Option<Offer> {
+        let StoredResult {
+            outputs,
+            manifest,
+            cost_ms,
+            ..
+        } = self.result(key)?;
+        let outputs = outputs.into_iter();
+        let outputs = outputs
+            .map(|(name, output)| (name, output.digest))
+            .collect();
+        let read = |all: BTreeMap<String, Digest>| -> Option<BTreeMap<String, Arc<Vec<u8>>>> {
+            let all = all.into_iter();
+            all.map(|(name, digest)| Some((name, Arc::new(self.blob(digest)?))))
+                .collect()
+        };
+        Some(self.offer(key, kind, [read(outputs)?, read(manifest)?], cost_ms))
+    }
+
     /// Keeps names of blobs, as far as the blobs are here.
     pub fn keep_sha256(&self, names: impl IntoIterator<Item = (Digest, Sha256)>) {
         self.write(|connection| {

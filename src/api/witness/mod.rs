@@ -20,6 +20,7 @@
 //! | the archive, and the pointer beside it | looks, too |
 //! | results in the cache | who removes one removes its witnesses |
 //! | outputs that are files of the cache | their sizes, as a plan does |
+//! | the remote cache that results are handed to | whether all of them were, which is noted when a run is over |
 //!
 //! Stamps that prove nothing – after a `touch`, a checkout, an edit a moment
 //! before – are settled by contents, and the witness is kept with the new stamps.
@@ -40,6 +41,7 @@
 
 mod packed;
 mod key;
+mod handed;
 mod training;
 
 use std::collections::BTreeMap;
@@ -66,6 +68,9 @@ use crate::store::Renewal;
 use crate::store::Store;
 use crate::store::Witness;
 
+pub use handed::NamedProject;
+pub use handed::handed;
+pub use handed::note_handed;
 pub use key::KeyStem;
 pub use packed::Outcome;
 pub use packed::Reader;
@@ -100,6 +105,8 @@ pub struct Question<'a> {
     pub store: &'a Store,
     /// What stamps are judged by.
     pub times: Times<'a>,
+    /// The remote cache that all results must have been handed to, if there is one.
+    pub handed_to: Option<Digest>,
 }
 
 /// What a witness says.
@@ -156,6 +163,8 @@ impl Question<'_> {
             outcome: reader.outcome()?,
             is_unsure: false,
         };
+        let handed_to = reader.handed_to()?;
+        (self.handed_to.is_none() || handed_to == self.handed_to).then_some(())?;
         for _ in 0..reader.count()? {
             let (name, value) = reader.variable()?;
             let now = self.environment.get(name);

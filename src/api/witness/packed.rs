@@ -8,6 +8,7 @@
 //! ```text
 //! version       1 byte
 //! outcome       tasks · warnings · archive path · count · sentences, a text each
+//! handed        1 byte: 1 if the digest of a remote cache follows
 //! variables     count · (name text · digest of the value)…
 //! blobs         count · (digest · size)…
 //! links         count · (path · digest)…
@@ -38,7 +39,7 @@ use crate::import::Looks;
 use crate::import::Seen;
 use crate::store::OutputRef;
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// What the outcome was, and what to tell of it in any case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub struct Outcome {
 pub struct Testimony {
     /// The outcome.
     pub outcome: Outcome,
+    /// The remote cache that all results were handed to, if there was one.
+    pub handed_to: Option<Digest>,
     /// The environment variables that the files name, with digests of their
     /// values.
     pub variables: Vec<(String, Digest)>,
@@ -83,6 +86,10 @@ impl Testimony {
         out.count(outcome.said.len());
         for sentence in &outcome.said {
             out.text(sentence.as_bytes());
+        }
+        out.bytes.push(u8::from(self.handed_to.is_some()));
+        if let Some(remote) = &self.handed_to {
+            out.digest(remote);
         }
         out.count(self.variables.len());
         for (name, value) in &self.variables {
@@ -333,6 +340,15 @@ impl<'a> Reader<'a> {
         Some(outcome)
     }
 
+    /// Reads which remote cache all results were handed to, if there was one.
+    pub fn handed_to(&mut self) -> Option<Option<Digest>> {
+        match self.byte()? {
+            0 => Some(None),
+            1 => Some(Some(self.digest()?)),
+            _ => None,
+        }
+    }
+
     /// Reads a variable and the digest of its value.
     pub fn variable(&mut self) -> Option<(&'a str, Digest)> {
         Some((self.utf8()?, self.digest()?))
@@ -452,6 +468,7 @@ impl<'a> Reader<'a> {
     pub fn testimony(mut self) -> Option<Testimony> {
         let mut testimony = Testimony {
             outcome: self.outcome()?,
+            handed_to: self.handed_to()?,
             variables: Vec::new(),
             blobs: Vec::new(),
             looks: Looks::default(),
@@ -542,6 +559,7 @@ mod tests {
                 model: root.join("models/x.tar.gz"),
                 said: vec!["no stories".to_owned()],
             },
+            handed_to: Some(Digest::of(b"remote")),
             variables: vec![("HOME".to_owned(), Digest::of(b"home"))],
             blobs: vec![OutputRef::of(b"blob")],
             looks,

@@ -13,6 +13,7 @@ use crate::api::shared::tell_warnings;
 use crate::api::training::Prepared;
 use crate::api::training::Training;
 use crate::api::witness::KeyStem;
+use crate::api::witness::NamedProject;
 use crate::api::witness::Outcome;
 use crate::api::witness::Question;
 use crate::api::witness::Reader;
@@ -72,6 +73,7 @@ impl Training<'_> {
                 rest_ns: self.run.rest_ns,
                 disks: &Disks::new(self.run.stamps_prove),
             },
+            handed_to: self.run.handed_to().filter(|_| !self.dry_run),
         };
         let mut heard = question.hear(&witness)?;
         let report = self.report_as_before(&witness, store)?;
@@ -167,7 +169,15 @@ impl Training<'_> {
         let plan = again.as_ref().unwrap_or(&prepared.plan);
         if let Some(witness) = self.witness(prepared, plan, model, file, since_ns) {
             store.put_witness(&self.project_name(), &witness);
+            if let Some(shared) = &self.run.shared {
+                shared.keep_project(self.named_project());
+            }
         }
+    }
+
+    /// Returns the project by its name in the cache, with its folder.
+    pub fn named_project(&self) -> NamedProject {
+        (self.project_name(), self.run.project.clone())
     }
 
     fn witness(
@@ -202,6 +212,7 @@ impl Training<'_> {
                 model: model.to_owned(),
                 said: prepared.said.sentences.clone(),
             },
+            handed_to: None,
             variables: prepared.environment.iter().map(value).collect(),
             blobs: outputs.copied().filter(Store::is_file).collect(),
             looks,

@@ -109,7 +109,9 @@ pub fn train_members(
         has_failed: AtomicBool::new(false),
     };
     crew.work(workers);
-    hand_over(&options.all.run);
+    if hand_over(&options.all.run) {
+        shared.note_handed(&options.all.run);
+    }
     let reports = turns.reports();
     if reports
         .iter()

@@ -274,6 +274,7 @@ impl<'a> Roll<'a> {
                 rest_ns: self.all.run.rest_ns,
                 disks,
             },
+            handed_to: self.all.run.handed_to().filter(|_| !self.all.dry_run),
         };
         question.hear(&asked.witness)
     }

@@ -2,17 +2,24 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use tabella::api::CrossValidation;
+use tabella::api::TrainingResult;
 use tabella::api::Validation;
+use tabella::api::WitnessSettings;
 use tabella::api::cross_validate_nlu;
 use tabella::data::Remote;
+use tabella::digest::Digest;
 
 use crate::remote::Machine;
 use crate::remote::liar::Liar;
 use crate::remote::reading;
+use crate::remote::reapi::Counts;
+use crate::remote::reapi::Habits;
+use crate::remote::reapi::Reapi;
 use crate::remote::servers::CASD;
 use crate::remote::servers::Server;
 use crate::remote::writing;
@@ -219,4 +226,106 @@ fn without_a_cache_of_ones_own_what_is_fetched_is_used_all_the_same() {
     let restored = second.bench.train_with(&options).unwrap();
     assert_eq!((restored.ran, restored.fetched), (0, all.ran));
     assert_eq!(second.models(), first.models());
+}
+
+/// Trains as the program does, which asks a witness whether there is anything to do.
+#[track_caller]
+fn train(machine: &Machine, remote: Option<&Remote>) -> TrainingResult {
+    machine.told.lock().unwrap().clear();
+    let mut options = match remote {
+        Some(remote) => machine.options(remote),
+        None => machine.bench.options(),
+    };
+    options.run.witness = WitnessSettings::Ask {
+        program: Digest::of(b"this program"),
+    };
+    machine.bench.train_with(&options).unwrap()
+}
+
+#[test]
+fn what_was_trained_before_the_server_was_named_is_uploaded_once() {
+    let seeds = |server: &dyn Fn() -> (String, Box<dyn Fn() -> usize>)| {
+        let (url, asked) = server();
+        let first = Machine::new();
+        let tasks = train(&first, None).tasks;
+        let trained = train(&first, Some(&writing(&url)));
+        assert_eq!((trained.ran, trained.fetched), (0, 0));
+        let told = first.told().join("\n");
+        assert!(told.contains(&format!("upload {tasks} results")), "{told}");
+        // Nothing to do stays nothing to do: nobody is asked any more.
+        let before = asked();
+        train(&first, Some(&writing(&url)));
+        assert_eq!(first.told(), [""; 0]);
+        assert_eq!(asked(), before);
+        let second = Machine::new();
+        let restored = second.train(&reading(&url));
+        assert_eq!((restored.ran, restored.fetched), (0, tasks));
+        assert_eq!(second.models(), first.models());
+    };
+    seeds(&|| {
+        let server = Liar::new(|_, _, _| {});
+        let asked = Arc::clone(&server.asked);
+        (server.url, Box::new(move || asked.lock().unwrap().len()))
+    });
+    seeds(&|| {
+        let server = Reapi::new(Habits::default());
+        let counts = Arc::clone(&server.counts);
+        (
+            server.url,
+            Box::new(move || Counts::of(&counts.capabilities)),
+        )
+    });
+}
+
+#[test]
+fn an_edit_asks_one_who_writes_for_no_more_than_one_who_reads() {
+    let edit = |machine: &Machine| {
+        let nlu = "data/nlu.yml";
+        machine.bench.replace(nlu, "- hello\n", "- hello you\n");
+    };
+    let (empty, reader) = (Liar::new(|_, _, _| {}), Machine::new());
+    train(&reader, None);
+    edit(&reader);
+    train(&reader, Some(&reading(&empty.url)));
+    let wanted = empty.count("GET", "/ac/");
+
+    let (server, writer) = (Liar::new(|_, _, _| {}), Machine::new());
+    let trained = train(&writer, Some(&writing(&server.url)));
+    assert_eq!(server.count("PUT", "/ac/"), trained.ran);
+    edit(&writer);
+    let before = server.count("GET", "/ac/");
+    let again = train(&writer, Some(&writing(&server.url)));
+    assert!(again.ran > 0 && again.ran < trained.ran, "{again:?}");
+    // What the witness says was handed over is not asked for.
+    let asked = server.count("GET", "/ac/") - before;
+    assert_eq!(asked, wanted, "{}", writer.bench.log());
+    assert_eq!(server.count("PUT", "/ac/"), trained.ran + again.ran);
+}
+
+#[test]
+fn a_server_that_takes_no_seeds_is_offered_them_again_the_next_time() {
+    let is_full = Arc::new(AtomicBool::new(true));
+    let full = Arc::clone(&is_full);
+    let server = Liar::new(move |method, _, answer| {
+        if method == "PUT" && full.load(Ordering::SeqCst) {
+            answer.status = 507;
+        }
+    });
+    let machine = Machine::new();
+    let tasks = train(&machine, None).tasks;
+    train(&machine, Some(&writing(&server.url)));
+    let told = machine.told();
+    assert!(told[0].contains("takes no results (507"), "{told:?}");
+    let count = server.count("PUT", "/");
+    assert!(count <= 8, "{count}");
+    is_full.store(false, Ordering::SeqCst);
+    train(&machine, Some(&writing(&server.url)));
+    assert_eq!(server.count("PUT", "/ac/"), tasks);
+    let told = machine.told().join("\n");
+    assert!(told.contains(&format!("upload {tasks} results")), "{told}");
+    // One who only reads, or does not ask, is as quick as ever.
+    let asked = server.asked.lock().unwrap().len();
+    train(&machine, Some(&reading(&server.url)));
+    train(&machine, None);
+    assert_eq!(server.asked.lock().unwrap().len(), asked);
 }
