@@ -51,6 +51,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("N041", "a value is text here and true or false in YAML 1.1"),
     ("W042", "a name holds a character that cannot be seen"),
     ("W043", "a name mixes letters that look alike"),
+    ("W044", "a value ends in a quote that was never opened"),
     (
         "E101",
         "an entry of `pipeline` or `policies` is not a component",

@@ -1,11 +1,13 @@
 //! What is written so that it means something else than it looks like: a
-//! missing `|`, a dash too many, words that YAML 1.1 reads otherwise.
+//! missing `|`, a dash too many, a quote too few, words that YAML 1.1 reads
+//! otherwise.
 //!
 //! The readers take what is there; this pass over the same tree says where that
 //! is hardly what was meant.
 
 use crate::data::Place;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::shortened;
 use crate::import::reading::Reading;
 use crate::import::yaml::Node;
 use crate::import::yaml::Scalar;
@@ -56,6 +58,42 @@ pub fn read(root: &Node, reading: &mut Reading) {
             value_word(value, reading);
         }
     }
+    odd_quotes(root, reading);
+}
+
+/// Says which values end in a quote that was never opened.
+///
+/// Rasa reads the quote as a letter of the value, as YAML says.
+fn odd_quotes(node: &Node, reading: &mut Reading) {
+    match &node.yaml {
+        Yaml::List(items) => items.iter().for_each(|item| odd_quotes(item, reading)),
+        Yaml::Map(entries) => {
+            for entry in entries {
+                odd_quotes(&entry.value, reading);
+            }
+        }
+        Yaml::Scalar(scalar) if ends_in_odd_quote(scalar) => {
+            let text = shortened(&scalar.text);
+            let message = format!("`{text}` ends in a quote that was never opened");
+            let mut about = reading.about("W044", node, message);
+            // On one line it is as long as it looks: the quote is its last letter.
+            if node.length as usize == scalar.text.chars().count() {
+                about.place.column += node.length - 1;
+                about.length = 1;
+            }
+            let help = "put a quote before it too, or take this one away";
+            reading.diagnostics.push(about.help(help));
+        }
+        Yaml::Scalar(_) => {}
+    }
+}
+
+/// Returns whether a value without quotes around it ends in one, and not because
+/// it quotes something.
+fn ends_in_odd_quote(Scalar { text, style }: &Scalar) -> bool {
+    *style == Style::Plain
+        && text.ends_with('"')
+        && text.bytes().filter(|byte| *byte == b'"').count() % 2 == 1
 }
 
 /// Names sections that nobody reads, if they look like a typo.

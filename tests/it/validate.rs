@@ -1066,6 +1066,44 @@ fn responses_with_unknown_slots_buttons_and_conditions_are_told() {
 }
 
 #[test]
+fn a_quote_that_was_never_opened_is_told() {
+    Project::with("data/stories.yml", "intent: greet", "intent: greet\"")
+        .and("domain.yml", "is on its way.", "is \"on its way\"")
+        .shows(expect![[r#"
+            error[W404]: intent `greet"` is not in the domain
+              ──▶ data/stories.yml:7:13
+               │
+             7 │   - intent: greet"
+               │             ^^^^^^
+               = help: did you mean `greet`?
+
+            warning[W252]: intent `greet"` holds `"`, which ends a name in messages such as `/intent{"entity": "value"}`
+              ──▶ data/stories.yml:7:13
+               │
+             7 │   - intent: greet"
+               │             ^^^^^^
+               = help: use letters, digits, `_` and `-`
+
+            warning[W044]: `greet"` ends in a quote that was never opened
+              ──▶ data/stories.yml:7:18
+               │
+             7 │   - intent: greet"
+               │                  ^
+               = help: put a quote before it too, or take this one away
+
+            warning[W241]: no story, rule or form says what to do after intent `greet`
+              ──▶ domain.yml:3:3
+               │
+             3 │ - greet
+               │   ^^^^^
+
+            read 8 examples of 4 intents with 1 entity; 2 stories and 1 rule; a domain of 4 actions, 5 slots and 1 form
+            1 error, 3 warnings; `tabella explain-code CODE` says more
+            exit 65
+        "#]]);
+}
+
+#[test]
 fn names_with_characters_that_nobody_sees_or_that_look_alike_are_told() {
     Project::with("data/stories.yml", "intent: greet", "intent: gr\u{435}et")
         .and(
