@@ -7,7 +7,8 @@ use crate::data::Annotation;
 use crate::import::annotation;
 
 /// Returns a text with its entities marked, or `None` if no marks can say it: the
-/// entities overlap, a piece holds `]`, a value `}`, or the text looks marked.
+/// entities overlap, a piece holds `]`, a value both `}` and `)`, or the text looks
+/// marked.
 pub fn annotated(text: &str, entities: &[Annotation]) -> Option<String> {
     let letters: Vec<char> = text.chars().collect();
     let piece = |from: usize, to: usize| -> Option<String> {
@@ -36,8 +37,14 @@ pub fn annotated(text: &str, entities: &[Annotation]) -> Option<String> {
 /// Returns the mark behind a piece.
 fn mark(piece: &str, entities: &[&Annotation]) -> String {
     match entities {
-        [entity] if is_short(piece, entity) => format!("({})", entity.entity),
-        [entity] => map(piece, entity),
+        [entity] if is_short(entity) && entity.value == *piece => format!("({})", entity.entity),
+        [entity] => match (map(piece, entity), entity.value.as_str()) {
+            // A map ends at its first brace.
+            (map, Some(value)) if map[1..map.len() - 1].contains('}') && is_short(entity) => {
+                format!("({}:{value})", entity.entity)
+            }
+            (map, _) => map,
+        },
         several => {
             let maps: Vec<String> = several.iter().map(|entity| map(piece, entity)).collect();
             format!("[{}]", maps.join(", "))
@@ -45,12 +52,9 @@ fn mark(piece: &str, entities: &[&Annotation]) -> String {
     }
 }
 
-/// Returns whether the type alone says it all.
-fn is_short(piece: &str, entity: &Annotation) -> bool {
-    entity.value == *piece
-        && entity.role.is_none()
-        && entity.group.is_none()
-        && !entity.entity.contains([':', ')'])
+/// Returns whether type and value say it all, and the type can stand in parentheses.
+fn is_short(entity: &Annotation) -> bool {
+    entity.role.is_none() && entity.group.is_none() && !entity.entity.contains([':', ')'])
 }
 
 fn map(piece: &str, entity: &Annotation) -> String {
@@ -88,6 +92,7 @@ mod tests {
         check("naïve 🍕 [pízza](dish)");
         check("[2]{\"entity\": \"n\", \"value\": 2}[x](y)");
         check("[x][{\"entity\": \"a\"}, {\"entity\": \"b\", \"value\": \"y\"}] z");
+        check("[x](a:{y}) z");
         check("a [b] c");
     }
 
@@ -105,7 +110,7 @@ mod tests {
             annotated("abc", &[entity(0, 2, "ab"), entity(1, 3, "bc")]),
             None
         );
-        assert_eq!(annotated("abc", &[entity(0, 1, "a}")]), None);
+        assert_eq!(annotated("abc", &[entity(0, 1, "a})")]), None);
         assert_eq!(annotated("abc", &[entity(0, 9, "abc")]), None);
         assert_eq!(annotated("[a](b)", &[]), None);
     }

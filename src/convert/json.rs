@@ -2,7 +2,7 @@
 //!
 //! JSON has no comments. Intents, patterns and tables come in the order in which
 //! they are written, synonyms in that of the alphabet. Phrases of tables in files
-//! of their own are written out.
+//! of their own are written out. What YAML has no way to say is left over.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,6 +10,7 @@ use std::path::Path;
 use crate::convert::annotated::annotated;
 use crate::convert::emit::Tree;
 use crate::convert::notes::Notes;
+use crate::convert::rest::Rest;
 use crate::convert::written::Entry;
 use crate::convert::written::Kind;
 use crate::convert::written::Line;
@@ -27,13 +28,18 @@ use crate::import::import_project;
 /// What YAML strips from both ends of a text.
 const BLANKS: [char; 3] = [' ', '\r', '\n'];
 
-/// Converts a file of JSON data; the language of `sources` is that of the examples
-/// of Dialogflow beside it. What is remarkable in the data goes to the notes.
+/// Converts a file of JSON data, as far as YAML can say it; the language of `sources`
+/// is that of the examples of Dialogflow beside it. What is remarkable in the data
+/// goes to the notes.
 ///
 /// # Errors
 ///
 /// If the file, or one that belongs to it, cannot be read.
-pub fn nlu(sources: &Sources, path: &Path, notes: &mut Notes) -> Result<NluFile, ImportError> {
+pub fn nlu(
+    sources: &Sources,
+    path: &Path,
+    notes: &mut Notes,
+) -> Result<(NluFile, Rest), ImportError> {
     let path = path.strip_prefix(&sources.root).unwrap_or(path);
     let imported = import_project(&Sources {
         root: sources.root.clone(),
@@ -49,9 +55,10 @@ pub fn nlu(sources: &Sources, path: &Path, notes: &mut Notes) -> Result<NluFile,
 }
 
 /// Returns NLU data as they are written.
-fn file(data: &NluData, notes: &mut Notes) -> NluFile {
+fn file(data: &NluData, notes: &mut Notes) -> (NluFile, Rest) {
     let mut writer = Writer {
         notes,
+        rest: Rest::default(),
         entries: Vec::new(),
         index: HashMap::new(),
     };
@@ -69,10 +76,11 @@ fn file(data: &NluData, notes: &mut Notes) -> NluFile {
             writer.phrase(Kind::Lookup, &lookup.name, element, &lookup.place);
         }
     }
-    NluFile {
+    let file = NluFile {
         entries: writer.entries,
         ..NluFile::default()
-    }
+    };
+    (file, writer.rest)
 }
 
 /// Returns items as they were written one after the other.
@@ -88,6 +96,7 @@ fn in_order<T>(items: &[T], place: impl Fn(&T) -> &Place) -> Vec<&T> {
 /// Entries while they are written, in order of first appearance.
 struct Writer<'n> {
     notes: &'n mut Notes,
+    rest: Rest,
     entries: Vec<Entry>,
     index: HashMap<(Kind, String), usize>,
 }
@@ -108,54 +117,26 @@ impl Writer<'_> {
         self.entries[at].examples.push(line);
     }
 
-    /// Writes a message, with as many of its entities as can be.
+    /// Writes a message, if all of it can be written.
     fn example(&mut self, example: &Example) {
         let label = example.intent_response_key.as_ref();
         let Some(label) = label.or(example.intent.as_ref()) else {
             let what = format!("example {:?} without an intent", example.text);
-            return self.lost(&what, &example.place);
+            return self.rest.example(example, what);
         };
         let what = format!("example {:?} of intent `{label}`", example.text);
         let (text, entities) = stripped(example);
+        let Some(written) = annotated(text, &entities) else {
+            return self.rest.example(example, what);
+        };
         if text.len() < example.text.len() {
             self.stripped(&what, &example.place);
         }
         let written = Line {
-            text: self.marked(text, entities, &what, &example.place),
+            text: written,
             metadata: example.metadata.as_ref().map(Tree::json),
         };
         self.add(Kind::Intent, label, written);
-    }
-
-    /// Returns a message with its entities marked, as many as can be.
-    fn marked(
-        &mut self,
-        text: &str,
-        entities: Vec<Annotation>,
-        what: &str,
-        place: &Place,
-    ) -> String {
-        if let Some(written) = annotated(text, &entities) {
-            return written;
-        }
-        let Some(mut written) = annotated(text, &[]) else {
-            let what = format!("{what} is read as if it had annotations");
-            self.notes.say_at("W601", place, what);
-            return text.to_owned();
-        };
-        let mut kept = Vec::new();
-        for entity in entities {
-            kept.push(entity);
-            match annotated(text, &kept) {
-                Some(longer) => written = longer,
-                None => {
-                    let entity = kept.pop().map(|entity| entity.entity);
-                    let what = format!("entity `{}` in {what}", entity.unwrap_or_default());
-                    self.lost(&what, place);
-                }
-            }
-        }
-        written
     }
 
     /// Writes a phrase of a lookup table, or a text that means a value.
@@ -166,7 +147,10 @@ impl Writer<'_> {
         };
         let text = phrase.trim_matches(BLANKS);
         if text.is_empty() || text.contains('\n') {
-            return self.lost(&what, place);
+            return match kind {
+                Kind::Synonym => self.rest.synonym(name, phrase, what, place),
+                _ => self.rest.phrase(name, phrase, what, place),
+            };
         }
         if text.len() < phrase.len() {
             self.stripped(&what, place);
@@ -181,15 +165,11 @@ impl Writer<'_> {
         }
         let text = pattern.trim_matches(BLANKS);
         if text.is_empty() || text.contains('\n') {
-            return self.lost(&format!("pattern {pattern:?} of regex `{name}`"), place);
+            let what = format!("pattern {pattern:?} of regex `{name}`");
+            return self.rest.pattern(name, pattern, what, place);
         }
         // Blanks mean nothing in a verbose pattern.
         self.add(Kind::Regex, name, plain(text));
-    }
-
-    fn lost(&mut self, what: &str, place: &Place) {
-        let what = format!("{what} cannot be kept");
-        self.notes.say_at("W601", place, what);
     }
 
     fn stripped(&mut self, what: &str, place: &Place) {

@@ -13,6 +13,7 @@ mod lines;
 mod notes;
 mod names;
 mod written;
+mod rest;
 mod rules;
 mod domain;
 mod data;
@@ -32,6 +33,7 @@ use crate::convert::domain::Triggers;
 use crate::convert::markdown::Content;
 use crate::convert::markdown::Tables;
 use crate::convert::notes::Notes;
+use crate::convert::rest::Rest;
 use crate::convert::rules::Rule;
 use crate::convert::source::Edits;
 use crate::convert::source::Source;
@@ -125,6 +127,8 @@ pub fn convert(sources: &Sources) -> Result<Conversion, ImportError> {
 struct File {
     input: InputFile,
     work: Work,
+    /// What stays in JSON.
+    rest: Rest,
     notes: Notes,
 }
 
@@ -169,27 +173,31 @@ impl Project {
                 continue;
             }
             let mut notes = Notes::on(input.shown.clone());
+            let mut rest = Rest::default();
             let work = match is_broken {
                 true => Work::Refuse,
-                false => project.start(sources, input, &mut notes)?,
+                false => project.start(sources, input, &mut rest, &mut notes)?,
             };
+            rest.tell_kept(&mut notes);
             if matches!(work, Work::Refuse) {
                 notes.say("E602", 0, "the file cannot be converted");
             }
             project.files.push(File {
                 input: input.clone(),
                 work,
+                rest,
                 notes,
             });
         }
         Ok(project)
     }
 
-    /// Opens what is edited, and writes anew what is not YAML.
+    /// Opens what is edited, and writes anew what is not YAML, but for the `rest`.
     fn start(
         &self,
         sources: &Sources,
         input: &InputFile,
+        rest: &mut Rest,
         notes: &mut Notes,
     ) -> Result<Work, ImportError> {
         let path = input.path.clone();
@@ -204,9 +212,11 @@ impl Project {
                 None => Work::Refuse,
             },
             Format::Json => {
-                let file = json::nlu(sources, &input.path, notes)?;
+                let file;
+                (file, *rest) = json::nlu(sources, &input.path, notes)?;
                 match () {
                     () if has_errors(&notes.diagnostics) => Work::Refuse,
+                    () if file.entries.is_empty() && !rest.is_empty() => Work::Keep(bytes),
                     () if file.entries.is_empty() => Work::Leave,
                     () => Work::Write(file.text()),
                 }
@@ -216,7 +226,7 @@ impl Project {
                 Work::Write(match kind {
                     Content::Nlu => {
                         let tables = Tables::new(&sources.root, &input.path);
-                        markdown::nlu(&text, &tables, notes).text()
+                        markdown::nlu(&text, &tables, rest, notes).text()
                     }
                     Content::Responses => markdown::responses(&text, notes).text(),
                     Content::Stories => markdown::stories(&text, &self.retrieval, notes).text(),
@@ -297,6 +307,9 @@ impl Project {
         for file in self.files {
             let (path, kinds) = (file.input.path, file.input.kinds);
             conversion.diagnostics.extend(file.notes.diagnostics);
+            if !file.rest.is_empty() && matches!(file.work, Work::Write(_)) {
+                conversion.add_rest(&path, &kinds, &file.rest);
+            }
             let (new_path, bytes, is_changed) = match file.work {
                 Work::Edit(source, edits) => (path.clone(), source.with(&edits), !edits.is_empty()),
                 Work::Write(text) => (path.with_extension("yml"), text.into_bytes(), true),
@@ -382,6 +395,16 @@ impl File {
 }
 
 impl Conversion {
+    /// Adds a file of what stays in JSON, beside the one that it was in.
+    fn add_rest(&mut self, path: &Path, kinds: &[FileKind], rest: &Rest) {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let beside = path.with_file_name(format!("{stem}_rest.json"));
+        self.add(None, beside, rest.text().into_bytes());
+        if let Some(output) = self.outputs.last_mut() {
+            output.kinds = kinds.to_vec();
+        }
+    }
+
     /// Adds a file; one whose path is taken gets `_converted` in its name, as
     /// Rasa names what it converts.
     fn add(&mut self, source: Option<PathBuf>, path: PathBuf, bytes: Vec<u8>) {
@@ -389,12 +412,13 @@ impl Conversion {
         let mut count = 1;
         while !self.taken.insert(free.clone()) {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            let suffix = path.extension().unwrap_or_default().to_string_lossy();
             let number = if count > 1 {
                 count.to_string()
             } else {
                 String::new()
             };
-            free = path.with_file_name(format!("{stem}_converted{number}.yml"));
+            free = path.with_file_name(format!("{stem}_converted{number}.{suffix}"));
             count += 1;
         }
         self.outputs.push(Output {

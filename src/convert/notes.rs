@@ -22,13 +22,18 @@ impl Notes {
         }
     }
 
-    /// Says something about a line, counted from 1; 0 for the whole file.
-    pub fn say(&mut self, code: &'static str, line: u32, what: impl Into<String>) {
-        let place = Place {
+    /// Returns the place of a line, counted from 1; 0 for the whole file.
+    pub fn at(&self, line: u32) -> Place {
+        Place {
             file: self.file.clone(),
             line,
             column: line.min(1),
-        };
+        }
+    }
+
+    /// Says something about a line.
+    pub fn say(&mut self, code: &'static str, line: u32, what: impl Into<String>) {
+        let place = self.at(line);
         self.diagnostics.push(Diagnostic::new(code, place, what));
     }
 

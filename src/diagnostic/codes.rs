@@ -281,6 +281,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W601", "something cannot be kept by a conversion"),
     ("E602", "a file cannot be converted"),
     ("W603", "something is left to do by hand after a conversion"),
+    ("N604", "something stays in JSON after a conversion"),
     ("E701", "`version` of a workspace is missing or not 1"),
     ("E702", "a path of a workspace does not exist"),
     ("W703", "a pattern of folders finds no assistant"),

@@ -887,44 +887,132 @@ fn json_keeps_order_and_all_that_can_be_written() {
         &files,
         "data/nlu.yml",
         expect![[r#"
-        version: "3.1"
+            version: "3.1"
 
-        nlu:
-        - intent: z
-          examples: |
-            - zz b
-            - aa
+            nlu:
+            - intent: z
+              examples: |
+                - zz b
+                - aa
 
-        - intent: a
-          examples: |
-            - go to [rome](city)
-            - a]b to [rome](city)
-            - a [b](c) literal
+            - intent: a
+              examples: |
+                - go to [rome](city)
 
-        - synonym: v
-          examples: |
-            - s
+            - synonym: v
+              examples: |
+                - s
 
-        - regex: r
-          examples: |
-            - [ ]a\d[ ]
+            - regex: r
+              examples: |
+                - [ ]a\d[ ]
 
-        - regex: b
-          examples: |
-            - b
+            - regex: b
+              examples: |
+                - b
 
-        - lookup: l
-          examples: |
-            - x
+            - lookup: l
+              examples: |
+                - x
+        "#]],
+    );
+    check(
+        &files,
+        "data/nlu_rest.json",
+        expect![[r#"
+        {
+          "rasa_nlu_data": {
+            "common_examples": [
+              {
+                "entities": [
+                  {
+                    "end": 3,
+                    "entity": "x",
+                    "start": 0,
+                    "value": "a]b"
+                  },
+                  {
+                    "end": 11,
+                    "entity": "city",
+                    "start": 7,
+                    "value": "rome"
+                  }
+                ],
+                "intent": "a",
+                "text": "a]b to rome"
+              },
+              {
+                "text": "nothing"
+              },
+              {
+                "intent": "a",
+                "text": "a [b](c) literal"
+              }
+            ]
+          }
+        }
     "#]],
     );
     expect![[r#"
         W601 data/nlu.json:0:0 synonym "s " of `v` loses the blanks at its ends
         W601 data/nlu.json:4:12 example " go to rome  " of intent `a` loses the blanks at its ends
-        W601 data/nlu.json:6:12 entity `x` in example "a]b to rome" of intent `a` cannot be kept
-        W601 data/nlu.json:8:12 example "nothing" without an intent cannot be kept
-        W601 data/nlu.json:9:12 example "a [b](c) literal" of intent `a` is read as if it had annotations
-        W601 data/nlu.json:12:46 phrase " x " of lookup `l` loses the blanks at its ends"#]].assert_eq(&notes(&files).join("\n"));
+        N604 data/nlu.json:6:12 example "a]b to rome" of intent `a` stays in JSON
+        N604 data/nlu.json:8:12 example "nothing" without an intent stays in JSON
+        N604 data/nlu.json:9:12 example "a [b](c) literal" of intent `a` stays in JSON
+        W601 data/nlu.json:12:46 phrase " x " of lookup `l` loses the blanks at its ends"#]]
+    .assert_eq(&notes(&files).join("\n"));
+}
+
+#[test]
+fn what_yaml_cannot_say_stays_in_json_and_the_project_is_the_same() {
+    let json = r#"{"rasa_nlu_data": {
+ "common_examples": [
+  {"text": "a]b", "intent": "a", "entities": [
+   {"start": 0, "end": 3, "entity": "x", "value": 7, "role": "r", "group": "g"}]},
+  {"text": "new york city", "intent": "a/b", "entities": [
+   {"start": 0, "end": 8, "entity": "x", "value": "new york"},
+   {"start": 4, "end": 13, "entity": "x", "value": "york city"}]},
+  {"text": "q", "intent": "a", "entities": [{"start": 0, "end": 1, "entity": "x", "value": "a}b)"}]},
+  {"text": "a}b", "intent": "a", "entities": [{"start": 0, "end": 3, "entity": "x", "value": "a}b"}]},
+  {"text": "a [b](c) \"literal\"", "intent": "a"},
+  {"text": "nothing"},
+  {"text": "plain", "intent": "a"}
+ ],
+ "regex_features": [{"name": "r", "pattern": "(?x) a\n b"}],
+ "lookup_tables": [{"name": "l", "elements": ["x\ny", "z"]}],
+ "entity_synonyms": [{"value": "v", "synonyms": ["s\nt", "u"]}]}}"#;
+    let domain = "intents: [a]\nentities: [x]\n";
+    check_whole(&[("domain.yml", domain), ("data/nlu.json", json)]);
+    // Nothing of this one would be YAML: it stays as it is.
+    let json = r#"{"rasa_nlu_data": {"common_examples": [{"text": "[b](c)", "intent": "a"}]}}"#;
+    let files = [("domain.yml", domain), ("data/nlu.json", json)];
+    check_whole(&files);
+    check(
+        &files,
+        "data/nlu.json",
+        expect![[r#"{"rasa_nlu_data": {"common_examples": [{"text": "[b](c)", "intent": "a"}]}}"#]],
+    );
+    let markdown = "## intent:a\n- b\n## lookup:x\n- a\n- b\\nc\n## synonym:y\n- d\\ne\n";
+    let files = [("domain.yml", domain), ("data/nlu.md", markdown)];
+    check_whole(&files);
+    expect![[r#"
+        N604 data/nlu.md:5:1 lookup "b\nc" of `x` stays in JSON
+        N604 data/nlu.md:7:1 synonym "d\ne" of `y` stays in JSON"#]]
+    .assert_eq(&notes(&files).join("\n"));
+}
+
+/// Checks that the same project can be read from all files that are written.
+#[track_caller]
+fn check_whole(files: &[(&str, &str)]) {
+    let root = folder(files);
+    let sources_before = sources(root.path());
+    let before = import_project(&sources_before).unwrap();
+    assert_eq!(errors(&before), Vec::<String>::new());
+    let conversion = convert(&sources_before).unwrap();
+    let result = written(&conversion, root.path());
+    let after = import_project(&sources(result.path())).unwrap();
+    assert_eq!(meaning(&after.project), meaning(&before.project));
+    assert!(!conversion.diagnostics.iter().any(|d| d.code == "W601"));
 }
 
 // --- Projects that nobody wrote --------------------------------------------

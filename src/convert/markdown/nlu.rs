@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::convert::markdown::lines;
 use crate::convert::markdown::unescaped;
 use crate::convert::notes::Notes;
+use crate::convert::rest::Rest;
 use crate::convert::written::Entry;
 use crate::convert::written::Kind;
 use crate::convert::written::Line;
@@ -63,10 +64,11 @@ struct TableFile {
 
 /// Converts Markdown NLU data. The phrases of a lookup table may be in a file of
 /// their own, whose path stays its only element; a table that has phrases too
-/// gets those of the file.
-pub fn nlu(text: &str, tables: &Tables<'_>, notes: &mut Notes) -> NluFile {
+/// gets those of the file. What YAML has no way to say goes to the rest.
+pub fn nlu(text: &str, tables: &Tables<'_>, rest: &mut Rest, notes: &mut Notes) -> NluFile {
     let mut reader = Reader {
         tables,
+        rest,
         notes,
         file: NluFile::default(),
         files: Vec::new(),
@@ -86,6 +88,7 @@ pub fn nlu(text: &str, tables: &Tables<'_>, notes: &mut Notes) -> NluFile {
 
 struct Reader<'r> {
     tables: &'r Tables<'r>,
+    rest: &'r mut Rest,
     notes: &'r mut Notes,
     file: NluFile,
     files: Vec<TableFile>,
@@ -100,7 +103,7 @@ impl Reader<'_> {
         if let Some(item) = text.strip_prefix(['-', '*', '+']) {
             let item = item.trim().to_owned();
             match self.file.entries.last().filter(|_| self.is_open) {
-                Some(_) => self.item(number, &item, text),
+                Some(_) => self.item(number, &item),
                 None => self.lost(number, text),
             }
         } else if text.starts_with('#') {
@@ -142,7 +145,7 @@ impl Reader<'_> {
         self.comments.push(text);
     }
 
-    fn item(&mut self, number: u32, item: &str, line: String) {
+    fn item(&mut self, number: u32, item: &str) {
         let Some(entry) = self.file.entries.last_mut() else {
             return;
         };
@@ -153,9 +156,13 @@ impl Reader<'_> {
             _ => unescaped(item),
         };
         if text.contains('\n') && entry.kind != Kind::Intent {
-            let what = format!("a {} of two lines cannot be kept", entry.kind.key());
-            self.notes.say("W601", number, what);
-            entry.comments.push(line);
+            let (kind, name) = (entry.kind.key(), &entry.name);
+            let what = format!("{kind} {text:?} of `{name}`");
+            let place = self.notes.at(number);
+            match entry.kind {
+                Kind::Synonym => self.rest.synonym(name, &text, what, &place),
+                _ => self.rest.phrase(name, &text, what, &place),
+            }
         } else if !text.is_empty() {
             entry.examples.push(Line {
                 text,

@@ -35,6 +35,7 @@ use crate::convert::markdown;
 use crate::convert::markdown::Content;
 use crate::convert::markdown::Tables;
 use crate::convert::notes::Notes;
+use crate::convert::rest::Rest;
 use crate::convert::source::Source;
 use crate::convert::written::NluFile;
 use crate::diagnostic::Diagnostic;
@@ -149,15 +150,23 @@ fn nlu_file(
     notes: &mut Notes,
 ) -> Result<Option<NluFile>, ImportError> {
     let text = || markdown::text(bytes);
-    Ok(match format(&input.path, bytes) {
+    let mut rest = Rest::default();
+    let file = match format(&input.path, bytes) {
         Format::Yaml => Source::read(bytes.clone()).map(|source| NluFile::read(&source)),
-        Format::Json => Some(json::nlu(sources, &input.path, notes)?),
+        Format::Json => {
+            let file;
+            (file, rest) = json::nlu(sources, &input.path, notes)?;
+            Some(file)
+        }
         Format::Markdown(Content::Responses) => Some(markdown::responses(&text(), notes)),
         Format::Markdown(_) => {
             let tables = Tables::new(&sources.root, &input.path);
-            Some(markdown::nlu(&text(), &tables, notes))
+            Some(markdown::nlu(&text(), &tables, &mut rest, notes))
         }
-    })
+    };
+    // Both parts are YAML.
+    rest.tell_lost(notes);
+    Ok(file)
 }
 
 /// Returns the stories of a file.
