@@ -1,6 +1,8 @@
 //! Stories and rules as conversations: which contradict each other, and which
 //! rules cannot be followed. The policies' own code says so.
 
+use std::cmp::Reverse;
+
 use crate::data::Place;
 use crate::data::Project;
 use crate::diagnostic::Diagnostic;
@@ -57,26 +59,36 @@ fn length(action: &str) -> u32 {
     }
 }
 
+/// Ways to go on that a note names beside the rare one.
+const OTHERS: usize = 5;
+
 /// One conflict, told at the way that fewest stories go.
 fn story_conflict(conflict: &Conflict) -> Option<Diagnostic> {
     let mut ways: Vec<(&String, &Way)> = conflict.ways.iter().collect();
     ways.sort_by_key(|(_, way)| way.count);
     let ((action, rare), others) = ways.split_first()?;
     let (_, place) = rare.stories.first()?;
+    let mut others = others.to_vec();
+    others.sort_by_key(|(_, way)| Reverse(way.count));
     let message = format!(
         "after {}, {} with `{}`, and others go on otherwise",
         conflict.after,
         told(rare),
         shortened(action),
     );
-    let notes: Vec<String> = others
+    let mut notes: Vec<String> = others
         .iter()
+        .take(OTHERS)
         .filter_map(|(action, way)| {
             let (_, place) = way.stories.first()?;
             let action = shortened(action);
             Some(format!("{} with `{action}` at {place}", told(way)))
         })
         .collect();
+    if let more @ 1.. = others.len().saturating_sub(OTHERS) {
+        let ways = if more == 1 { "way" } else { "ways" };
+        notes.push(format!("and there are {more} more {ways}"));
+    }
     let diagnostic = Diagnostic::new("W451", place.clone(), message)
         .length(length(action))
         .note(notes.join("; "))

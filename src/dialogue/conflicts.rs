@@ -9,13 +9,13 @@ use rayon::prelude::*;
 use crate::data::Place;
 use crate::diagnostic::shortened;
 use crate::dialogue::ACTION_LISTEN;
-use crate::dialogue::ActionState;
 use crate::dialogue::RULE_SNIPPET;
 use crate::dialogue::SlotsShown;
-use crate::dialogue::State;
 use crate::dialogue::Tracker;
 use crate::dialogue::Trackers;
 use crate::dialogue::Universe;
+use crate::dialogue::state::Seen;
+use crate::dialogue::state::SeenAction;
 use crate::digest::Digest;
 
 /// A point at which stories go on in different ways.
@@ -78,24 +78,30 @@ pub fn conflicts(
     let mut order: Vec<u128> = Vec::new();
     for moments in disputed(moments).chunk_by(|a, b| a.story == b.story) {
         let story = stories[moments[0].story as usize];
-        let turns = story.turns(universe, SlotsShown::All);
-        for moment in moments {
-            let turn = moment.turn as usize;
+        let mut moments = moments.iter().peekable();
+        let mut turn = 0;
+        story.each_turn(|index, now, executed| {
+            let moment = moments.next_if(|moment| moment.turn == turn);
+            turn += 1;
+            let Some(moment) = moment else {
+                return;
+            };
             let conflict = found.entry(moment.seen).or_insert_with(|| {
                 order.push(moment.seen);
                 Conflict {
-                    after: after(&turns.states[turn]),
+                    after: after(&now.seen(universe, SlotsShown::All)),
                     ways: BTreeMap::new(),
                 }
             });
-            let action = turns.action(turn).label().to_owned();
-            let way = conflict.ways.entry(action).or_default();
+            let way = conflict.ways.entry(executed.label().to_owned());
+            let way = way.or_default();
             way.count += 1;
             if way.stories.len() < NAMED {
-                let place = turns.places[turn].clone();
-                way.stories.push((story.name.clone(), place));
+                // Most ways are those of one story.
+                way.stories.reserve_exact(1);
+                way.stories.push((story.name.clone(), story.place(index)));
             }
-        }
+        });
     }
     order
         .into_iter()
@@ -111,22 +117,24 @@ fn moments(
     universe: &Universe,
     max_history: Option<usize>,
 ) -> Vec<Moment> {
-    let turns = story.turns(universe, SlotsShown::All);
-    let states: Vec<Digest> = turns.states.iter().map(|state| state.digest()).collect();
+    let mut states: Vec<Digest> = Vec::new();
+    let mut text = String::new();
     let mut whole = Digest::of(b"");
     let mut moments = Vec::new();
-    for turn in 0..turns.actions.len() {
-        whole = joined(&[whole, states[turn]]);
-        let executed = turns.action(turn);
-        if turns.states[turn].prev_action.is_none()
+    story.each_turn(|_, now, executed| {
+        let turn = states.len();
+        let state = now.seen(universe, SlotsShown::All).digest(&mut text);
+        whole = joined(&[whole, state]);
+        states.push(state);
+        if now.latest_action().is_none()
             || executed.is_unpredictable
             || executed.is_name(RULE_SNIPPET)
         {
-            continue;
+            return;
         }
         let seen = match max_history {
             None => whole,
-            Some(count) => joined(&states[(turn + 1).saturating_sub(count)..=turn]),
+            Some(count) => joined(&states[(turn + 1).saturating_sub(count)..]),
         };
         let action = Digest::of(executed.label().as_bytes());
         moments.push(Moment {
@@ -135,15 +143,18 @@ fn moments(
             story: index as u32,
             turn: turn as u32,
         });
-    }
+    });
     moments
 }
 
 fn joined(digests: &[Digest]) -> Digest {
-    let mut bytes = Vec::with_capacity(digests.len() * 32);
-    for digest in digests {
-        bytes.extend_from_slice(digest.as_bytes());
+    if let [one, other] = digests {
+        let mut bytes = [0; 64];
+        bytes[..32].copy_from_slice(one.as_bytes());
+        bytes[32..].copy_from_slice(other.as_bytes());
+        return Digest::of(&bytes);
     }
+    let bytes: Vec<u8> = digests.iter().flat_map(|one| *one.as_bytes()).collect();
     Digest::of(&bytes)
 }
 
@@ -164,13 +175,13 @@ fn disputed(mut moments: Vec<Moment>) -> Vec<Moment> {
 }
 
 /// What happened last, for a message.
-fn after(state: &State) -> String {
-    match &state.prev_action {
-        Some(ActionState::Name(name)) if name != ACTION_LISTEN => {
+fn after(seen: &Seen<'_>) -> String {
+    match seen.prev_action {
+        Some(SeenAction::Name(name)) if name != ACTION_LISTEN => {
             format!("action `{}`", shortened(name))
         }
-        Some(ActionState::Text(text)) => format!("the bot's `{}`", shortened(text)),
-        _ => match (&state.user.text, &state.user.intent) {
+        Some(SeenAction::Text(text)) => format!("the bot's `{}`", shortened(text)),
+        _ => match (seen.text, seen.intent) {
             (_, Some(intent)) => format!("intent `{}`", shortened(intent)),
             (Some(text), None) => format!("the user's `{}`", shortened(text)),
             (None, None) => "the start".to_owned(),

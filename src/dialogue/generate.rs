@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -31,6 +32,8 @@ const AUGMENTED_PER_FACTOR: usize = 10;
 /// Times that glued stories pass through all steps.
 const AUGMENTATION_PHASES: usize = 3;
 const SHUFFLE_SEED: u64 = 42;
+/// Bytes that the text of most states has at most.
+const STATE_SIZE: usize = 256;
 
 /// Returns the conversations that policies learn from: stories, glued stories,
 /// then rules. `augmentation` 0 glues nothing; Rasa's default is 50.
@@ -78,19 +81,20 @@ impl Growing {
         }
     }
 
-    fn push(&mut self, (event, place): &Placed, universe: &Universe) {
+    /// Adds an event; `text` is memory for that of states.
+    fn push(&mut self, (event, place): &Placed, universe: &Universe, text: &mut String) {
         if event.as_action().is_some() {
-            self.past = self.states_digest(universe);
+            self.past = self.states_digest(universe, text);
         }
         self.tracker.push_placed(Arc::clone(event), place.clone());
     }
 
     /// Digest of all states, the present one included.
-    fn states_digest(&self, universe: &Universe) -> Digest {
-        let state = self.tracker.situation().state(universe, SlotsShown::All);
+    fn states_digest(&self, universe: &Universe, text: &mut String) -> Digest {
+        let state = self.tracker.situation().seen(universe, SlotsShown::All);
         let mut both = [0; 64];
         both[..32].copy_from_slice(self.past.as_bytes());
-        both[32..].copy_from_slice(state.digest().as_bytes());
+        both[32..].copy_from_slice(state.digest(text).as_bytes());
         Digest::of(&both)
     }
 
@@ -102,13 +106,14 @@ impl Growing {
         tracker.is_augmented = true;
         let mut copy = Self::new(tracker);
         let events = self.tracker.events();
+        let mut text = String::new();
         for (index, event) in events
             .iter()
             .enumerate()
             .take(events.len().saturating_sub(1))
         {
             let placed = (Arc::clone(event), self.tracker.place(index));
-            copy.push(&placed, universe);
+            copy.push(&placed, universe, &mut text);
         }
         copy
     }
@@ -126,7 +131,7 @@ struct Generator<'a> {
     universe: &'a Universe,
     augmentation: usize,
     is_rule: bool,
-    seen_ends: BTreeSet<Digest>,
+    seen_ends: HashSet<Digest>,
     random: SplitMix64,
     known: KnownEvents,
 }
@@ -147,7 +152,7 @@ impl<'a> Generator<'a> {
             universe,
             augmentation,
             is_rule,
-            seen_ends: BTreeSet::new(),
+            seen_ends: HashSet::new(),
             random: SplitMix64(SHUFFLE_SEED),
             known: KnownEvents::default(),
         }
@@ -227,9 +232,13 @@ impl<'a> Generator<'a> {
             }
             let events = self.events_of(joint);
             let outgoing = self.pass(joint, &events, incoming);
+            let text = &mut String::new();
             if joint.ends.is_empty() {
                 for growing in outgoing {
-                    if self.seen_ends.insert(growing.states_digest(self.universe)) {
+                    if self
+                        .seen_ends
+                        .insert(growing.states_digest(self.universe, text))
+                    {
                         story_ends.push(growing);
                     }
                 }
@@ -250,12 +259,13 @@ impl<'a> Generator<'a> {
     fn incoming(&self, joint: &Joint<'_>, active: &Active, met: &mut Met) -> Vec<Growing> {
         let mut incoming = Vec::new();
         let mut seen = BTreeSet::new();
+        let mut text = String::new();
         for start in &joint.starts {
             match active.get(&start.name) {
                 Some(waiting) if !waiting.is_empty() => {
                     let passing = waiting.iter().filter(|g| g.meets(start, self.universe));
                     for growing in passing {
-                        if seen.insert(growing.states_digest(self.universe)) {
+                        if seen.insert(growing.states_digest(self.universe, &mut text)) {
                             incoming.push(growing.clone());
                         }
                     }
@@ -276,8 +286,9 @@ impl<'a> Generator<'a> {
             if growing.tracker.events().is_empty() {
                 growing.tracker.reserve(events.len());
             }
+            let mut text = String::with_capacity(STATE_SIZE);
             for event in events {
-                growing.push(event, self.universe);
+                growing.push(event, self.universe, &mut text);
             }
             growing
         };

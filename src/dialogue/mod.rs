@@ -15,6 +15,7 @@ mod slot_features;
 mod event;
 mod state;
 mod situation;
+mod event_places;
 mod tracker;
 mod trackers;
 mod story_order;

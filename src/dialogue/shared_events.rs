@@ -1,7 +1,9 @@
 //! Events that stand in many conversations are kept once.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::hash::BuildHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
 use std::hash::RandomState;
 use std::sync::Arc;
 
@@ -13,7 +15,24 @@ use crate::dialogue::Event;
 #[derive(Default)]
 pub struct KnownEvents {
     hashes: RandomState,
-    events: HashMap<u64, Vec<Arc<Event>>>,
+    events: HashSet<Known>,
+}
+
+/// An event with its hash.
+struct Known(u64, Arc<Event>);
+
+impl PartialEq for Known {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0 && self.1 == other.1
+    }
+}
+
+impl Eq for Known {}
+
+impl Hash for Known {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
 }
 
 impl KnownEvents {
@@ -23,13 +42,13 @@ impl KnownEvents {
         let Some(hash) = self.hash(&event) else {
             return Arc::new(event);
         };
-        let known = self.events.entry(hash).or_default();
-        if let Some(same) = known.iter().find(|known| ***known == event) {
+        let event = Known(hash, Arc::new(event));
+        if let Some(Known(_, same)) = self.events.get(&event) {
             return Arc::clone(same);
         }
-        let event = Arc::new(event);
-        known.push(Arc::clone(&event));
-        event
+        let shared = Arc::clone(&event.1);
+        self.events.insert(event);
+        shared
     }
 
     /// Returns a hash of all that tells such events apart; none of those that

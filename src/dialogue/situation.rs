@@ -1,25 +1,24 @@
 //! Where a conversation stands after some events: what a tracker knows now,
 //! and the [`State`] that policies see of it.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::data::Annotation;
 use crate::data::Slot;
-use crate::dialogue::ActionState;
 use crate::dialogue::Event;
+use crate::dialogue::Executed;
 use crate::dialogue::Feature;
-use crate::dialogue::LoopState;
 use crate::dialogue::SHOULD_NOT_BE_SET;
 use crate::dialogue::SlotState;
 use crate::dialogue::State;
 use crate::dialogue::Universe;
 use crate::dialogue::UserMessage;
-use crate::dialogue::UserState;
 use crate::dialogue::slot_features;
+use crate::dialogue::state::Seen;
+use crate::dialogue::state::SeenAction;
 
 /// Which slots a state shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,31 +46,42 @@ pub struct Situation {
     set_slots: Arc<SetSlots>,
     latest_message: Option<Arc<Event>>,
     use_text: Option<bool>,
-    latest_action: Option<ActionState>,
+    latest_action: Option<Arc<Event>>,
     active_loop: Option<ActiveLoop>,
-    followup: Option<String>,
+    followup: Option<Cow<'static, str>>,
     is_paused: bool,
 }
 
-/// Slots that events set, sorted by name: few of many, in every conversation.
+/// The events that set slots, sorted by name: few of many, in every conversation.
 #[derive(Clone, Debug, Default)]
-struct SetSlots(Vec<(String, Value)>);
+struct SetSlots(Vec<Arc<Event>>);
 
 impl SetSlots {
     fn find(&self, name: &str) -> Result<usize, usize> {
-        self.0
-            .binary_search_by(|(known, _)| known.as_str().cmp(name))
+        self.0.binary_search_by(|event| slot_of(event).0.cmp(name))
     }
 
     fn value(&self, name: &str) -> Option<&Value> {
-        self.find(name).ok().map(|at| &self.0[at].1)
+        self.find(name).ok().map(|at| slot_of(&self.0[at]).1)
     }
 
-    fn set(&mut self, name: &str, value: &Value) {
-        match self.find(name) {
-            Ok(at) => self.0[at].1.clone_from(value),
-            Err(at) => self.0.insert(at, (name.to_owned(), value.clone())),
+    fn set(&mut self, event: &Arc<Event>) {
+        match self.find(slot_of(event).0) {
+            Ok(at) => self.0[at] = Arc::clone(event),
+            Err(at) => self.0.insert(at, Arc::clone(event)),
         }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|event| slot_of(event))
+    }
+}
+
+/// Returns the name and the value of an event that sets a slot.
+fn slot_of(event: &Event) -> (&str, &Value) {
+    match event {
+        Event::Slot { name, value } => (name, value),
+        _ => ("", &Value::Null),
     }
 }
 
@@ -83,7 +93,7 @@ impl Default for Situation {
             use_text: None,
             latest_action: None,
             active_loop: None,
-            followup: Some(crate::dialogue::ACTION_LISTEN.to_owned()),
+            followup: Some(Cow::Borrowed(crate::dialogue::ACTION_LISTEN)),
             is_paused: false,
         }
     }
@@ -106,14 +116,14 @@ impl Situation {
     }
 
     /// Returns the last action.
-    pub fn latest_action(&self) -> Option<&ActionState> {
-        self.latest_action.as_ref()
+    pub fn latest_action(&self) -> Option<&Executed> {
+        self.latest_action.as_deref().and_then(Event::as_action)
     }
 
     /// Returns the last action's name; none for a text or no action.
     pub fn latest_action_name(&self) -> Option<&str> {
-        match &self.latest_action {
-            Some(ActionState::Name(name)) => Some(name),
+        match self.latest_action().map(SeenAction::of) {
+            Some(SeenAction::Name(name)) => Some(name),
             _ => None,
         }
     }
@@ -152,19 +162,14 @@ impl Situation {
                 self.followup = None;
             }
             Event::Action(executed) => {
-                self.latest_action = Some(match (&executed.name, &executed.text) {
-                    (None, Some(text)) => ActionState::Text(text.clone()),
-                    _ => ActionState::Name(executed.label().to_owned()),
-                });
+                self.latest_action = Some(Arc::clone(event));
                 self.followup = None;
                 if let Some(active) = &mut self.active_loop {
                     active.is_interrupted = false;
                     active.is_rejected &= !executed.is_name(&active.name);
                 }
             }
-            Event::Slot { name, value } => {
-                Arc::make_mut(&mut self.set_slots).set(name, value);
-            }
+            Event::Slot { .. } => Arc::make_mut(&mut self.set_slots).set(event),
             Event::ActiveLoop { name } => {
                 self.active_loop = name.as_ref().map(|name| ActiveLoop {
                     name: name.clone(),
@@ -183,7 +188,7 @@ impl Situation {
             }
             Event::UserFeaturization { use_text } => self.use_text = Some(*use_text),
             Event::ResetSlots => self.set_slots = Arc::default(),
-            Event::Followup { name } => self.followup.clone_from(name),
+            Event::Followup { name } => self.followup = name.clone().map(Cow::Owned),
             Event::Pause => self.is_paused = true,
             Event::Resume => self.is_paused = false,
             Event::Restart | Event::SessionStarted => *self = Self::default(),
@@ -198,56 +203,59 @@ impl Situation {
     ///
     /// Rasa 3.6 `Domain.get_active_state`.
     pub fn state(&self, universe: &Universe, shown: SlotsShown) -> State {
-        State {
-            active_loop: self.active_loop.as_ref().map(|active| LoopState {
-                name: active.name.clone(),
-            }),
-            prev_action: self.latest_action.clone(),
-            slots: self.slot_states(universe, shown),
-            user: self.user_state(universe),
-        }
+        self.seen(universe, shown).into_state()
     }
 
-    fn slot_states(&self, universe: &Universe, shown: SlotsShown) -> BTreeMap<String, SlotState> {
-        let mut states = BTreeMap::new();
-        let mut show = |slot: &Slot, value: &Value| {
-            if let Some(state) = slot_state(slot, value) {
-                states.insert(slot.name.clone(), state);
-            }
+    /// Returns the same without a copy of it.
+    pub fn seen<'s>(&'s self, universe: &'s Universe, shown: SlotsShown) -> Seen<'s> {
+        let mut seen = Seen {
+            active_loop: self.active_loop.as_ref().map(|active| &*active.name),
+            prev_action: self.latest_action().map(SeenAction::of),
+            slots: self.slot_states(universe, shown),
+            entities: Vec::new(),
+            intent: None,
+            text: None,
         };
-        // Few slots are set, and hardly any has an initial value.
-        for (name, value) in &self.set_slots.0 {
-            if let Some(slot) = universe.slot(name) {
-                show(slot, value);
+        if let Some(message) = self.latest_message() {
+            if self.use_text != Some(false) {
+                seen.text = message.text.as_deref().filter(|text| !text.is_empty());
+            }
+            if self.use_text != Some(true) {
+                seen.intent = message.intent.as_deref();
+                seen.entities = entity_labels(&message.entities);
+                let is_used = |label: &str| universe.is_entity_used(seen.intent, label);
+                seen.entities.retain(|label| is_used(label));
             }
         }
+        seen
+    }
+
+    /// Returns what is seen of slots, sorted by name.
+    fn slot_states<'s>(
+        &'s self,
+        universe: &'s Universe,
+        shown: SlotsShown,
+    ) -> Vec<(&'s str, Cow<'s, SlotState>)> {
+        let state = |slot: &'s Slot, value: &Value| {
+            let state = slot_state(slot, value)?;
+            Some((slot.name.as_str(), Cow::Owned(state)))
+        };
+        // Few slots are set, and hardly any has an initial value.
+        let set = self.set_slots.iter();
+        let set = set.filter_map(|(name, value)| state(universe.slot(name)?, value));
+        let mut states: Vec<_> = set.collect();
         if shown == SlotsShown::All {
-            for slot in universe.slots() {
-                let initial = &slot.initial_value;
-                if !initial.is_null() && self.set_slots.value(&slot.name).is_none() {
-                    show(slot, initial);
-                }
+            let set_count = states.len();
+            let slots = universe.slots().iter();
+            let unset = slots.filter(|slot| {
+                !slot.initial_value.is_null() && self.set_slots.value(&slot.name).is_none()
+            });
+            states.extend(unset.filter_map(|slot| state(slot, &slot.initial_value)));
+            if states.len() > set_count {
+                states.sort_by_key(|(name, _)| *name);
             }
         }
         states
-    }
-
-    fn user_state(&self, universe: &Universe) -> UserState {
-        let Some(message) = self.latest_message() else {
-            return UserState::default();
-        };
-        let mut state = UserState::default();
-        if self.use_text != Some(false) {
-            state.text = message.text.clone().filter(|text| !text.is_empty());
-        }
-        if self.use_text != Some(true) {
-            state.intent = message.intent.clone();
-            state.entities = entity_labels(&message.entities)
-                .into_iter()
-                .filter(|label| universe.is_entity_used(message.intent.as_deref(), label))
-                .collect();
-        }
-        state
     }
 }
 
@@ -276,13 +284,16 @@ fn featurized_by_text(message: &UserMessage) -> Option<bool> {
     }
 }
 
-fn entity_labels(entities: &[Annotation]) -> BTreeSet<String> {
-    let mut labels = BTreeSet::new();
+/// Returns the labels of entities, sorted, each once.
+fn entity_labels(entities: &[Annotation]) -> Vec<Cow<'_, str>> {
+    let mut labels = Vec::with_capacity(entities.len());
     for found in entities {
-        labels.insert(found.entity.clone());
+        labels.push(Cow::Borrowed(found.entity.as_str()));
         for part in [&found.role, &found.group].into_iter().flatten() {
-            labels.insert(format!("{}#{part}", found.entity));
+            labels.push(Cow::Owned(format!("{}#{part}", found.entity)));
         }
     }
+    labels.sort_unstable();
+    labels.dedup();
     labels
 }

@@ -1,6 +1,7 @@
 //! What a policy sees at one turn, as a value that can be ordered, hashed and
 //! written the way Rasa writes it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hash::Hash;
@@ -9,6 +10,7 @@ use std::hash::Hasher;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::dialogue::Executed;
 use crate::digest::Digest;
 
 /// One turn of a conversation; empty parts are absent from its JSON.
@@ -130,31 +132,133 @@ impl State {
 
     /// Returns the digest of the state's text.
     pub fn digest(&self) -> Digest {
-        let mut text = String::with_capacity(256);
-        self.write(&mut text);
-        Digest::of(text.as_bytes())
+        self.seen().digest(&mut String::with_capacity(256))
     }
 
     /// Appends the state the way Python's `json.dumps` with sorted keys does:
     /// `", "` and `": "` between parts, everything but ASCII escaped.
     pub fn write(&self, out: &mut String) {
-        let mut parts = Parts::open(out);
-        if let Some(active_loop) = &self.active_loop {
-            parts.key("active_loop");
-            write_pair(parts.out, "name", &active_loop.name);
+        self.seen().write(out);
+    }
+
+    /// Returns the same state without owning its parts.
+    fn seen(&self) -> Seen<'_> {
+        let slots = self.slots.iter();
+        let entities = self.user.entities.iter();
+        Seen {
+            active_loop: self.active_loop.as_ref().map(|active| &*active.name),
+            prev_action: self.prev_action.as_ref().map(ActionState::as_seen),
+            slots: slots
+                .map(|(name, slot)| (name.as_str(), Cow::Borrowed(slot)))
+                .collect(),
+            entities: entities.map(|label| label.as_str().into()).collect(),
+            intent: self.user.intent.as_deref(),
+            text: self.user.text.as_deref(),
         }
-        if let Some(action) = &self.prev_action {
+    }
+}
+
+impl ActionState {
+    fn as_seen(&self) -> SeenAction<'_> {
+        match self {
+            Self::Name(name) => SeenAction::Name(name),
+            Self::Text(text) => SeenAction::Text(text),
+        }
+    }
+}
+
+/// A [`State`] whose parts belong to a conversation: to hash one is to look at it,
+/// and there are many.
+#[derive(Debug)]
+pub struct Seen<'s> {
+    /// The name of the form that is active, or the marker.
+    pub active_loop: Option<&'s str>,
+    /// What the bot did last.
+    pub prev_action: Option<SeenAction<'s>>,
+    /// What is seen of slots, sorted by name.
+    pub slots: Vec<(&'s str, Cow<'s, SlotState>)>,
+    /// Entity labels, sorted.
+    pub entities: Vec<Cow<'s, str>>,
+    /// The user's intent.
+    pub intent: Option<&'s str>,
+    /// The user's text.
+    pub text: Option<&'s str>,
+}
+
+/// An [`ActionState`] of somebody else.
+#[derive(Clone, Copy, Debug)]
+pub enum SeenAction<'s> {
+    /// An action with a name.
+    Name(&'s str),
+    /// An end-to-end text.
+    Text(&'s str),
+}
+
+impl<'s> SeenAction<'s> {
+    /// Returns what is seen of an action that ran.
+    pub fn of(executed: &'s Executed) -> Self {
+        match (&executed.name, &executed.text) {
+            (None, Some(text)) => Self::Text(text),
+            _ => Self::Name(executed.label()),
+        }
+    }
+
+    /// Returns an own copy.
+    pub fn to_owned(self) -> ActionState {
+        match self {
+            Self::Name(name) => ActionState::Name(name.to_owned()),
+            Self::Text(text) => ActionState::Text(text.to_owned()),
+        }
+    }
+}
+
+impl Seen<'_> {
+    /// Returns an own copy.
+    pub fn into_state(self) -> State {
+        let slots = self.slots.into_iter();
+        let entities = self.entities.into_iter();
+        State {
+            active_loop: self.active_loop.map(|name| LoopState {
+                name: name.to_owned(),
+            }),
+            prev_action: self.prev_action.map(SeenAction::to_owned),
+            slots: slots
+                .map(|(name, slot)| (name.to_owned(), slot.into_owned()))
+                .collect(),
+            user: UserState {
+                entities: entities.map(Cow::into_owned).collect(),
+                intent: self.intent.map(str::to_owned),
+                text: self.text.map(str::to_owned),
+            },
+        }
+    }
+
+    /// Returns the digest of the state's text; `text` is the memory for it.
+    pub fn digest(&self, text: &mut String) -> Digest {
+        text.clear();
+        self.write(text);
+        Digest::of(text.as_bytes())
+    }
+
+    /// Appends what [`State::write`] says.
+    fn write(&self, out: &mut String) {
+        let mut parts = Parts::open(out);
+        if let Some(active_loop) = self.active_loop {
+            parts.key("active_loop");
+            write_pair(parts.out, "name", active_loop);
+        }
+        if let Some(action) = self.prev_action {
             parts.key("prev_action");
             match action {
-                ActionState::Name(name) => write_pair(parts.out, "action_name", name),
-                ActionState::Text(text) => write_pair(parts.out, "action_text", text),
+                SeenAction::Name(name) => write_pair(parts.out, "action_name", name),
+                SeenAction::Text(text) => write_pair(parts.out, "action_text", text),
             }
         }
         if !self.slots.is_empty() {
             parts.key("slots");
             self.write_slots(parts.out);
         }
-        if !self.user.is_empty() {
+        if !self.entities.is_empty() || self.intent.is_some() || self.text.is_some() {
             parts.key("user");
             self.write_user(parts.out);
         }
@@ -165,7 +269,7 @@ impl State {
         let mut parts = Parts::open(out);
         for (name, slot) in &self.slots {
             parts.key(name);
-            match slot {
+            match &**slot {
                 SlotState::Marker(marker) => write_text(parts.out, marker),
                 SlotState::Features(features) => {
                     write_list(parts.out, features, |out, feature| {
@@ -179,17 +283,17 @@ impl State {
 
     fn write_user(&self, out: &mut String) {
         let mut parts = Parts::open(out);
-        if !self.user.entities.is_empty() {
+        if !self.entities.is_empty() {
             parts.key("entities");
-            write_list(parts.out, &self.user.entities, |out, label| {
+            write_list(parts.out, &self.entities, |out, label| {
                 write_text(out, label)
             });
         }
-        if let Some(intent) = &self.user.intent {
+        if let Some(intent) = self.intent {
             parts.key("intent");
             write_text(parts.out, intent);
         }
-        if let Some(text) = &self.user.text {
+        if let Some(text) = self.text {
             parts.key("text");
             write_text(parts.out, text);
         }

@@ -15,6 +15,8 @@ use crate::dialogue::SlotsShown;
 use crate::dialogue::State;
 use crate::dialogue::Universe;
 use crate::dialogue::UserState;
+use crate::dialogue::event_places::EventPlaces;
+use crate::dialogue::state::SeenAction;
 
 /// A conversation.
 #[derive(Clone, Debug, Default)]
@@ -26,9 +28,8 @@ pub struct Tracker {
     /// Whether it was made by gluing stories at random.
     pub is_augmented: bool,
     events: Vec<Arc<Event>>,
-    /// Where each event is written, for messages only; those behind the last one
-    /// are unknown.
-    places: Vec<Place>,
+    /// Where each event is written, for messages only.
+    places: EventPlaces,
     situation: Situation,
 }
 
@@ -102,19 +103,18 @@ impl Tracker {
     /// Makes room for so many placed events, and no more.
     pub fn reserve(&mut self, count: usize) {
         self.events.reserve_exact(count);
-        self.places.reserve_exact(count);
+        self.places.reserve(count);
     }
 
     /// Adds an event that is written at a place.
     pub fn push_placed(&mut self, event: Arc<Event>, place: Place) {
-        self.places.resize(self.events.len(), Place::default());
-        self.places.push(place);
+        self.places.set(self.events.len(), place);
         self.push_shared(event);
     }
 
     /// Returns where an event is written, which may be unknown.
     pub fn place(&self, index: usize) -> Place {
-        self.places.get(index).cloned().unwrap_or_default()
+        self.places.get(index)
     }
 
     /// Returns all events, in order.
@@ -172,6 +172,18 @@ impl Tracker {
                 _ => None,
             })
             .collect()
+    }
+
+    /// Looks at where the conversation stands before each applied action, in order:
+    /// that action's index among all events comes first.
+    pub fn each_turn(&self, mut look: impl FnMut(usize, &Situation, &Executed)) {
+        let mut situation = Situation::default();
+        for (index, event) in self.applied() {
+            if let Some(executed) = event.as_action() {
+                look(index, &situation, executed);
+            }
+            situation.update(event);
+        }
     }
 
     /// Returns the state before each applied action and the final one.
@@ -237,7 +249,8 @@ struct HidingWalk {
 impl HidingWalk {
     fn turn(&mut self, now: &Situation, hide: bool, universe: &Universe, rule_only: &RuleOnly) {
         if !self.is_hidden {
-            self.last_visible_action = now.latest_action().cloned();
+            let last = now.latest_action().map(SeenAction::of);
+            self.last_visible_action = last.map(SeenAction::to_owned);
         }
         if now.followup().is_none() && now.latest_action_name() != now.active_loop_name() {
             self.is_hidden = hide;

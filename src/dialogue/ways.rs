@@ -49,14 +49,21 @@ pub fn check_ways(graph: &StoryGraph) -> Result<(), TooManyWays> {
 }
 
 fn check_kind(ordered: &OrderedSteps<'_>) -> Result<(), TooManyWays> {
+    // Equal steps lead to the same conversations, which are kept once. Whether steps
+    // are equal is asked only where it matters: few projects come near the limit.
+    let mut known = HashSet::new();
+    count_ways(ordered, |_| true)
+        .or_else(|_| count_ways(ordered, |joint| known.insert(content(joint))))
+}
+
+/// Goes through the steps that count, and fails where conversations become too many.
+fn count_ways(
+    ordered: &OrderedSteps<'_>,
+    mut counts: impl FnMut(&Joint<'_>) -> bool,
+) -> Result<(), TooManyWays> {
     let mut waiting: HashMap<&str, u64> = HashMap::from([(STORY_START, 1)]);
     let mut left = WAYS_LIMIT + ordered.steps.len() as u64;
-    let mut known = HashSet::new();
-    for joint in &ordered.steps {
-        // Equal steps lead to the same conversations, which are kept once.
-        if !known.insert(content(joint)) {
-            continue;
-        }
+    for joint in ordered.steps.iter().filter(|joint| counts(joint)) {
         let starts: HashSet<&str> = joint.starts.iter().map(|start| &*start.name).collect();
         let ways = starts.iter().filter_map(|name| waiting.get(name));
         let ways = ways.fold(0, |sum: u64, ways| sum.saturating_add(*ways));

@@ -363,8 +363,13 @@ pub fn add_example(
 /// Rasa 3.6: equal examples count once; of two meanings of a synonym and of two
 /// definitions of a response the later one counts, with a warning.
 pub fn merge(parts: Vec<NluPart>) -> (NluPart, Vec<Diagnostic>) {
-    let mut all = NluPart::default();
     let mut said = Vec::new();
+    let more = parts.iter().skip(1).map(|part| part.data.examples.len());
+    let more = more.sum();
+    let mut parts = parts.into_iter();
+    let mut all = parts.next().unwrap_or_default();
+    // Of most projects they are the largest part: they are not copied for one more.
+    all.data.examples.reserve_exact(more);
     for part in parts {
         all.data.examples.extend(part.data.examples);
         all.data.patterns.extend(part.data.patterns);
@@ -407,15 +412,30 @@ fn sort_examples(examples: &mut Vec<Example>) {
         let both = entities.then_with(|| of_intent(a, b));
         both.then_with(|| json(&a.metadata).cmp(&json(&b.metadata)))
     };
-    examples.sort_by(|a, b| {
+    let by_content = |a: &Example, b: &Example| {
         words(a)
             .cmp(&words(b))
             .then_with(|| match is_plain(a) && is_plain(b) {
                 true => Ordering::Equal,
                 false => rest(a, b),
             })
-    });
+    };
+    let mut order: Vec<usize> = (0..examples.len()).collect();
+    order.sort_unstable_by(|&a, &b| by_content(&examples[a], &examples[b]).then(a.cmp(&b)));
+    arrange(examples, &order);
     examples.dedup();
+}
+
+/// Brings items into an order, in place: `order[n]` is the index of the `n`th.
+fn arrange<T>(items: &mut [T], order: &[usize]) {
+    for at in 0..items.len() {
+        // Where it was is where something else was put that had its turn before.
+        let mut from = order[at];
+        while from < at {
+            from = order[from];
+        }
+        items.swap(at, from);
+    }
 }
 
 fn merge_synonyms(all: &mut NluPart, said: &mut Vec<Diagnostic>) {
