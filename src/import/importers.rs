@@ -17,9 +17,9 @@ use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::import::ImportError;
-use crate::import::files::Candidate;
-use crate::import::files::Role;
-use crate::import::files::shown;
+use crate::import::found::Candidate;
+use crate::import::found::Role;
+use crate::import::found::shown;
 use crate::import::looks::Seen;
 use crate::import::reading::Reading;
 use crate::import::shelf::FILE_LIMIT;
