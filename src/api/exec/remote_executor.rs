@@ -194,8 +194,8 @@ impl<'a> Sender<'a> {
 }
 
 fn this_program() -> Option<&'static JobFile> {
-    let read = || fs::read(env::current_exe().ok()?).ok().map(JobFile::new);
-    THIS_PROGRAM.get_or_init(read).as_ref()
+    let find = || JobFile::at(&env::current_exe().ok()?).ok();
+    THIS_PROGRAM.get_or_init(find).as_ref()
 }
 
 impl RemoteExecutor for Sender<'_> {

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use crate::displays::needed;
 use crate::remote::Machine;
 use crate::remote::executor::Lie;
 use crate::remote::reapi::Habits;
@@ -180,4 +181,46 @@ fn an_interrupt_cancels_what_runs_there_and_leaves_nothing_half_done() {
     // What was trained before is kept, and the rest gives the same archive.
     machine.bench.train().unwrap();
     assert_eq!(machine.models(), honest.models());
+}
+
+#[test]
+fn what_is_too_large_for_this_machine_runs_elsewhere_if_it_can() {
+    let (honest, server) = (machine(), executing());
+    let (there, back) = (machine(), machine());
+    for machine in [&honest, &there, &back] {
+        let wide = "DIETClassifier\n  epochs: 1\n  hidden_layers_sizes: {text: [1024]}\n";
+        let config = CONFIG.replacen("LogisticRegressionClassifier\n", wide, 1);
+        machine.bench.write("config.yml", &config);
+    }
+    let train = |machine: &Machine, limit: &str, is_sent: bool| {
+        let mut train = match is_sent {
+            true => command(machine, &server, "1"),
+            false => {
+                let mut train = program(&machine.bench.root(), machine.bench.cache());
+                train.arg("train");
+                train
+            }
+        };
+        let output = train.args(["--max-memory", limit]).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), told)
+    };
+    let (code, told) = train(&honest, "1MB", false);
+    assert_eq!(code, Some(69), "{told}");
+    // So much that the network alone does not fit.
+    let (network, beside) = needed(&told);
+    let limit = format!("{}MiB", (beside + 0.9 * network).round());
+    let (code, told) = train(&honest, &limit, false);
+    assert_eq!(code, Some(69), "{told}");
+    assert!(told.contains("nothing was run"), "{told}");
+    let (code, told) = train(&there, &limit, true);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(!told.contains("remote cache"), "{told}");
+    honest.bench.train().unwrap();
+    assert_eq!(there.models(), honest.models());
+    // What falls back is refused as it would have been.
+    *server.lie.lock().unwrap() = Lie::Internal;
+    let (code, told) = train(&back, &limit, true);
+    assert_eq!(code, Some(69), "{told}");
+    assert!(told.contains("it was not run"), "{told}");
 }
