@@ -28,6 +28,9 @@ use crate::store::RemoteStore;
 use crate::store::Store;
 use crate::store::StoreSettings;
 
+/// How long a glance waits for another process, in milliseconds.
+const GLANCE_MS: u32 = 50;
+
 /// The cache and the threads of several trainings.
 ///
 /// A cache that is off is not shared: without one, nothing that one training did
@@ -149,6 +152,22 @@ pub fn open_store(run: &RunSettings, access: Access) -> Store {
     };
     tell_warnings(&store, None, &run.observer);
     store
+}
+
+/// Opens the cache of `run` for a glance at its witnesses: for reading alone, which
+/// costs half, and without a word; none if there is no cache yet. Who finds warnings
+/// in it, or more to do than that, opens it as a run does.
+pub fn glance(run: &RunSettings) -> Option<Store> {
+    let CacheSettings::Folder(folder) = &run.cache else {
+        return None;
+    };
+    let folder = in_project(&run.project, folder);
+    Store::is_in(&folder).then(|| {
+        Store::open(&StoreSettings {
+            busy_timeout_ms: GLANCE_MS,
+            ..StoreSettings::new(folder, Access::ReadOnly)
+        })
+    })
 }
 
 /// Starts threads for numeric work, one a core by default.

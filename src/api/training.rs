@@ -117,11 +117,10 @@ impl Training<'_> {
     /// Trains, or tells what is stale.
     pub fn run(&self) -> Result<TrainingResult, TrainError> {
         self.refuse_finetuning()?;
-        let store = self.store_with_witness();
-        if let Some(result) = store.as_ref().and_then(|store| self.as_witnessed(store)) {
+        if let Some(result) = self.as_witnessed() {
             return Ok(result);
         }
-        let prepared = self.prepare_with(store)?;
+        let prepared = self.prepare()?;
         if self.dry_run {
             return Ok(self.tell_staleness(&prepared));
         }
@@ -146,11 +145,6 @@ impl Training<'_> {
     /// or trains starts here.
     pub fn prepare(&self) -> Result<Prepared, TrainError> {
         self.refuse_finetuning()?;
-        self.prepare_with(None)
-    }
-
-    /// Does that with the cache, if it was opened already.
-    fn prepare_with(&self, store: Option<Arc<Store>>) -> Result<Prepared, TrainError> {
         let observer = &self.run.observer;
         let Made {
             recipe,
@@ -161,7 +155,7 @@ impl Training<'_> {
             said,
         } = observer.phase(Phase::Import, || self.made())?;
         let (store, plan) = observer.phase(Phase::Plan, || {
-            let store = store.unwrap_or_else(|| self.store());
+            let store = self.store();
             let settings = PlanSettings { force: self.force };
             let plan = plan_with(&recipe.graph, &store, self.run.remote(), settings);
             (store, plan)

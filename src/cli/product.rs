@@ -13,10 +13,13 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::api::CacheSettings;
+use crate::api::Observer;
 use crate::api::in_project;
+use crate::api::open_workspace;
 use crate::api::real_path;
 use crate::cli::args::PlaceArguments;
 use crate::cli::cache_dir::cache_settings;
+use crate::cli::environment::environment;
 use crate::import::data_suffix;
 
 /// How much of a file is looked at.
@@ -96,6 +99,30 @@ impl Kept {
             cache,
             read: named.into_iter().map(real).collect(),
         }
+    }
+
+    /// Adds a workspace: its cache, unless another is asked for, and what its
+    /// assistants read. One that cannot be read is told of by the run.
+    pub fn with_workspace(mut self, place: &PlaceArguments, file: Option<&Path>) -> Self {
+        let nobody = Observer::default();
+        let opened = open_workspace(file, &place.project, &environment(), &nobody);
+        let Ok(workspace) = opened else {
+            return self;
+        };
+        let is_asked = place.cache_dir.is_none() && !place.no_cache;
+        if let Some(folder) = workspace.cache().filter(|_| is_asked) {
+            self.cache = Some(real_path(&folder));
+        }
+        self.read.push(real_path(&workspace.file));
+        for options in workspace.options_of(workspace.members()) {
+            let named = options.domain.iter().chain(&options.training_files);
+            let named = named.chain([&options.config]);
+            let real = |path: &PathBuf| real_path(&in_project(&options.run.project, path));
+            self.read.extend(named.map(real));
+        }
+        self.read.sort_unstable();
+        self.read.dedup();
+        self
     }
 
     /// Returns why a product may not be put at `path`: it would take the place of

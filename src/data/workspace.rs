@@ -33,6 +33,9 @@ pub struct Member {
     pub assistant: String,
     /// Its folder.
     pub folder: PathBuf,
+    /// Whether the folder was listed as one by that which it is in: it is no link.
+    #[serde(skip)]
+    pub is_listed: bool,
     /// Its config file.
     pub config: PathBuf,
     /// Domain files and folders, its own before shared ones: where two define
@@ -46,4 +49,17 @@ pub struct Member {
     /// Where it is listed.
     #[serde(skip)]
     pub place: Place,
+}
+
+impl Member {
+    /// Returns whether the workspace file tells the same of both, wherever and however
+    /// it lists them.
+    pub fn is_told_as(&self, other: &Self) -> bool {
+        let other = Self {
+            place: self.place.clone(),
+            is_listed: self.is_listed,
+            ..other.clone()
+        };
+        *self == other
+    }
 }

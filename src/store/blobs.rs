@@ -93,23 +93,10 @@ impl Store {
         .is_some_and(|found| found.unsigned_abs() == size)
     }
 
-    /// Returns whether the bytes of an output are too many for a database, unless
-    /// that is in memory.
-    pub fn is_file(output: &OutputRef) -> bool {
-        output.size > INLINE_SIZE_MAX as u64
-    }
-
-    /// Returns whether the bytes of an output are a file of this store.
+    /// Returns whether the bytes of an output are a file of this store: those that are
+    /// too many for a database, unless that is in memory.
     pub fn keeps_as_file(&self, output: &OutputRef) -> bool {
-        Self::is_file(output) && self.folder().is_some()
-    }
-
-    /// Returns whether the file of an output seems to be there, as
-    /// [`Store::contains`] does, without asking the database.
-    pub fn has_file(&self, output: &OutputRef) -> bool {
-        let found = |folder| fs::metadata(blob_path(folder, output.digest));
-        let found = self.folder().and_then(|folder| found(folder).ok());
-        found.is_some_and(|file| file.len() == output.size)
+        output.size > INLINE_SIZE_MAX as u64 && self.folder().is_some()
     }
 
     /// Stores `bytes` and returns their digest; none if they could not be kept.

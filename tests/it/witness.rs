@@ -1,6 +1,7 @@
 //! A witness never says that there is nothing to do when there is: whatever
 //! happens to files, archive, cache, environment and options, a run that asks one
-//! ends as a run that reads everything.
+//! ends as a run that reads everything. It does not miss what somebody takes out of
+//! the cache by hand, as long as it needs none of it.
 //!
 //! `TABELLA_EDITS=500 cargo test --release witness` tries more edits than usual,
 //! and `TABELLA_EDITS_SEED=7` others.
@@ -479,6 +480,30 @@ fn what_happens_to_the_cache_is_seen() {
         let delete = format!("DELETE FROM results {some}");
         assert_ne!(is_read(|place| place.sql(&delete)), 0, "{delete}");
     }
+}
+
+#[test]
+fn a_file_that_the_cache_has_lost_is_made_again_by_the_run_that_needs_it() {
+    let mut place = Place::new();
+    place.rest = SHORT_REST;
+    let examples: String = (0..1_000).map(|at| format!("    - dish {at}\n")).collect();
+    let order = format!("- intent: unused\n  examples: |\n{examples}");
+    place
+        .bench
+        .write("data/order.yml", &format!("nlu:\n{order}"));
+    place.wait();
+    assert_eq!(place.train().1, Way::Read);
+    let lost = fs::read_dir(place.cache.join("blobs")).unwrap();
+    let lost: Vec<PathBuf> = lost.map(|entry| entry.unwrap().path()).collect();
+    assert!(!lost.is_empty());
+    lost.iter()
+        .for_each(|path| fs::remove_dir_all(path).unwrap());
+    place.wait();
+    // Nothing is needed of them as long as all else is as it was.
+    let (result, way) = place.train();
+    assert_eq!((result.ran, way), (0, Way::Witness));
+    place.bench.replace("data/nlu.yml", "- bye", "- goodbye");
+    place.check();
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::displays::events;
 use crate::displays::needed;
 use crate::json_schema::Schema;
 use crate::workspace_commands::Place;
+use crate::workspace_commands::Run;
 use crate::workspace_commands::SMALL;
 use crate::workspace_commands::WORKSPACE;
 
@@ -36,6 +37,31 @@ fn when_at_rest<T>(told: impl Fn() -> T, is_known: impl Fn(&T) -> bool) -> T {
             return told;
         }
     }
+}
+
+#[test]
+fn no_display_takes_a_place_that_an_assistant_reads() {
+    let place = Place::new(&format!("{WORKSPACE}cache: kept\n"));
+    for path in [
+        "bots/plum/data/new.json",
+        "bots/lemon/data/../data/new.yml",
+        "bots/plum/domain.yml",
+        "shared/small.yml",
+        "tabella.yml",
+        "kept/new",
+    ] {
+        for flag in ["--trace", "--json-events"] {
+            // Of all assistants, named or not: another run reads what is left there.
+            let mut command = place.command(&["train", "lemon", flag, path]);
+            let run = Run::of(command.env_remove("TABELLA_CACHE_DIR").output().unwrap());
+            let run = run.ends(64);
+            assert!(run.err.contains("name another file"), "{path}: {}", run.err);
+            assert!(!place.path("bots/plum/data/new.json").exists());
+        }
+    }
+    place
+        .run(&["train", "--all", "--trace", "bots/plum/trace.json"])
+        .ends(0);
 }
 
 #[test]

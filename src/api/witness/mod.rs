@@ -19,7 +19,6 @@
 //! | files, folders, links and empty places of the project | [`Looks`](crate::import::Looks) |
 //! | the archive, and the pointer beside it | looks, too |
 //! | results in the cache | who removes one removes its witnesses |
-//! | outputs that are files of the cache | their sizes, as a plan does |
 //! | the remote cache that results are handed to | whether all of them were, which is noted when a run is over |
 //!
 //! Stamps that prove nothing – after a `touch`, a checkout, an edit a moment
@@ -29,6 +28,11 @@
 //! readers: there stamps must agree. Threads, jobs and limits of the cache reach no
 //! outcome and are not in the key. A dry run asks the witness too, and writes
 //! nothing, as ever.
+//!
+//! Files of the cache are not looked at. A run that has nothing to do reads none of
+//! them, and three looks for each assistant were a quarter of its time; who takes one
+//! away behind the cache's back finds out in the first run that needs it, which makes
+//! it again.
 //!
 //! What is told is what the run would have told: warnings about the files were
 //! shown when they were trained, so that their number is enough
@@ -65,7 +69,6 @@ use crate::recipe::TaskReport;
 use crate::recipe::TaskState;
 use crate::recipe::code_and_texts;
 use crate::store::Renewal;
-use crate::store::Store;
 use crate::store::Witness;
 
 pub use handed::NamedProject;
@@ -101,8 +104,6 @@ pub struct Question<'a> {
     pub root: &'a Path,
     /// The environment.
     pub environment: &'a BTreeMap<String, String>,
-    /// The cache.
-    pub store: &'a Store,
     /// What stamps are judged by.
     pub times: Times<'a>,
     /// The remote cache that all results must have been handed to, if there is one.
@@ -169,10 +170,6 @@ impl Question<'_> {
             let (name, value) = reader.variable()?;
             let now = self.environment.get(name);
             (value_digest(now.map(String::as_str)) == value).then_some(())?;
-        }
-        for _ in 0..reader.count()? {
-            let blob = reader.blob()?;
-            self.store.has_file(&blob).then_some(())?;
         }
         for _ in 0..reader.count()? {
             let (path, real) = reader.link()?;

@@ -10,7 +10,6 @@
 //! outcome       tasks · warnings · archive path · count · sentences, a text each
 //! handed        1 byte: 1 if the digest of a remote cache follows
 //! variables     count · (name text · digest of the value)…
-//! blobs         count · (digest · size)…
 //! links         count · (path · digest)…
 //! clock         the latest of all looks, a time
 //! devices       count · numbers…
@@ -37,9 +36,8 @@ use crate::import::FileStamp;
 use crate::import::Look;
 use crate::import::Looks;
 use crate::import::Seen;
-use crate::store::OutputRef;
 
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 /// What the outcome was, and what to tell of it in any case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,8 +62,6 @@ pub struct Testimony {
     /// The environment variables that the files name, with digests of their
     /// values.
     pub variables: Vec<(String, Digest)>,
-    /// Blobs that are files of the cache.
-    pub blobs: Vec<OutputRef>,
     /// Everything that was looked at, the archive and its pointer too.
     pub looks: Looks,
 }
@@ -95,11 +91,6 @@ impl Testimony {
         for (name, value) in &self.variables {
             out.text(name.as_bytes());
             out.digest(value);
-        }
-        out.count(self.blobs.len());
-        for blob in &self.blobs {
-            out.digest(&blob.digest);
-            out.number(blob.size);
         }
         out.count(self.looks.links.len());
         for (path, real) in &self.looks.links {
@@ -354,14 +345,6 @@ impl<'a> Reader<'a> {
         Some((self.utf8()?, self.digest()?))
     }
 
-    /// Reads a blob that is a file of the cache.
-    pub fn blob(&mut self) -> Option<OutputRef> {
-        Some(OutputRef {
-            digest: self.digest()?,
-            size: self.number()?,
-        })
-    }
-
     /// Reads a path and where it leads.
     pub fn link(&mut self) -> Option<(PathBuf, Digest)> {
         Some((self.path()?, self.digest()?))
@@ -470,15 +453,11 @@ impl<'a> Reader<'a> {
             outcome: self.outcome()?,
             handed_to: self.handed_to()?,
             variables: Vec::new(),
-            blobs: Vec::new(),
             looks: Looks::default(),
         };
         for _ in 0..self.count()? {
             let (name, value) = self.variable()?;
             testimony.variables.push((name.to_owned(), value));
-        }
-        for _ in 0..self.count()? {
-            testimony.blobs.push(self.blob()?);
         }
         for _ in 0..self.count()? {
             let (path, real) = self.link()?;
@@ -561,7 +540,6 @@ mod tests {
             },
             handed_to: Some(Digest::of(b"remote")),
             variables: vec![("HOME".to_owned(), Digest::of(b"home"))],
-            blobs: vec![OutputRef::of(b"blob")],
             looks,
         }
     }
@@ -570,7 +548,6 @@ mod tests {
     fn is_same(a: &Testimony, b: &Testimony) {
         assert_eq!(a.outcome, b.outcome);
         assert_eq!(a.variables, b.variables);
-        assert_eq!(a.blobs, b.blobs);
         assert_eq!(a.looks.seen, b.looks.seen);
         assert_eq!(a.looks.links, b.looks.links);
     }

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::api::CacheSettings;
 use crate::api::KnownBy;
 use crate::api::Notice;
 use crate::api::TrainingResult;
-use crate::api::in_project;
+use crate::api::shared::glance;
 use crate::api::shared::tell_warnings;
 use crate::api::training::Prepared;
 use crate::api::training::Training;
@@ -44,21 +43,26 @@ use crate::store::Store;
 use crate::store::Witness;
 
 impl Training<'_> {
-    /// Returns the cache if it may hold a witness of this training.
-    pub fn store_with_witness(&self) -> Option<Arc<Store>> {
-        let WitnessSettings::Ask { .. } = self.run.witness else {
+    /// Returns the outcome without reading the project, if a witness knows it. A glance
+    /// at the cache is enough, unless there is something to keep anew; a cache that
+    /// has something to complain about is left to the run that opens it to train.
+    pub fn as_witnessed(&self) -> Option<TrainingResult> {
+        let is_asked = matches!(self.run.witness, WitnessSettings::Ask { .. });
+        if !is_asked || self.force || self.train_path.is_some() {
             return None;
+        }
+        let glanced;
+        let store: &Store = match &self.run.shared {
+            Some(shared) => shared.store.as_deref()?,
+            None => {
+                glanced = glance(self.run)?;
+                &glanced
+            }
         };
-        let CacheSettings::Folder(folder) = &self.run.cache else {
-            return None;
-        };
-        let is_asked = !self.force && self.train_path.is_none();
-        let is_there = || Store::is_in(&in_project(&self.run.project, folder));
-        (is_asked && (self.run.shared.is_some() || is_there())).then(|| self.store())
+        self.heard_in(store)
     }
 
-    /// Returns the outcome without reading the project, if a witness knows it.
-    pub fn as_witnessed(&self, store: &Store) -> Option<TrainingResult> {
+    fn heard_in(&self, store: &Store) -> Option<TrainingResult> {
         let project = self.project_name();
         let witness = store.witness(&project)?;
         if witness.key != self.witness_key()? {
@@ -67,7 +71,6 @@ impl Training<'_> {
         let question = Question {
             root: &self.run.project,
             environment: &self.run.environment,
-            store,
             times: Times {
                 now_ns: clock_ns(),
                 rest_ns: self.run.rest_ns,
@@ -77,14 +80,17 @@ impl Training<'_> {
         };
         let mut heard = question.hear(&witness)?;
         let report = self.report_as_before(&witness, store)?;
+        if self.run.shared.is_none() && !store.take_warnings().is_empty() {
+            return None;
+        }
         if self.run.observer.wants().looks {
             let packed = heard.looks.as_deref().unwrap_or(witness.looks());
             let looks = Reader::new(packed, &self.run.project)?.testimony()?.looks;
             self.run.observer.tell(Notice::LookedAt(Arc::new(looks)));
         }
         let renewal = heard.renewal(&witness, store.today());
-        if !self.dry_run {
-            store.renew_witnesses(renewal.as_slice());
+        if !self.dry_run && renewal.is_some() {
+            self.store().renew_witnesses(renewal.as_slice());
         }
         if let Some(shared) = &self.run.shared {
             shared.keep(witness.results());
@@ -203,8 +209,6 @@ impl Training<'_> {
         let value = |(name, value): (&String, &Option<String>)| {
             (name.clone(), value_digest(value.as_deref()))
         };
-        let results = plan.tasks().iter().filter_map(|task| task.result.as_ref());
-        let outputs = results.flat_map(|result| result.outputs.values());
         let testimony = Testimony {
             outcome: Outcome {
                 task_count: u32::try_from(report.tasks.len()).ok()?,
@@ -214,7 +218,6 @@ impl Training<'_> {
             },
             handed_to: None,
             variables: prepared.environment.iter().map(value).collect(),
-            blobs: outputs.copied().filter(Store::is_file).collect(),
             looks,
         };
         let keys: BTreeSet<Digest> = plan.tasks().iter().filter_map(|task| task.key).collect();

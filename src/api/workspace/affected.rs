@@ -268,11 +268,7 @@ impl<'a> Index<'a> {
         let Some(before) = before.and_then(|before| before.get(&member.name)) else {
             return true;
         };
-        let now = Member {
-            place: before.place.clone(),
-            ..member.clone()
-        };
-        now != **before
+        !member.is_told_as(before)
     }
 
     /// Returns which changed files an assistant reads.

@@ -1,6 +1,7 @@
 //! Trains assistants side by side, or looks at them: a few workers take one
 //! after the other.
 
+use std::mem;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -22,6 +23,7 @@ use crate::api::WitnessSettings;
 use crate::api::chain;
 use crate::api::remote::hand_over;
 use crate::api::shared::Shared;
+use crate::api::shared::glance;
 use crate::api::train::training;
 use crate::api::workspace::MemberNotice;
 use crate::api::workspace::MemberObserver;
@@ -37,6 +39,7 @@ use crate::api::workspace::member::shown_path;
 use crate::api::workspace::roll::Called;
 use crate::api::workspace::roll::Present;
 use crate::api::workspace::roll::call_roll;
+use crate::api::workspace::roll::may_call_roll;
 use crate::api::workspace::turns::Turns;
 use crate::data::Member;
 use crate::diagnostic::SourceMap;
@@ -77,62 +80,88 @@ pub fn train_members(
     options: &WorkspaceOptions,
 ) -> WorkspaceReport {
     let since = Instant::now();
-    let access = match options.all.dry_run {
-        true => Access::ReadOnly,
-        false => Access::ReadWrite,
-    };
     let turns = Arc::new(Turns::new(members.to_vec(), options.observer.clone()));
-    let mut all = options.all.clone();
-    let num_threads = all.nlu_additional_arguments.num_threads;
-    let shared = Arc::new(Shared::open(&all.run, access, num_threads));
-    let jobs = jobs(&all);
     let folders = Folders::new(&workspace.root);
-    let left = match roll(&folders, members, options, &shared) {
-        Some(called) => {
-            all.run.witness = asked_before(all.run.witness);
-            shared.keep(called.results);
-            tell_present(members, called.present, options, &turns)
-        }
-        None => (0..members.len()).collect(),
-    };
-    all.run.jobs = Some((jobs / left.len().max(1)).max(1));
-    all.run.shared = Some(Arc::clone(&shared));
-    let workers = fan_out(&mut all, jobs, left.len());
-    let crew = Crew {
-        folders: &folders,
-        members,
-        left,
-        all: &all,
-        options,
-        turns: &turns,
-        next: AtomicUsize::new(0),
-        has_failed: AtomicBool::new(false),
-    };
-    crew.work(workers);
-    if hand_over(&options.all.run) {
-        shared.note_handed(&options.all.run);
-    }
+    let mut called = roll(&folders, members, options);
+    let present = called
+        .as_mut()
+        .map(|called| mem::take(&mut called.present))
+        .unwrap_or_default();
+    let left = tell_present(members, present, options, &turns);
+    let is_over = left.is_empty() && !called.as_ref().is_some_and(Called::has_renewals);
+    let shared = (!is_over).then(|| train_left(&folders, members, left, called, options, &turns));
+    let is_handed = hand_over(&options.all.run);
     let reports = turns.reports();
-    if reports
-        .iter()
-        .any(|report| report.state == MemberState::Trained)
-    {
-        shared.tidy(&all.run.cache_limits, &all.run.observer);
+    let is_trained = |report: &MemberReport| report.state == MemberState::Trained;
+    if let Some(shared) = shared {
+        let run = &options.all.run;
+        if is_handed {
+            shared.note_handed(run);
+        }
+        if reports.iter().any(is_trained) {
+            shared.tidy(&run.cache_limits, &run.observer);
+        }
     }
     let file = workspace.file.to_string_lossy().into_owned();
     WorkspaceReport::new(file, reports, ms(since))
 }
 
 /// Calls the roll, if there is a cache, and nobody wants to know of each assistant
-/// what was looked at.
+/// what was looked at. A cache that has something to complain about is left to those
+/// who open it to train.
 fn roll(
     folders: &Folders<'_>,
     members: &[Arc<Member>],
     options: &WorkspaceOptions,
-    shared: &Shared,
 ) -> Option<Called> {
-    let store = shared.store.as_deref().filter(|_| !options.wants.looks)?;
-    call_roll(folders, members, &options.all, store)
+    if options.wants.looks || !may_call_roll(&options.all) {
+        return None;
+    }
+    let store = glance(&options.all.run)?;
+    let called = call_roll(folders, members, &options.all, &store);
+    called.filter(|_| store.take_warnings().is_empty())
+}
+
+/// Trains the assistants at the places `left`, and keeps what is new of those that
+/// have nothing to do; returns what all shared.
+fn train_left(
+    folders: &Folders<'_>,
+    members: &[Arc<Member>],
+    left: Vec<usize>,
+    called: Option<Called>,
+    options: &WorkspaceOptions,
+    turns: &Arc<Turns>,
+) -> Arc<Shared> {
+    let access = match options.all.dry_run {
+        true => Access::ReadOnly,
+        false => Access::ReadWrite,
+    };
+    let mut all = options.all.clone();
+    let num_threads = all.nlu_additional_arguments.num_threads;
+    let shared = Arc::new(Shared::open(&all.run, access, num_threads));
+    if let Some(mut called) = called {
+        all.run.witness = asked_before(all.run.witness);
+        if let Some(store) = &shared.store {
+            called.renew(store);
+        }
+        shared.keep(called.results);
+    }
+    let jobs = jobs(&all);
+    all.run.jobs = Some((jobs / left.len().max(1)).max(1));
+    all.run.shared = Some(Arc::clone(&shared));
+    let workers = fan_out(&mut all, jobs, left.len());
+    let crew = Crew {
+        folders,
+        members,
+        left,
+        all: &all,
+        options,
+        turns,
+        next: AtomicUsize::new(0),
+        has_failed: AtomicBool::new(false),
+    };
+    crew.work(workers);
+    shared
 }
 
 /// Tells of the assistants that have nothing to do; returns the places of the others.

@@ -66,7 +66,7 @@ pub struct MemberPaths {
 impl MemberPaths {
     /// Returns the paths of an assistant.
     pub fn new(folders: &Folders<'_>, member: &Member) -> Self {
-        let near = Near::new(folders, &member.folder);
+        let near = Near::new(folders, &member.folder, member.is_listed);
         Self {
             config: near.path(&member.config),
             domain: near.paths(&member.domain, DOMAIN_FILE, Some(DOMAIN_FOLDER)),
@@ -103,8 +103,9 @@ impl<'a> Folders<'a> {
         self.real_root.as_deref().unwrap_or(self.root)
     }
 
-    /// Returns whether a folder lies where its path says: no link leads there.
-    fn is_plain(&self, folder: &Path) -> bool {
+    /// Returns whether a folder lies where its path says: no link leads there. One
+    /// that `is_listed` as a folder need not be looked at again.
+    fn is_plain(&self, folder: &Path, is_listed: bool) -> bool {
         let is_below = folder
             .components()
             .all(|part| matches!(part, Component::Normal(_)));
@@ -112,7 +113,7 @@ impl<'a> Folders<'a> {
         self.real_root.is_some()
             && is_below
             && (folder.as_os_str().is_empty()
-                || self.is_plain_between(between) && self.is_folder(folder))
+                || self.is_plain_between(between) && (is_listed || self.is_folder(folder)))
     }
 
     fn is_plain_between(&self, folder: &Path) -> bool {
@@ -152,7 +153,7 @@ struct Near<'a> {
 }
 
 impl<'a> Near<'a> {
-    fn new(folders: &'a Folders<'a>, folder: &'a Path) -> Self {
+    fn new(folders: &'a Folders<'a>, folder: &'a Path, is_listed: bool) -> Self {
         let root = folders.root;
         let project = match (root == Path::new("."), folder.as_os_str().is_empty()) {
             (_, true) => root.to_owned(),
@@ -163,7 +164,7 @@ impl<'a> Near<'a> {
             folders,
             folder,
             project,
-            is_plain: folders.is_plain(folder),
+            is_plain: folders.is_plain(folder, is_listed),
         }
     }
 
@@ -225,7 +226,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join(folder)).unwrap();
         let folders = Folders::new(root.path());
-        let near = Near::new(&folders, Path::new(folder));
+        let near = Near::new(&folders, Path::new(folder), false);
         let real = fs::canonicalize(root.path().join(folder)).unwrap();
         assert_eq!(near.real(), real);
         for (path, want) in paths {
@@ -256,7 +257,7 @@ mod tests {
         fs::create_dir(root.path().join("bot/sub")).unwrap();
         let folders = Folders::new(root.path());
         for (folder, there) in [("bot", "there/deep"), ("bot/sub", "there/deep/sub")] {
-            let near = Near::new(&folders, Path::new(folder));
+            let near = Near::new(&folders, Path::new(folder), false);
             let data = Path::new(folder).join("data");
             assert_eq!(near.path(&data), Path::new("data"));
             assert_eq!(near.path(Path::new("shared")), real.join("shared"));

@@ -5,7 +5,8 @@
 //! cache has their witnesses: one short scan gives those, one look at each file says
 //! whether they still hold, and then they are let go. So an assistant that has
 //! nothing to do costs little more than those looks, and no memory for its files;
-//! the others are left to the crew. One transaction keeps what is new.
+//! the others are left to the crew. Nothing is written: what is new is handed over,
+//! to be kept in one transaction.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -62,55 +63,61 @@ pub struct Called {
     pub present: Vec<Present>,
     /// The keys of results.
     pub results: HashSet<Digest>,
+    /// Witnesses that are to be kept anew, with what was looked at if that is new;
+    /// none in a dry run.
+    renewed: Vec<(Witness, Option<Vec<u8>>)>,
 }
 
-/// Returns the assistants that have nothing to do; none where no witness may be
-/// asked.
+impl Called {
+    /// Returns whether there is something to keep anew.
+    pub fn has_renewals(&self) -> bool {
+        !self.renewed.is_empty()
+    }
+
+    /// Keeps anew what is to be kept anew, in one transaction.
+    pub fn renew(&mut self, store: &Store) {
+        let renewals = self.renewed.iter_mut();
+        let renewals: Vec<Renewal<'_>> = renewals.map(|(old, new)| (&*old, new.take())).collect();
+        store.renew_witnesses(&renewals);
+        self.renewed.clear();
+    }
+}
+
+/// Returns whether a training may ask witnesses at all.
+pub fn may_call_roll(all: &TrainOptions) -> bool {
+    matches!(all.run.witness, WitnessSettings::Ask { .. })
+        && matches!(all.run.cache, CacheSettings::Folder(_))
+        && !all.force_training
+        && all.model_to_finetune.is_none()
+}
+
+/// Returns the assistants that have nothing to do; none when no witness is asked.
+/// Writes nothing.
 pub fn call_roll(
     folders: &Folders<'_>,
     members: &[Arc<Member>],
     all: &TrainOptions,
     store: &Store,
 ) -> Option<Called> {
-    let is_asked = matches!(all.run.witness, WitnessSettings::Ask { .. })
-        && matches!(all.run.cache, CacheSettings::Folder(_))
-        && !all.force_training
-        && all.model_to_finetune.is_none();
-    if !is_asked {
-        return None;
-    }
     let roll = Roll::new(folders, members, all, store)?;
     let today = store.today();
-    let parts = roll.call(|part: &mut Part, asked: Asked, mut heard: Heard| {
+    let parts = roll.call(|part: &mut Called, asked: Asked, mut heard: Heard| {
         let Asked { at, witness, .. } = asked;
-        part.called.results.extend(witness.results());
-        // A renewal borrows what has to outlive this part.
+        part.results.extend(witness.results());
         let looks = heard.looks.take();
         if !all.dry_run && (looks.is_some() || witness.used_day != today) {
             part.renewed.push((witness, looks));
         }
-        part.called.present.push(Present { at, heard });
+        part.present.push(Present { at, heard });
     });
     let mut called = Called::default();
-    let mut renewed = Vec::new();
     for part in parts {
-        called.present.extend(part.called.present);
-        called.results.extend(part.called.results);
-        renewed.extend(part.renewed);
+        called.present.extend(part.present);
+        called.results.extend(part.results);
+        called.renewed.extend(part.renewed);
     }
     called.present.sort_unstable_by_key(|one| one.at);
-    let renewals = renewed.iter_mut();
-    let renewals: Vec<Renewal<'_>> = renewals.map(|(old, new)| (&*old, new.take())).collect();
-    store.renew_witnesses(&renewals);
     Some(called)
-}
-
-/// What a thread found.
-#[derive(Default)]
-struct Part {
-    called: Called,
-    /// Witnesses that are to be kept anew, with what was looked at if that is new.
-    renewed: Vec<(Witness, Option<Vec<u8>>)>,
 }
 
 /// Returns what the import of each assistant would look at, where a witness knows
@@ -268,7 +275,6 @@ impl<'a> Roll<'a> {
         let question = Question {
             root: &asked.paths.project,
             environment: &self.all.run.environment,
-            store: self.store,
             times: Times {
                 now_ns: clock_ns(),
                 rest_ns: self.all.run.rest_ns,

@@ -27,6 +27,7 @@ use crate::api::WorkspaceReport;
 use crate::api::in_project;
 use crate::api::open_workspace;
 use crate::cli::args::PlaceArguments;
+use crate::cli::args::RunFlags;
 use crate::cli::args::TrainArguments;
 use crate::cli::cache_dir::cache_settings;
 use crate::cli::cache_dir::tell_no_folder;
@@ -106,12 +107,11 @@ pub fn train(arguments: &TrainArguments) -> Exit {
         return refuse(place, what);
     }
     let screen = Arc::new(Screen::new(place.quiet));
-    let opened = Displays::open(
-        &arguments.run,
-        place,
-        &Kept::of(place, []),
-        Arc::clone(&screen),
-    );
+    let mut kept = Kept::of(place, []);
+    if writes_files(&arguments.run) {
+        kept = kept.with_workspace(place, arguments.members.workspace.as_deref());
+    }
+    let opened = Displays::open(&arguments.run, place, &kept, Arc::clone(&screen));
     let displays = match opened {
         Ok(displays) => displays,
         Err(exit) => return exit,
@@ -163,6 +163,11 @@ pub fn status(arguments: &StatusArguments) -> Exit {
         false if !arguments.members.are_named() => refuse(place, UNNAMED),
         false => run.look_at_all(all),
     }
+}
+
+/// Returns whether a display is asked for that is a file.
+fn writes_files(flags: &RunFlags) -> bool {
+    flags.json_events.is_some() || flags.trace.is_some()
 }
 
 /// What is said where it is not said which assistants are meant.

@@ -91,15 +91,8 @@ impl Due {
             .map(|one| (one.name.as_str(), &**one))
             .collect();
         for member in now {
-            let is_same = before.get(member.name.as_str()).is_some_and(|before| {
-                let place = before.place.clone();
-                **before
-                    == Member {
-                        place,
-                        ..Member::clone(member)
-                    }
-            });
-            if !is_same {
+            let before = before.get(member.name.as_str());
+            if !before.is_some_and(|before| member.is_told_as(before)) {
                 self.0.insert(member.name.clone());
             }
         }

@@ -239,11 +239,11 @@ impl<'r> Reader<'r> {
                 let what = format!("`{path}` finds no folder with a `config.yml` or `domain.yml`");
                 self.reading.say("W703", path_node, what);
             }
-            for folder in folders {
-                listed.push(Listed {
-                    by_pattern: true,
-                    ..self.listed(item, folder, shared)
-                });
+            for pattern::Found { path, is_listed } in folders {
+                let mut found = self.listed(item, path, shared);
+                found.by_pattern = true;
+                found.member.is_listed = is_listed;
+                listed.push(found);
             }
             return Ok(());
         }
@@ -256,14 +256,14 @@ impl<'r> Reader<'r> {
     }
 
     /// Returns the assistants' folders that a pattern means.
-    fn matching(&self, path: &str) -> Result<Vec<PathBuf>, ImportError> {
+    fn matching(&self, path: &str) -> Result<Vec<pattern::Found>, ImportError> {
         let folders = pattern::folders(self.root, path).map_err(|source| ImportError::Read {
             path: self.root.join(path),
             source,
         })?;
         let marks = ["config.yml", "config.yaml", "domain.yml", "domain.yaml"];
-        let is_assistant = |folder: &PathBuf| {
-            let folder = self.root.join(folder);
+        let is_assistant = |folder: &pattern::Found| {
+            let folder = self.root.join(&folder.path);
             marks.iter().any(|mark| folder.join(mark).is_file())
         };
         Ok(folders.into_iter().filter(is_assistant).collect())
@@ -304,6 +304,7 @@ impl<'r> Reader<'r> {
             data: own(data, "data", &shared.data),
             out: normal(&folder.join(out.unwrap_or_else(|| PathBuf::from("models")))),
             folder,
+            is_listed: false,
             place: self.reading.place(item),
         };
         Listed {

@@ -13,6 +13,21 @@ pub fn is_pattern(path: &str) -> bool {
     path.contains(['*', '?'])
 }
 
+/// A folder that a pattern means.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    /// Its path, relative to where the pattern starts.
+    pub path: PathBuf,
+    /// Whether the folder that it is in lists it as a folder, not as a link.
+    pub is_listed: bool,
+}
+
+impl Found {
+    fn new(path: PathBuf, is_listed: bool) -> Self {
+        Self { path, is_listed }
+    }
+}
+
 /// Returns the folders below `root` that a pattern means, sorted, relative to
 /// `root`.
 ///
@@ -23,45 +38,48 @@ pub fn is_pattern(path: &str) -> bool {
 /// # Errors
 ///
 /// If a folder on the way cannot be read.
-pub fn folders(root: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
-    let mut found = vec![match pattern.starts_with('/') {
+pub fn folders(root: &Path, pattern: &str) -> io::Result<Vec<Found>> {
+    let start = match pattern.starts_with('/') {
         true => PathBuf::from("/"),
         false => PathBuf::new(),
-    }];
+    };
+    let mut found = vec![Found::new(start, false)];
     for part in pattern.split('/').filter(|part| !matches!(*part, "" | ".")) {
         let mut next = Vec::new();
         for folder in found {
             match part {
                 "**" => descend(root, folder, DEPTH_LIMIT, &mut next)?,
-                ".." => next.push(folder.join("..")),
-                _ => next.extend(matching(root, &folder, part)?),
+                ".." => next.push(Found::new(folder.path.join(".."), false)),
+                _ => next.extend(matching(root, &folder.path, part)?),
             }
         }
         next.sort();
-        next.dedup();
+        next.dedup_by(|later, earlier| later.path == earlier.path);
         found = next;
     }
     Ok(found)
 }
 
 /// Returns the folders in `folder` whose names fit.
-fn matching(root: &Path, folder: &Path, part: &str) -> io::Result<Vec<PathBuf>> {
+fn matching(root: &Path, folder: &Path, part: &str) -> io::Result<Vec<Found>> {
     if !is_pattern(part) {
         let path = folder.join(part);
-        let is_folder = root.join(&path).is_dir();
-        return Ok(is_folder.then_some(path).into_iter().collect());
+        let found = root.join(&path).is_dir().then(|| Found::new(path, false));
+        return Ok(found.into_iter().collect());
     }
     let names = names(root, folder)?.into_iter();
     let fitting = names.filter(|(name, _)| fits(part, name));
-    Ok(fitting.map(|(name, _)| folder.join(name)).collect())
+    let found = fitting.map(|(name, is_link)| Found::new(folder.join(name), !is_link));
+    Ok(found.collect())
 }
 
 /// Adds a folder and all below it.
-fn descend(root: &Path, folder: PathBuf, depth: usize, all: &mut Vec<PathBuf>) -> io::Result<()> {
+fn descend(root: &Path, folder: Found, depth: usize, all: &mut Vec<Found>) -> io::Result<()> {
     if depth > 0 {
-        for (name, is_link) in names(root, &folder)? {
+        for (name, is_link) in names(root, &folder.path)? {
             if !is_link && !name.starts_with('.') {
-                descend(root, folder.join(name), depth - 1, all)?;
+                let below = Found::new(folder.path.join(name), true);
+                descend(root, below, depth - 1, all)?;
             }
         }
     }
