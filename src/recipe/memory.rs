@@ -30,6 +30,7 @@ use crate::engine::Sizes;
 use crate::engine::Task;
 use crate::nlu::svm::KEPT_BYTES;
 use crate::recipe::Recipe;
+use crate::recipe::language_model::part_count;
 
 /// A mebibyte.
 const MIB: u64 = 1 << 20;
@@ -137,7 +138,9 @@ impl DataSize {
             }
             "nlu.svm" => weights + 10 * inputs + self.pairs(options) + MIB,
             // Weights of 16 bits become 32; what they were read from is there as well.
-            "nlu.featurize.language_model" => 3 * self.language_model + 2 * weights + inputs + MIB,
+            "nlu.language_model.vectors" => 3 * self.language_model + 2 * weights + inputs + MIB,
+            // Vectors as they were packed, and unpacked; rows, and those packed.
+            "nlu.featurize.language_model" => 2 * inputs + 2 * weights + MIB,
             // It holds what it packs, and the archive.
             "package" => 2 * weights + 2 * inputs,
             _ => weights + 10 * inputs + MIB,
@@ -159,6 +162,10 @@ impl DataSize {
             "nlu.svm" => 2 * F32 * VECTOR_WIDTH * self.pair_count(),
             "package" => self.learned,
             "nlu.featurize.language_model" => F32 * LANGUAGE_MODEL_WIDTH * self.tokens,
+            "nlu.language_model.vectors" => {
+                let parts = part_count(self.examples as usize) as u64;
+                F32 * LANGUAGE_MODEL_WIDTH * self.tokens / parts
+            }
             _ => self.inputs(task) / 2,
         }
     }

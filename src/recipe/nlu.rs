@@ -113,6 +113,8 @@ pub struct Line<'a> {
     pub language: Option<&'a str>,
     /// Distinct intents in the data.
     pub intent_count: usize,
+    /// Examples in the data.
+    pub example_count: usize,
     /// What is wrong with the configuration.
     pub diagnostics: &'a mut Vec<Diagnostic>,
 }
@@ -191,6 +193,7 @@ pub fn tasks(
         vectors: None,
         language: project.config.language.as_deref(),
         intent_count: intents.len(),
+        example_count: project.nlu.examples.len(),
         diagnostics,
     };
     let mut entries = Vec::with_capacity(pipeline.len());

@@ -591,7 +591,7 @@ fn the_memory_that_a_model_takes_is_estimated_by_its_files() {
     let run = run.unwrap();
     let told = String::from_utf8(run.stderr).unwrap();
     assert_eq!(run.status.code(), Some(69), "{told}");
-    let task = "`nlu.1.LanguageModelFeaturizer` is estimated to need";
+    let task = "`nlu.1.LanguageModelFeaturizer.vectors.00` is estimated to need";
     assert!(told.contains(task), "{told}");
 }
 
@@ -622,10 +622,11 @@ fn the_program_takes_the_folder_of_folders_from_the_environment() {
 fn only_the_files_that_are_read_make_it_stale() {
     let bench = bench(CONFIG);
     let first = bench.archive();
-    let (features, classifier) = (
-        "nlu.1.LanguageModelFeaturizer",
-        "nlu.2.LogisticRegressionClassifier",
-    );
+    let [texts, vectors, features] = ["texts", "vectors.00", ""]
+        .map(|task| format!("nlu.1.LanguageModelFeaturizer.{task}"))
+        .map(|task| task.trim_end_matches('.').to_owned());
+    let tokenizer = "nlu.0.WhitespaceTokenizer".to_owned();
+    let classifier = "nlu.2.LogisticRegressionClassifier".to_owned();
     assert_eq!(bench.dry_run().code, 0);
     bench.write("models/tiny/pytorch_model.bin", "other weights");
     bench.write("models/tiny/README.md", "about it");
@@ -639,9 +640,9 @@ fn only_the_files_that_are_read_make_it_stale() {
     let report = bench.dry_run().dry_run_results.unwrap();
     let plan = serde_json::to_string(&report).unwrap();
     assert!(plan.contains("models/tiny/model.safetensors"), "{plan}");
-    assert_eq!(bench.ran_of_pipeline(), [features]);
+    assert_eq!(bench.ran_of_pipeline(), [&vectors[..], &features]);
     bench.append("models/tiny/tokenizer_config.json", "\n");
-    assert_eq!(bench.ran_of_pipeline(), [features]);
+    assert_eq!(bench.ran_of_pipeline(), [&texts[..], &features]);
     fs::write(&path, &weights).unwrap();
     let text = bench.read("models/tiny/tokenizer_config.json");
     bench.write("models/tiny/tokenizer_config.json", text.trim_end());
@@ -649,12 +650,37 @@ fn only_the_files_that_are_read_make_it_stale() {
     bench.replace("data/nlu.yml", "    - great\n", "    - great table\n");
     assert_eq!(
         bench.ran_of_pipeline(),
-        ["nlu.0.WhitespaceTokenizer", features, classifier]
+        [tokenizer, texts, vectors, features, classifier]
     );
     // Another place of the same folder is no other model.
     put_model(&bench, "elsewhere/big");
     bench.replace("config.yml", "models/tiny", "elsewhere/big");
     assert_eq!(bench.ran_of_pipeline(), [""; 0]);
+}
+
+#[test]
+fn another_example_sends_only_the_texts_of_its_part_through_the_model() {
+    let bench = bench(CONFIG);
+    let examples: String = (0..600).map(|at| format!("    - order {at}\n")).collect();
+    let more = format!("nlu:\n- intent: order\n  examples: |\n{examples}");
+    bench.write("data/more.yml", &more);
+    let sent = || {
+        let ran = bench.ran_of_pipeline().into_iter();
+        let sent = ran.filter(|name| name.contains("LanguageModelFeaturizer.vectors."));
+        sent.count()
+    };
+    assert_eq!(sent(), 4);
+    for text in ["order of another kind", "hello pizza"] {
+        bench.append("data/more.yml", &format!("    - {text}\n"));
+        assert_eq!(sent(), 1, "{text}");
+    }
+    // A text that is there already goes through it for no example more.
+    bench.append(
+        "data/more.yml",
+        "- intent: greet\n  examples: |\n    - order 7\n",
+    );
+    assert_eq!(sent(), 0);
+    assert!(bench.clean_archive() == bench.archive());
 }
 
 #[track_caller]

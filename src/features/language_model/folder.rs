@@ -23,8 +23,10 @@ use crate::digest::Digest;
 use crate::digest::HashingReader;
 use crate::features::language_model::Architecture;
 use crate::features::language_model::ConfigError;
+use crate::features::language_model::Encoder;
 use crate::features::language_model::Featurizer;
 use crate::features::language_model::ModelConfig;
+use crate::features::language_model::Splitter;
 use crate::features::language_model::WeightsError;
 use crate::features::language_model::network::Network;
 use crate::features::language_model::sub_tokens::SubTokens;
@@ -146,14 +148,21 @@ impl Parts {
 
     /// Returns the names of all files that are read, sorted.
     pub fn names(&self) -> BTreeSet<&str> {
-        let index = self.has_index.then_some(INDEX);
+        let mut names = self.encoder_names();
+        names.extend(self.splitter_names());
+        names
+    }
+
+    /// Returns the names of the files that texts are split with, sorted.
+    pub fn splitter_names(&self) -> BTreeSet<&str> {
+        self.tokenizer.iter().copied().chain([CONFIG]).collect()
+    }
+
+    /// Returns the names of the files that the network is read from, sorted.
+    pub fn encoder_names(&self) -> BTreeSet<&str> {
         let weights = self.weights.iter().map(String::as_str);
-        let tokenizer = self.tokenizer.iter().copied();
-        weights
-            .chain(tokenizer)
-            .chain(index)
-            .chain([CONFIG])
-            .collect()
+        let index = self.has_index.then_some(INDEX);
+        weights.chain(index).chain([CONFIG]).collect()
     }
 
     /// Returns what to call the file or files of the weights.
@@ -262,10 +271,40 @@ pub struct ModelFile {
 /// # Errors
 ///
 /// If one is missing, is another, or does not hold what it should.
-pub fn open(
-    files: &BTreeMap<String, ModelFile>,
+pub fn open(files: &Files, architecture: Architecture) -> Result<Featurizer, FolderError> {
+    Ok(Featurizer {
+        splitter: open_splitter(files, architecture)?,
+        encoder: open_encoder(files, architecture)?,
+    })
+}
+
+/// Reads what a model splits texts with; its weights are not looked at.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_splitter(files: &Files, architecture: Architecture) -> Result<Splitter, FolderError> {
+    let (parts, config) = parts_and_config(files, architecture)?;
+    Ok(Splitter::new(sub_tokens(files, &parts, &config)?, &config))
+}
+
+/// Reads the weights of a model.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_encoder(files: &Files, architecture: Architecture) -> Result<Encoder, FolderError> {
+    let (parts, config) = parts_and_config(files, architecture)?;
+    Ok(Encoder::new(network(files, &parts, config)?))
+}
+
+/// The files of a folder by name.
+type Files = BTreeMap<String, ModelFile>;
+
+fn parts_and_config(
+    files: &Files,
     architecture: Architecture,
-) -> Result<Featurizer, FolderError> {
+) -> Result<(Parts, ModelConfig), FolderError> {
     let index = files.get(INDEX).map(|_| whole(files, INDEX)).transpose()?;
     let empty: &[u8] = &[];
     let names = files.keys().map(|name| match (name.as_str(), &index) {
@@ -274,13 +313,11 @@ pub fn open(
     });
     let parts = Parts::of(&names.collect())?;
     let config = ModelConfig::read(&whole(files, CONFIG)?, architecture)?;
-    let sub_tokens = sub_tokens(files, &parts, &config)?;
-    let network = network(files, &parts, config)?;
-    Ok(Featurizer::new(sub_tokens, network))
+    Ok((parts, config))
 }
 
 fn sub_tokens(
-    files: &BTreeMap<String, ModelFile>,
+    files: &Files,
     parts: &Parts,
     config: &ModelConfig,
 ) -> Result<SubTokens, FolderError> {
@@ -298,11 +335,7 @@ fn sub_tokens(
     read.map_err(|reason| FolderError::Tokenizer { file: name, reason })
 }
 
-fn network(
-    files: &BTreeMap<String, ModelFile>,
-    parts: &Parts,
-    config: ModelConfig,
-) -> Result<Network, FolderError> {
+fn network(files: &Files, parts: &Parts, config: ModelConfig) -> Result<Network, FolderError> {
     let mut headers = Vec::with_capacity(parts.weights.len());
     for file in &parts.weights {
         headers.push(Header::read(opened(files, file)?).map_err(of_file(file))?);
@@ -321,7 +354,7 @@ fn network(
     Network::new(config, tensors).map_err(&wrong)
 }
 
-fn opened(files: &BTreeMap<String, ModelFile>, name: &str) -> Result<BufReader<File>, FolderError> {
+fn opened(files: &Files, name: &str) -> Result<BufReader<File>, FolderError> {
     let missing = || FolderError::Missing(name.to_owned());
     let file = files.get(name).ok_or_else(missing)?;
     // A pipe would wait for somebody who writes.
@@ -345,7 +378,7 @@ fn unread(name: &str) -> impl Fn(io::Error) -> FolderError {
 
 /// Reads a file to its end, and compares it with what it must be.
 fn finished<R: Read>(
-    files: &BTreeMap<String, ModelFile>,
+    files: &Files,
     name: &str,
     reader: HashingReader<R>,
 ) -> Result<(), FolderError> {
@@ -357,7 +390,7 @@ fn finished<R: Read>(
 }
 
 /// Returns the bytes of a file.
-fn whole(files: &BTreeMap<String, ModelFile>, name: &str) -> Result<Vec<u8>, FolderError> {
+fn whole(files: &Files, name: &str) -> Result<Vec<u8>, FolderError> {
     let mut reader = HashingReader::new(opened(files, name)?);
     let mut bytes = Vec::new();
     let read = (&mut reader).take(LONGEST + 1).read_to_end(&mut bytes);

@@ -101,7 +101,7 @@ impl Network {
     ///
     /// If a sub-token is not in the vocabulary, or a sentence longer than there are
     /// positions.
-    pub fn forward(&self, layout: &Layout, inputs: &[Vec<u32>]) -> Panel {
+    pub fn forward(&self, layout: &Layout, inputs: &[&[u32]]) -> Panel {
         let mut x = self.embedded(layout, inputs);
         let mut scratch = Scratch::default();
         for layer in &self.layers {
@@ -111,11 +111,11 @@ impl Network {
     }
 
     /// Returns `LN(word + position + type)` of each sub-token.
-    fn embedded(&self, layout: &Layout, inputs: &[Vec<u32>]) -> Panel {
+    fn embedded(&self, layout: &Layout, inputs: &[&[u32]]) -> Panel {
         let width = self.config.width;
         let mut sums = Panel::new(width, layout.width);
         let mut vector = vec![0.0; width];
-        for (span, input) in layout.spans.iter().zip(inputs) {
+        for (span, &input) in layout.spans.iter().zip(inputs) {
             let lanes = span.start as usize..;
             for ((lane, &id), position) in lanes.zip(input).zip(self.positions_of(input)) {
                 self.words.row(id as usize, &mut vector);
