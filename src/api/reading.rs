@@ -87,6 +87,7 @@ impl Training<'_> {
             want: self.want,
             language: None,
             environment: self.run.environment.clone(),
+            earlier: self.earlier(),
         })?;
         imported.looks.add_all(eyes.looks());
         Ok(imported)

@@ -117,8 +117,8 @@ pub fn validate(options: &ValidateOptions) -> Result<Validated, TrainError> {
         domain: domain_paths(project, &options.domain, &eyes),
         data: there_or_named(project, &options.data, "data", &eyes),
         want: Want::All,
-        language: None,
         environment: options.environment.clone(),
+        ..Sources::default()
     })?;
     let counts = Counts::of(&imported.project);
     let mut diagnostics = checks::findings(&mut imported, &Validation::default());

@@ -33,6 +33,7 @@ use std::time::SystemTime;
 
 use crate::digest::Digest;
 use crate::import::Disks;
+use crate::import::Earlier;
 use crate::import::walk::Names;
 use crate::import::walk::listing;
 
@@ -282,9 +283,25 @@ impl Looks {
 
 /// Looks at the disk, and remembers what it saw. Threads may share it.
 #[derive(Debug, Default)]
-pub struct Eyes(Mutex<Looks>);
+pub struct Eyes {
+    looks: Mutex<Looks>,
+    earlier: Earlier,
+}
 
 impl Eyes {
+    /// Returns eyes that may take the word of an earlier import for large files.
+    pub fn with_earlier(earlier: Earlier) -> Self {
+        Self {
+            earlier,
+            ..Self::default()
+        }
+    }
+
+    /// Returns what an earlier import saw in a file, if it is as it was then.
+    pub fn seen_earlier(&self, path: &Path) -> Option<Look> {
+        self.earlier.look(path)
+    }
+
     /// Returns what is at a path, links followed, without opening it.
     pub fn kind(&self, path: &Path) -> Seen {
         self.metadata(path).1
@@ -325,11 +342,13 @@ impl Eyes {
 
     /// Returns what was looked at.
     pub fn looks(self) -> Looks {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.looks
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with(&self, change: impl FnOnce(&mut Looks)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.looks.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 

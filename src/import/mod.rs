@@ -25,6 +25,7 @@ mod config;
 mod dialect;
 mod responses;
 mod domain;
+mod earlier;
 pub(crate) mod annotation;
 mod nlu;
 mod lookups;
@@ -73,6 +74,7 @@ pub use dialect::Dialect;
 pub use disks::Disks;
 pub use disks::StampsProve;
 pub use disks::stamps_prove;
+pub use earlier::Earlier;
 pub use extent::Extent;
 pub use extent::Extents;
 pub use looks::Eyes;
@@ -118,6 +120,8 @@ pub struct Sources {
     pub language: Option<String>,
     /// The environment that `${NAME}` is looked up in.
     pub environment: BTreeMap<String, String>,
+    /// What an import before saw in large files.
+    pub earlier: Earlier,
 }
 
 /// Which parts of a project to read.
@@ -212,7 +216,7 @@ pub enum ImportError {
 ///
 /// Only if a file or folder that exists cannot be read.
 pub fn import_project(sources: &Sources) -> Result<Imported, ImportError> {
-    let eyes = Eyes::default();
+    let eyes = Eyes::with_earlier(sources.earlier.clone());
     let mut candidates = Candidate::empty(&sources.root, &eyes);
     if !sources.config.as_os_str().is_empty() {
         candidates.add(&sources.config, Role::Config)?;

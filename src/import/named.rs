@@ -1,6 +1,7 @@
 //! Files that components of the pipeline name in their options: word vectors,
 //! language models, dictionaries, programs. Each is read once, to hash it, and not kept: it may be
-//! larger than memory.
+//! larger than memory. A large one that is as an import before has seen it is not read
+//! again.
 //!
 //! A file that is not there is the component's to complain about: it knows what
 //! the file is for.
@@ -54,6 +55,10 @@ fn may_be_of_model(name: &str) -> bool {
     let is_weights = |name: &str| name.ends_with(".safetensors") || name.ends_with(".index.json");
     names.contains(&name) || name.starts_with("model") && is_weights(name)
 }
+
+/// From how many bytes on a file is not read again only to hash it, if its stamp proves
+/// that it is as it was.
+const LARGE: u64 = 1 << 20;
 
 /// How much of the beginning of a file is kept, to tell what it is.
 const HEAD_SIZE: usize = ComponentFile::HEAD_SIZE;
@@ -204,6 +209,19 @@ fn streamed(path: &Path, eyes: &Eyes) -> io::Result<Hashed> {
     let since_ns = clock_ns();
     let file = File::open(path)?;
     let metadata = file.metadata()?;
+    if metadata.len() >= LARGE
+        && let Some(look) = eyes.seen_earlier(path)
+        && let Seen::Bytes(digest) = look.seen
+    {
+        let mut head = Vec::new();
+        file.take(HEAD_SIZE as u64).read_to_end(&mut head)?;
+        eyes.add(path, look);
+        return Ok(Hashed {
+            digest,
+            size: metadata.len(),
+            head: head.into(),
+        });
+    }
     let stamp = FileStamp::of(&metadata);
     let mut reader = HashingReader::new(file);
     let mut head = Vec::new();
@@ -223,4 +241,60 @@ fn streamed(path: &Path, eyes: &Eyes) -> io::Result<Hashed> {
         size: metadata.len(),
         head: head.into(),
     })
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs::FileTimes;
+    use std::fs::OpenOptions;
+
+    use super::*;
+    use crate::import::Earlier;
+    use crate::import::Looks;
+
+    #[test]
+    fn a_large_file_is_read_again_only_if_it_may_be_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("words.vec");
+        let digest = |earlier: &Earlier| {
+            let eyes = Eyes::with_earlier(earlier.clone());
+            let hashed = hashed(&path, Shelf::Disk(&eyes)).unwrap();
+            assert_eq!(hashed.size, LARGE + 8);
+            assert_eq!(hashed.head[..], fs::read(&path).unwrap()[..HEAD_SIZE]);
+            assert_eq!(eyes.looks().seen[&path].seen, Seen::Bytes(hashed.digest));
+            hashed.digest
+        };
+        let write = |letter: u8| {
+            fs::write(&path, vec![letter; LARGE as usize + 8]).unwrap();
+            Digest::of(&fs::read(&path).unwrap())
+        };
+        let first = write(b'a');
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
+        assert_eq!(digest(&Earlier::default()), first);
+        // What was seen is made up, so that it shows whether it is believed.
+        let made_up = Digest::of(b"made up");
+        let seen = |since_ns: i64, prove: fn(&Path) -> bool| {
+            let mut looks = Looks::default();
+            let look = Look {
+                seen: Seen::Bytes(made_up),
+                stamp: FileStamp::of(&fs::metadata(&path).unwrap()),
+                since_ns,
+            };
+            looks.add(path.clone(), look);
+            Earlier::new(move || looks, 1_000, prove)
+        };
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let rested = seen(clock_ns(), |_| true);
+        assert_eq!(digest(&rested), made_up);
+        assert_eq!(digest(&seen(0, |_| true)), first);
+        assert_eq!(digest(&seen(clock_ns(), |_| false)), first);
+        // As many bytes, and the modification time set back.
+        let second = write(b'b');
+        let file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.set_times(FileTimes::new().set_modified(modified))
+            .unwrap();
+        assert_eq!(digest(&rested), second);
+    }
 }

@@ -122,6 +122,7 @@ fn read(folder: &Path, config: &str) -> Option<Arc<Project>> {
         want: Default::default(),
         language: None,
         environment: BTreeMap::new(),
+        ..Sources::default()
     });
     let project = imported.ok()?.project;
     let has_data = !project.nlu.examples.is_empty() || !project.stories.steps.is_empty();

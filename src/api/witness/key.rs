@@ -19,10 +19,11 @@ pub struct KeyStem(Hasher);
 impl KeyStem {
     /// Returns the stem of a training; none when no witness is asked.
     pub fn of(training: &Training<'_>) -> Option<Self> {
-        let (WitnessSettings::Ask { program } | WitnessSettings::Renew { program }) =
-            training.run.witness
-        else {
-            return None;
+        let program = match training.run.witness {
+            WitnessSettings::Off => return None,
+            WitnessSettings::Ask { program }
+            | WitnessSettings::Asked { program }
+            | WitnessSettings::Renew { program } => program,
         };
         let mut hasher = Hasher::new_derive_key(KEY_CONTEXT);
         part(&mut hasher, program.as_bytes());

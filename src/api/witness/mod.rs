@@ -90,7 +90,12 @@ pub enum WitnessSettings {
         /// The identity of the program: any change of it must change this.
         program: Digest,
     },
-    /// Asks none, and keeps a new one.
+    /// Asks none, since it was asked before, and keeps a new one.
+    Asked {
+        /// As above.
+        program: Digest,
+    },
+    /// Asks none, and keeps a new one: everything is read, whatever stamps say.
     Renew {
         /// As above.
         program: Digest,

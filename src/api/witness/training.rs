@@ -31,6 +31,7 @@ use crate::engine::TaskId;
 use crate::engine::TaskRef;
 use crate::engine::plan;
 use crate::import::Disks;
+use crate::import::Earlier;
 use crate::import::FileStamp;
 use crate::import::Look;
 use crate::import::Looks;
@@ -98,6 +99,28 @@ impl Training<'_> {
         let by = heard.by;
         self.tell_as_before(store, project, &heard.outcome, &report, by);
         Some(self.result_as_before(heard.outcome, report))
+    }
+
+    /// Returns what the last run with a witness looked at, for files whose stamps say
+    /// that they are as they were; nothing where everything is to be read.
+    pub fn earlier(&self) -> Earlier {
+        let trusts = matches!(
+            self.run.witness,
+            WitnessSettings::Ask { .. } | WitnessSettings::Asked { .. }
+        );
+        if !trusts {
+            return Earlier::default();
+        }
+        let (run, name) = (self.run.clone(), self.project_name());
+        let looks = move || {
+            let shared = run.shared.as_ref().and_then(|shared| shared.store.clone());
+            let store = shared.or_else(|| glance(&run).map(Arc::new));
+            let witness = store.and_then(|store| store.witness(&name));
+            let testimony =
+                witness.and_then(|witness| Reader::new(witness.looks(), &run.project)?.testimony());
+            testimony.map(|said| said.looks).unwrap_or_default()
+        };
+        Earlier::new(looks, self.run.rest_ns, self.run.stamps_prove)
     }
 
     /// Returns the report of a dry run that finds nothing stale. Beside others it

@@ -215,7 +215,7 @@ fn tell_live(live: &MemberObserver, member: &Member, told: &[Notice], report: &M
 /// Returns how the witnesses of those are treated that they said nothing for.
 fn asked_before(settings: WitnessSettings) -> WitnessSettings {
     match settings {
-        WitnessSettings::Ask { program } => WitnessSettings::Renew { program },
+        WitnessSettings::Ask { program } => WitnessSettings::Asked { program },
         other => other,
     }
 }
