@@ -126,7 +126,7 @@ impl Training<'_> {
         }
         let result = self.execute(&prepared);
         // Those who train side by side wait once, when all is done.
-        if self.run.shared.is_none() && hand_over(self.run) {
+        if self.run.shared.is_none() && hand_over(self.run) && result.is_ok() {
             note_all_handed(self.run, &prepared.store, &[self.named_project()]);
         }
         result

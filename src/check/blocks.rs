@@ -94,25 +94,36 @@ fn says_the_same(one: &Step, other: &Step) -> bool {
 /// Returns a hash of the names in a step: those that say the same have the same.
 fn hash(step: &Step, hashes: &RandomState) -> u64 {
     let mut hasher = hashes.build_hasher();
-    for event in &step.events {
-        match event {
-            Event::User(utterance) => {
-                (&utterance.intent, &utterance.text).hash(&mut hasher);
-                for found in &utterance.entities {
-                    (&found.entity, found.value.as_str()).hash(&mut hasher);
-                }
-            }
-            Event::Action(name) => name.hash(&mut hasher),
-            Event::BotText(text) => text.hash(&mut hasher),
-            Event::Slot { name, value } => (name, value.as_str()).hash(&mut hasher),
-            Event::ActiveLoop(name) => name.hash(&mut hasher),
-            Event::Or(events) => events.len().hash(&mut hasher),
-        }
-    }
+    hash_events(&step.events, &mut hasher);
     for checkpoint in step.start_checkpoints.iter().chain(&step.end_checkpoints) {
         checkpoint.name.hash(&mut hasher);
     }
     hasher.finish()
+}
+
+fn hash_events(events: &[Event], hasher: &mut impl Hasher) {
+    for event in events {
+        match event {
+            Event::User(utterance) => {
+                (&utterance.intent, &utterance.text).hash(hasher);
+                for found in &utterance.entities {
+                    (&found.entity, &found.role, &found.group).hash(hasher);
+                    found.value.hash(hasher);
+                }
+            }
+            Event::Action(name) => name.hash(hasher),
+            Event::BotText(text) => text.hash(hasher),
+            Event::Slot { name, value } => {
+                name.hash(hasher);
+                value.hash(hasher);
+            }
+            Event::ActiveLoop(name) => name.hash(hasher),
+            Event::Or(events) => {
+                events.len().hash(hasher);
+                hash_events(events, hasher);
+            }
+        }
+    }
 }
 
 fn loose_ends(steps: &[Step], said: &mut Vec<Diagnostic>) {

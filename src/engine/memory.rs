@@ -157,6 +157,11 @@ impl<'a> Need<'a> {
         }
     }
 
+    /// Returns whether it has something still to take.
+    pub(super) fn is_owed(&self) -> bool {
+        self.owed_to.is_some()
+    }
+
     /// Waits until what is owed can be had. Whoever waits must hold nothing that
     /// others wait for who have memory.
     pub(super) fn take(&self, cancel: &CancelFlag) -> Result<Option<Taken<'a>>, Failure> {

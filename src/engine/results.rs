@@ -201,6 +201,7 @@ impl<'a> Results<'a> {
     ) -> Result<Outcome, Failure> {
         let id = planned.id;
         let mut fell_back = None;
+        let mut taken_late = None;
         loop {
             let inputs = self.key_inputs(id)?;
             let key = task_key(self.graph.task(id), &inputs);
@@ -223,9 +224,15 @@ impl<'a> Results<'a> {
             if !is_forced && planned.key != Some(key) && self.take_remote(id, key) {
                 return Ok(Outcome::Fetched);
             }
-            let is_sent = fell_back.is_none() && self.may_be_sent(id);
-            if !is_sent {
+            let is_sent = fell_back.is_none() && taken_late.is_none() && self.may_be_sent(id);
+            if !is_sent && fell_back.is_none() && taken_late.is_none() {
                 need.check()?;
+                if need.is_owed() {
+                    // It was to run elsewhere when it was given no memory.
+                    drop(lock);
+                    taken_late = Some(need.take(&self.cancel)?);
+                    continue;
+                }
             }
             let (given, digests) = self.load(id)?;
             let is_same = |input: &KeyInput<'_>| digests[input.role] == input.digest;

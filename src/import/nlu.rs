@@ -422,19 +422,22 @@ fn sort_examples(examples: &mut Vec<Example>) {
     };
     let mut order: Vec<usize> = (0..examples.len()).collect();
     order.sort_unstable_by(|&a, &b| by_content(&examples[a], &examples[b]).then(a.cmp(&b)));
-    arrange(examples, &order);
+    put_in_order(examples, order);
     examples.dedup();
 }
 
 /// Brings items into an order, in place: `order[n]` is the index of the `n`th.
-fn arrange<T>(items: &mut [T], order: &[usize]) {
-    for at in 0..items.len() {
-        // Where it was is where something else was put that had its turn before.
-        let mut from = order[at];
-        while from < at {
-            from = order[from];
+fn put_in_order<T>(items: &mut [T], mut order: Vec<usize>) {
+    for first in 0..items.len() {
+        // Each gives its place to the one that belongs there, once around; who is in
+        // place is its own successor.
+        let mut at = first;
+        while order[at] != first {
+            let from = std::mem::replace(&mut order[at], at);
+            items.swap(at, from);
+            at = from;
         }
-        items.swap(at, from);
+        order[at] = at;
     }
 }
 
@@ -496,4 +499,37 @@ pub fn retrieval_intents(data: &NluData) -> HashSet<&str> {
         .filter(|example| example.intent_response_key.is_some())
         .filter_map(|example| example.intent.as_deref())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::put_in_order;
+
+    proptest! {
+        #[test]
+        fn items_are_brought_into_any_order(
+            order in (0_usize..40).prop_flat_map(|count| {
+                Just((0..count).collect::<Vec<usize>>()).prop_shuffle()
+            }),
+        ) {
+            let mut items: Vec<String> = (0..order.len()).map(|at| at.to_string()).collect();
+            let want: Vec<String> = order.iter().map(|&at| items[at].clone()).collect();
+            put_in_order(&mut items, order);
+            prop_assert_eq!(items, want);
+        }
+    }
+
+    #[test]
+    fn one_that_comes_from_the_end_to_the_front_takes_no_quadratic_time() {
+        let count = 1_000_000;
+        let mut items: Vec<usize> = (0..count).collect();
+        let order = (0..count).map(|at| (at + count - 1) % count);
+        put_in_order(&mut items, order.collect());
+        assert_eq!(
+            (items[0], items[1], items[count - 1]),
+            (count - 1, 0, count - 2)
+        );
+    }
 }

@@ -89,10 +89,11 @@ fn odd_quotes(node: &Node, reading: &mut Reading) {
 }
 
 /// Returns whether a value without quotes around it ends in one, and not because
-/// it quotes something.
+/// it quotes something, or means inches.
 fn ends_in_odd_quote(Scalar { text, style }: &Scalar) -> bool {
+    let before = text.strip_suffix('"');
     *style == Style::Plain
-        && text.ends_with('"')
+        && before.is_some_and(|before| !before.ends_with(|letter: char| letter.is_numeric()))
         && text.bytes().filter(|byte| *byte == b'"').count() % 2 == 1
 }
 
@@ -187,5 +188,29 @@ fn value_word(node: &Node, reading: &mut Reading) {
             .about("N041", node, message)
             .help(format!("write `\"{text}\"`"));
         reading.diagnostics.push(about);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_that_means_inches_or_closes_another_is_none_that_was_never_opened() {
+        let is_odd = |text: &str, style: Style| {
+            let text = text.into();
+            ends_in_odd_quote(&Scalar { text, style })
+        };
+        for (text, want) in [
+            ("greet\"", true),
+            ("say \"hi\" and \"", true),
+            ("say \"hi\"", false),
+            ("a screen of 55\"", false),
+            ("\"", true),
+            ("", false),
+        ] {
+            assert_eq!(is_odd(text, Style::Plain), want, "{text}");
+            assert!(!is_odd(text, Style::Quoted), "{text}");
+        }
     }
 }

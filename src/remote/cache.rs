@@ -36,6 +36,7 @@ use crate::remote::line::Line;
 use crate::remote::line::locked;
 use crate::remote::pace::fetch_time;
 use crate::remote::pace::look_up_time;
+use crate::remote::seeding::Seeding;
 use crate::remote::uploads::Uploads;
 use crate::remote::web::web;
 use crate::remote::wire::Wire;
@@ -64,6 +65,7 @@ pub struct RemoteCache {
     mode: RemoteMode,
     upload_wait: Duration,
     pub(super) uploads: Arc<Uploads>,
+    pub(super) seeding: Mutex<Seeding>,
     /// Keys that the server does not have.
     missed: Mutex<HashSet<Digest>>,
     is_cancelled: Box<dyn Fn() -> bool + Send + Sync>,
@@ -117,6 +119,7 @@ impl RemoteCache {
             mode: remote.mode,
             upload_wait: Duration::from_millis(remote.upload_wait_ms),
             uploads: Arc::new(Uploads::new()),
+            seeding: Mutex::default(),
             missed: Mutex::default(),
             is_cancelled: Box::new(is_cancelled),
             runtime: OnceLock::new(),
@@ -141,6 +144,7 @@ impl RemoteCache {
     /// Begins another run: a server that was given up is asked again.
     pub fn begin(&self) {
         self.line.begin();
+        locked(&self.seeding).begin();
         locked(&self.missed).clear();
     }
 

@@ -267,7 +267,11 @@ fn plan(arguments: &ConvertArguments, conversion: &Conversion) -> Vec<Planned> {
             .to_string_lossy();
         let path = match (arguments.in_place, arguments.what) {
             (true, _) => output.path.clone(),
-            (_, Some(_)) => free(out.join(format!("{stem}_converted.yml")), &mut taken),
+            (_, Some(_)) => {
+                let kind = output.path.extension().unwrap_or_default();
+                let name = format!("{stem}_converted.{}", kind.to_string_lossy());
+                free(out.join(name), &mut taken)
+            }
             _ => free(out.join(below(inside)), &mut taken),
         };
         let original = source.as_ref().filter(|_| arguments.in_place);

@@ -149,7 +149,7 @@ impl Vectors {
         };
         let number = |word: &[u8; 4]| u32::from_le_bytes(*word) as usize;
         let ([width, count], words) = words.split_first_chunk()?;
-        let width = number(width);
+        let width = Some(number(width)).filter(|&width| width > 0)?;
         let (counts, mut words) = words.split_at_checked(number(count))?;
         let mut take = |count: usize| {
             let (taken, rest) = words.split_at_checked(count)?;
@@ -190,6 +190,7 @@ mod tests {
         }
         let huge = [[0xff; 4]; 3].concat();
         assert_eq!(Vectors::unpacked(&huge), None);
+        assert_eq!(Vectors::unpacked(&[0; 16]), None);
         assert_eq!(
             Vectors::unpacked(&Vectors::packed(&[], 2)),
             Some((vec![], 2))

@@ -105,28 +105,37 @@ pub fn rows(context: &TaskContext<'_>, count: usize) -> Result<Outputs, TaskErro
     let Places(places) = decoded(context, "places")?;
     let mut all = Vec::new();
     let mut starts = Vec::with_capacity(count);
-    let mut of_width = 0;
+    let mut of_width = None;
+    let odd = || TaskError::message("vectors are not what they were packed as");
     for part in 0..count {
         let bytes = context.bytes(&format!("vectors.{part:02}"))?;
         let unpacked = Vectors::unpacked(bytes);
-        let odd = || TaskError::message("vectors are not what they were packed as");
         let (vectors, width) = unpacked.ok_or_else(odd)?;
-        starts.push(all.len());
+        if *of_width.get_or_insert(width) != width {
+            return Err(odd());
+        }
+        starts.push(all.len()..all.len() + vectors.len());
         all.extend(vectors);
-        of_width = width;
     }
     let wanted = model.wanted(&model.names());
     let mut outputs = Outputs::from([(WANTED.to_owned(), json_bytes(&wanted)?)]);
     for attribute in ATTRIBUTES {
         let name = rows_output(attribute);
-        let rows = match places.get(&name) {
-            Some(places) => {
-                let flat =
-                    |place: &Option<(usize, usize)>| place.map(|(part, at)| starts[part] + at);
-                let places: Vec<Option<usize>> = places.iter().map(flat).collect();
-                language_model::rows(&documents, attribute, &places, &all, of_width)
+        let rows = match (places.get(&name), of_width) {
+            (Some(places), Some(width)) if places.len() == documents.len() => {
+                let flat = |place: &Option<(usize, usize)>| match *place {
+                    Some((part, at)) => {
+                        let mut part = starts.get(part).cloned().unwrap_or_default();
+                        part.nth(at).map(Some).ok_or_else(odd)
+                    }
+                    None => Ok(None),
+                };
+                let places: Result<Vec<Option<usize>>, TaskError> =
+                    places.iter().map(flat).collect();
+                language_model::rows(&documents, attribute, &places?, &all, width)
             }
-            None => FeatureRows::without_columns(&documents, attribute),
+            (Some(_), _) => return Err(odd()),
+            (None, _) => FeatureRows::without_columns(&documents, attribute),
         };
         outputs.insert(name, rows.to_bytes());
     }

@@ -41,6 +41,9 @@ const HEARD: Duration = Duration::from_secs(60);
 /// How often a stream of news may be cut.
 const CUTS_MAX: u32 = 5;
 
+/// How long a server may take to hear that a job is cancelled.
+const CANCEL_WAIT: Duration = Duration::from_secs(1);
+
 /// Bytes that are shown of what a program complained of.
 const COMPLAINT_SIZE: u64 = 64 * 1_024;
 
@@ -278,7 +281,7 @@ impl Drop for Running {
         let under_way = Arc::clone(&self.under_way);
         runtime.spawn(async move {
             // Whether the server listens is its business.
-            let _ = client.cancel_operation(request).await;
+            let _ = timeout(CANCEL_WAIT, client.cancel_operation(request)).await;
             drop(under_way);
         });
     }

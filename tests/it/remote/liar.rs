@@ -109,19 +109,17 @@ fn serve(
         length: None,
         headers: String::new(),
     };
-    {
-        let mut stored = stored.lock().unwrap();
-        match method.as_str() {
-            "PUT" => {
-                stored.insert(path.clone(), body);
-            }
-            _ => match stored.get(&path) {
-                Some(bytes) => answer.body.clone_from(bytes),
-                None => answer.status = 404,
-            },
+    if method != "PUT" {
+        match stored.lock().unwrap().get(&path) {
+            Some(bytes) => answer.body.clone_from(bytes),
+            None => answer.status = 404,
         }
     }
     lie(&method, &path, &mut answer);
+    // What is refused is not there either.
+    if method == "PUT" && answer.status < 300 {
+        stored.lock().unwrap().insert(path, body);
+    }
     let length = answer.length.unwrap_or(answer.body.len() as u64);
     let (status, headers) = (answer.status, answer.headers);
     let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {length}\r\n{headers}\r\n");
