@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use tabella::api::CrossValidation;
+use tabella::api::MemoryLimit;
 use tabella::api::TrainingResult;
 use tabella::api::Validation;
 use tabella::api::WitnessSettings;
@@ -303,6 +304,30 @@ fn many_assistants_ask_no_more_at_a_time_than_one() {
     assert_eq!(server.count("GET", "/ac/"), 801);
     let most = most.load(Ordering::SeqCst);
     assert!(most <= 32, "{most}");
+}
+
+#[test]
+fn a_run_that_failed_has_handed_nothing_over() {
+    let server = Liar::new(|_, _, _| {});
+    let machine = Machine::new();
+    let tasks = train(&machine, None).tasks;
+    let nlu = "data/nlu.yml";
+    machine.bench.replace(nlu, "- hello\n", "- hello you\n");
+    let mut options = machine.options(&writing(&server.url));
+    options.run.witness = WitnessSettings::Ask {
+        program: Digest::of(b"this program"),
+    };
+    // There is never enough.
+    options.run.memory = Some(MemoryLimit {
+        max_bytes: 1,
+        in_use: || 0,
+    });
+    machine.bench.train_with(&options).unwrap_err();
+    machine.bench.replace(nlu, "- hello you\n", "- hello\n");
+    train(&machine, Some(&writing(&server.url)));
+    let told = machine.told().join("\n");
+    assert!(told.contains(&format!("upload {tasks} results")), "{told}");
+    assert_eq!(server.count("PUT", "/ac/"), tasks);
 }
 
 #[test]
