@@ -282,7 +282,7 @@ impl RunSettings {
 
     /// Returns the remote cache that results are handed to, if there is one.
     pub(super) fn handed_to(&self) -> Option<Digest> {
-        self.remote.as_ref()?.is_handed()
+        self.remote.as_ref()?.handed_to()
     }
 }
 

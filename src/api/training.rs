@@ -322,7 +322,7 @@ impl Training<'_> {
     /// Hands results that were here already to the remote cache, in the background,
     /// unless they are known to be there.
     fn seed(&self, prepared: &Prepared, results: &Results<'_>, mut known: HashSet<Digest>) {
-        let Some(remote) = self.run.remote.as_ref().filter(|r| r.is_handed().is_some()) else {
+        let Some(remote) = self.run.remote.as_ref().filter(|r| r.handed_to().is_some()) else {
             return;
         };
         let Prepared { recipe, store, .. } = prepared;

@@ -451,10 +451,9 @@ impl<'a> Schedule<'a> {
 }
 
 impl<'a> Queue<'a> {
-    /// Takes the first task whose turn it is and that fits into memory, or needs
-    /// none here. When
-    /// nothing else can happen, long tasks start without the checks – what those
-    /// wait for failed, or is long –, and one that never fits starts alone.
+    /// Takes the first task whose turn it is and that fits into memory, or needs none
+    /// here. When nothing else can happen, long tasks start without the checks – what
+    /// those wait for failed, or is long –, and one that never fits starts alone.
     fn take_first(&mut self, memory: ScheduledMemory<'a>) -> Option<Scheduled> {
         let is_alone = self.running_count == 0;
         let is_held = |turn| turn == Turn::Long && self.check_count > 0 && !is_alone;

@@ -25,7 +25,6 @@ use crate::nlu::command::CommandOptions;
 use crate::nlu::command::Does;
 use crate::nlu::command::Lesson;
 use crate::nlu::command::Program;
-use crate::nlu::component;
 use crate::recipe::Annotated;
 use crate::recipe::Draft;
 use crate::recipe::Stage;
@@ -187,9 +186,7 @@ impl Work<'_> {
             places: places_of(self.component),
             run: Box::new(run),
         });
-        line.dense.push(line.featurizers.len());
-        let alias = component::alias(self.place, self.component);
-        line.featurizers.push((alias, task));
+        line.add_dense(self.place, self.component, task);
         Some(())
     }
 }

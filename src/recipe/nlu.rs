@@ -241,6 +241,13 @@ impl Line<'_> {
         }
     }
 
+    /// Notes the task of a featurizer that gives dense features.
+    pub fn add_dense(&mut self, place: usize, component: &Component, task: TaskId) {
+        self.dense.push(self.featurizers.len());
+        let alias = component::alias(place, component);
+        self.featurizers.push((alias, task));
+    }
+
     /// Reads a component's options; tells what is unknown or wrong.
     pub fn read<T: Default + Serialize + DeserializeOwned>(
         &mut self,

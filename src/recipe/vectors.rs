@@ -35,7 +35,6 @@ use crate::features::word_vectors::MAX_WORDS;
 use crate::features::word_vectors::Options;
 use crate::features::word_vectors::Pooling;
 use crate::features::word_vectors::Table;
-use crate::nlu::component;
 use crate::recipe::Draft;
 use crate::recipe::Stage;
 use crate::recipe::builder::places_of;
@@ -243,8 +242,6 @@ fn rows(
         places: places_of(component),
         run: Box::new(run),
     });
-    let alias = component::alias(place, component);
-    line.dense.push(line.featurizers.len());
-    line.featurizers.push((alias, task));
+    line.add_dense(place, component, task);
     Some(line.packed(place, component, &options, vectors.table, &FILES))
 }

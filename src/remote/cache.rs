@@ -132,7 +132,7 @@ impl RemoteCache {
     }
 
     /// Returns what tells it from other caches, if results are to be handed to it.
-    pub fn is_handed(&self) -> Option<Digest> {
+    pub fn handed_to(&self) -> Option<Digest> {
         (self.mode == RemoteMode::ReadWrite).then_some(self.identity)
     }
 

@@ -24,11 +24,9 @@ pub fn note_handed(store: &Store, projects: &[NamedProject], to: Digest) {
         let packed = testimony.packed(root);
         Some((witness, packed))
     });
-    let noted: Vec<(Witness, Vec<u8>)> = noted.collect();
-    let renewals: Vec<Renewal<'_>> = noted
-        .iter()
-        .map(|(witness, packed)| (witness, Some(packed.clone())))
-        .collect();
+    let (witnesses, packed): (Vec<Witness>, Vec<Vec<u8>>) = noted.unzip();
+    let renewals = witnesses.iter().zip(packed.into_iter().map(Some));
+    let renewals: Vec<Renewal<'_>> = renewals.collect();
     store.renew_witnesses(&renewals);
 }
 

@@ -1,6 +1,8 @@
 //! Failures, cancelling, lost outputs, parallel runs.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -523,7 +525,7 @@ impl RemoteExecutor for Elsewhere {
 /// Runs twenty tasks of 10 bytes that take long, of which none may need more than
 /// `largest`, where there is room for one; returns what became of them, and how
 /// many ran here at once at most.
-fn with_elsewhere(elsewhere: &Elsewhere, largest: u64) -> (Vec<Outcome>, usize) {
+fn with_elsewhere(elsewhere: &dyn RemoteExecutor, largest: u64) -> (Vec<Outcome>, usize) {
     let (running, most) = (Arc::default(), Arc::default());
     let mut graph = Graph::new();
     for mut task in counted_tasks("t", &running, &most) {
@@ -565,6 +567,35 @@ fn what_falls_back_to_this_machine_waits_until_it_fits_into_memory() {
     assert!(outcomes.iter().all(Outcome::is_success), "{outcomes:?}");
     assert_eq!(here, 1);
     let (outcomes, here) = with_elsewhere(&Elsewhere::new(3, false), 9);
+    let too_large = Outcome::TooLarge { estimate: 10 };
+    assert!(outcomes.iter().all(|one| *one == too_large), "{outcomes:?}");
+    assert_eq!(here, 0);
+}
+
+/// Machines that are there when tasks are chosen, and no longer when those are sent.
+#[derive(Default)]
+struct Fickle(Mutex<BTreeSet<TaskId>>);
+
+impl RemoteExecutor for Fickle {
+    fn takes(&self, task: TaskId) -> bool {
+        self.0.lock().unwrap().insert(task)
+    }
+
+    fn jobs(&self) -> NonZeroUsize {
+        NonZeroUsize::new(3).unwrap()
+    }
+
+    fn run(&self, _: &RemoteTask<'_>) -> Option<Outputs> {
+        panic!("nothing is sent");
+    }
+}
+
+#[test]
+fn what_falls_back_before_it_is_sent_takes_memory_as_well() {
+    let (outcomes, here) = with_elsewhere(&Fickle::default(), 19);
+    assert!(outcomes.iter().all(Outcome::is_success), "{outcomes:?}");
+    assert_eq!(here, 1);
+    let (outcomes, here) = with_elsewhere(&Fickle::default(), 9);
     let too_large = Outcome::TooLarge { estimate: 10 };
     assert!(outcomes.iter().all(|one| *one == too_large), "{outcomes:?}");
     assert_eq!(here, 0);

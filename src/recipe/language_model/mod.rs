@@ -36,7 +36,6 @@ use crate::engine::Turn;
 use crate::features::language_model::Options;
 use crate::features::language_model::Parts;
 use crate::features::language_model::WANTED;
-use crate::nlu::component;
 use crate::recipe::Draft;
 use crate::recipe::Stage;
 use crate::recipe::builder::places_of;
@@ -101,9 +100,7 @@ pub fn featurizer(
     let vectors = (0..drafts.count).map(|part| line.builder.add(drafts.vectors(texts, part)));
     let vectors: Vec<TaskId> = vectors.collect();
     let task = line.builder.add(drafts.rows(tokenizer, texts, &vectors));
-    let alias = component::alias(place, component);
-    line.dense.push(line.featurizers.len());
-    line.featurizers.push((alias, task));
+    line.add_dense(place, component, task);
     Some(line.packed(place, component, &options, task, &[WANTED]))
 }
 
