@@ -65,7 +65,8 @@ pub struct ComponentFile {
     pub option: String,
     /// The path as written; that of the folder and the name, if that was named.
     pub name: String,
-    /// Where it is.
+    /// Where it is; empty if that is on another machine. There is a name, a digest and
+    /// a size then, and nothing else: tasks that read it can be told, and not run.
     pub path: PathBuf,
     /// The digest of its bytes.
     pub digest: Digest,
@@ -78,6 +79,11 @@ pub struct ComponentFile {
 impl ComponentFile {
     /// How many bytes of the beginning of a file are kept at most.
     pub const HEAD_SIZE: usize = 512 << 10;
+
+    /// Returns whether it is on this machine.
+    pub fn is_here(&self) -> bool {
+        !self.path.as_os_str().is_empty()
+    }
 }
 
 /// Where an option of a component stands.

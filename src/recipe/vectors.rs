@@ -163,7 +163,9 @@ fn table(
         written.wrong("vectors", &reason, line.diagnostics);
         return None;
     };
-    if let Err(error) = Head::of(&file.head) {
+    if file.is_here()
+        && let Err(error) = Head::of(&file.head)
+    {
         let reason = format!("`{}`: {}", file.name, with_causes(&error));
         written.wrong("vectors", &reason, line.diagnostics);
         return None;

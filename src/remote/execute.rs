@@ -4,6 +4,9 @@
 use std::fs;
 use std::fs::File;
 use std::io;
+use std::io::Read;
+use std::io::Seek;
+use std::io::SeekFrom;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +19,7 @@ use prost::Message;
 use crate::remote::action::Blob;
 use crate::remote::action::Name;
 use crate::remote::fault::Fault;
+use crate::remote::spool::Spooled;
 use crate::remote::tree::Tree;
 use crate::store::Sha256;
 
@@ -31,20 +35,64 @@ pub struct JobFile {
 pub(super) enum Content {
     /// In memory.
     Held(Arc<Vec<u8>>),
-    /// On the disk.
+    /// In a file of ours, which nobody else can change.
+    Spooled(Spooled),
+    /// In a file of somebody else's.
     File(PathBuf),
 }
 
 impl Content {
-    /// Returns the bytes, which must still be those of that name.
+    /// Returns all bytes, which must still be those of that name.
     pub(super) fn read(&self, name: Name) -> Result<Blob, Fault> {
-        let path = match self {
-            Self::Held(bytes) => return Ok((name, Arc::clone(bytes))),
-            Self::File(path) => path,
+        let read = || match self {
+            Self::Held(bytes) => Ok(Arc::clone(bytes)),
+            Self::Spooled(place) => Ok(Arc::new(place.read(0, name.size as usize)?)),
+            Self::File(path) => fs::read(path).map(Arc::new),
         };
-        let bytes = fs::read(path).ok().filter(|bytes| Name::of(bytes) == name);
-        let changed = || Fault::Lasting(format!("`{}` was changed meanwhile", path.display()));
-        Ok((name, Arc::new(bytes.ok_or_else(changed)?)))
+        let is_file = matches!(self, Self::File(_));
+        let is_same = |bytes: &Arc<Vec<u8>>| !is_file || Name::of(bytes) == name;
+        let bytes = read().ok().filter(is_same);
+        Ok((name, bytes.ok_or_else(|| self.changed())?))
+    }
+
+    /// Fails unless the bytes are still those of that name, which takes no memory.
+    pub(super) fn check(&self, name: Name) -> Result<(), Fault> {
+        let Self::File(path) = self else {
+            return Ok(());
+        };
+        let found = File::open(path).and_then(Sha256::of_reader).ok();
+        match found == Some((name.sha256, name.size)) {
+            true => Ok(()),
+            false => Err(self.changed()),
+        }
+    }
+
+    /// Reads so many bytes from `at` on.
+    pub(super) fn piece(&self, at: u64, size: usize) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Held(bytes) => {
+                let at = usize::try_from(at).unwrap_or(usize::MAX);
+                let piece = bytes.get(at..).and_then(|rest| rest.get(..size));
+                piece
+                    .map(<[u8]>::to_vec)
+                    .ok_or(io::ErrorKind::UnexpectedEof.into())
+            }
+            Self::Spooled(place) => place.read(at, size),
+            Self::File(path) => {
+                let mut file = File::open(path)?;
+                file.seek(SeekFrom::Start(at))?;
+                let mut bytes = vec![0; size];
+                file.read_exact(&mut bytes)?;
+                Ok(bytes)
+            }
+        }
+    }
+
+    fn changed(&self) -> Fault {
+        Fault::Lasting(match self {
+            Self::File(path) => format!("`{}` was changed meanwhile", path.display()),
+            _ => "a file that waited to be sent cannot be read".to_owned(),
+        })
     }
 }
 
@@ -69,6 +117,23 @@ impl JobFile {
             name: Name { sha256, size },
             content: Content::File(path.to_owned()),
         })
+    }
+
+    pub(super) fn spooled(name: Name, place: Spooled) -> Self {
+        Self {
+            name,
+            content: Content::Spooled(place),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn name(&self) -> Name {
+        self.name
+    }
+
+    #[cfg(test)]
+    pub(super) fn content(&self) -> &Content {
+        &self.content
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) struct Line {
 #[derive(Default)]
 struct Warnings {
     waiting: Vec<Warning>,
-    said: BTreeSet<&'static str>,
+    said: BTreeSet<String>,
 }
 
 /// What a call is for: what a failure means depends on it.
@@ -125,8 +125,8 @@ impl Line {
     }
 
     /// Says once which tasks are not sent, and why.
-    pub(super) fn keep_here(&self, why: String) {
-        self.warn("kept here", why);
+    pub(super) fn keep_here(&self, tasks: &str, why: String) {
+        self.warn(tasks, why);
     }
 
     /// Returns the server's address, as messages name it.
@@ -373,9 +373,9 @@ impl Line {
     }
 
     /// Says something of a kind, once in a run.
-    fn warn(&self, kind: &'static str, cause: String) {
+    fn warn(&self, kind: &str, cause: String) {
         let mut warnings = locked(&self.warnings);
-        if warnings.said.insert(kind) {
+        if warnings.said.insert(kind.to_owned()) {
             warnings.waiting.push(Warning::Remote { cause });
         }
     }

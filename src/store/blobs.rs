@@ -4,6 +4,7 @@
 //! when it is whole. It is never trusted for being there: bytes whose digest
 //! is not their name are removed and count as a miss.
 
+use std::env;
 use std::fs;
 use std::fs::File;
 use std::io;
@@ -149,6 +150,57 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Returns a new file on the disk of the cache, or, without one that can be written
+    /// to, in the system's folder for files of a moment. It has no name, and is gone when
+    /// nobody has it open any more, however the process ends.
+    ///
+    /// # Errors
+    ///
+    /// If none can be made.
+    pub fn scratch(&self) -> io::Result<File> {
+        let folder = self.folder().filter(|_| self.is_writable());
+        let in_cache = folder.map(|folder| nameless(&folder.join("blobs").join("00")));
+        match in_cache {
+            Some(Ok(file)) => Ok(file),
+            _ => nameless(&env::temp_dir()),
+        }
+    }
+}
+
+/// How many names are tried for a file that has none in the end.
+const ATTEMPTS: u32 = 1_000;
+
+/// Makes a file in `folder` and takes its name away.
+fn nameless(folder: &Path) -> io::Result<File> {
+    fs::create_dir_all(folder)?;
+    let mut attempt = 0;
+    loop {
+        let path = folder.join(temporary_name());
+        let mut options = File::options();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(&path) {
+            Ok(file) => {
+                fs::remove_file(&path)?;
+                return Ok(file);
+            }
+            // Somebody else's; it is left alone.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < ATTEMPTS => {
+                attempt += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Returns a name that this process has given to no other file.
+fn temporary_name() -> String {
+    let count = TEMPORARY_COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("tmp-{}-{count}", process::id())
+}
+
 /// Returns the bytes of a blob that the database holds.
 pub(super) fn inline_bytes(
     connection: &Connection,
@@ -172,8 +224,7 @@ static TEMPORARY_COUNT: AtomicU64 = AtomicU64::new(0);
 fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().expect("a blob's path has a folder");
     fs::create_dir_all(folder)?;
-    let count = TEMPORARY_COUNT.fetch_add(1, Ordering::Relaxed);
-    let temporary = folder.join(format!("tmp-{}-{count}", process::id()));
+    let temporary = folder.join(temporary_name());
     let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // The disk may be full: leave no half file behind.

@@ -189,15 +189,32 @@ impl Store {
             source,
         };
         let mut unfinished = Unfinished::beside(path).map_err(write_error)?;
-        let bytes = self.write_bundle(&index, &mut unfinished.file, path)?;
+        let bytes = self.write_bundle(&index, &mut BufWriter::new(&mut unfinished.file), path)?;
         unfinished.file.sync_all().map_err(write_error)?;
         fs::rename(&unfinished.path, path).map_err(write_error)?;
         Ok(index.told(bytes))
     }
 
+    /// Writes what [`Store::export`] would write to a file, with the results under
+    /// `keys`, to `out`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written, or the cache changes meanwhile.
+    pub fn export_into(
+        &self,
+        keys: &BTreeSet<Digest>,
+        purpose: Export,
+        out: &mut impl Write,
+    ) -> Result<Bundled, CacheError> {
+        let index = self.index(keys, purpose);
+        let bytes = self.write_bundle(&index, out, Path::new(""))?;
+        Ok(index.told(bytes))
+    }
+
     /// Lists the results whose bytes are all there, having read them.
     fn index(&self, keys: &BTreeSet<Digest>, purpose: Export) -> Index {
-        let census = self.census().unwrap_or_default();
+        let rows = self.rows(keys);
         let mut sizes: BTreeMap<Digest, Option<u64>> = BTreeMap::new();
         let mut size = |digest| {
             let read = || self.blob(digest).map(|bytes| bytes.len() as u64);
@@ -205,8 +222,7 @@ impl Store {
         };
         let mut index = Index::default();
         let mut blobs = BTreeMap::new();
-        let wanted = census.results.iter().filter(|row| keys.contains(&row.key));
-        for row in wanted {
+        for row in &rows {
             let of_row: Vec<(Digest, Option<u64>)> =
                 row.blobs().map(|digest| (digest, size(digest))).collect();
             let whole: Option<Vec<(Digest, u64)>> = of_row
@@ -226,7 +242,12 @@ impl Store {
     }
 
     /// Writes a whole cache file; returns its length.
-    fn write_bundle(&self, index: &Index, file: &mut File, path: &Path) -> Result<u64, CacheError> {
+    fn write_bundle(
+        &self,
+        index: &Index,
+        out: &mut impl Write,
+        path: &Path,
+    ) -> Result<u64, CacheError> {
         let write_error = |source| CacheError::Write {
             path: path.to_owned(),
             source,
@@ -234,7 +255,7 @@ impl Store {
         let mut out = Hashing {
             hasher: blake3::Hasher::new(),
             size: 0,
-            out: BufWriter::new(file),
+            out,
         };
         let json = index.to_json();
         let mut header = MAGIC.to_vec();

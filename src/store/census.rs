@@ -2,8 +2,10 @@
 //! and the removal of old results start from.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use rusqlite::Connection;
+use rusqlite::Row;
 use serde::de::DeserializeOwned;
 
 use crate::digest::Digest;
@@ -82,6 +84,22 @@ impl Store {
         Some(census)
     }
 
+    /// Returns the results under `keys` that can be read, ascending by key.
+    pub(super) fn rows(&self, keys: &BTreeSet<Digest>) -> Vec<ResultRow> {
+        let rows = self.read(|connection| {
+            let mut statement = connection.prepare_cached(&format!("{ROWS} WHERE key = ?1"))?;
+            let mut found = Vec::with_capacity(keys.len());
+            for key in keys {
+                let mut rows = statement.query([key.as_bytes()])?;
+                if let Some(row) = rows.next()? {
+                    found.extend(result_row(row)?);
+                }
+            }
+            Ok(found)
+        });
+        rows.unwrap_or_default()
+    }
+
     /// Returns the size of all files of the cache, in bytes.
     pub fn disk_bytes(&self) -> u64 {
         let listing = self.folder().and_then(|folder| listing(folder).ok());
@@ -129,29 +147,38 @@ pub(super) fn census(connection: &Connection) -> rusqlite::Result<Census> {
     Ok(census)
 }
 
+/// What there is of a result, without an end.
+const ROWS: &str = "SELECT key, kind, outputs, manifest, cost_ms, used_day FROM results";
+
 fn results(connection: &Connection, census: &mut Census) -> rusqlite::Result<()> {
-    let sql = "SELECT key, kind, outputs, manifest, cost_ms, used_day FROM results ORDER BY key";
-    let mut statement = connection.prepare(sql)?;
+    let mut statement = connection.prepare(&format!("{ROWS} ORDER BY key"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let key = Digest::from_bytes(row.get(0)?);
-        let outputs = json(&row.get::<_, String>(2)?);
-        let manifest = json(&row.get::<_, String>(3)?);
-        let used_day = u32::try_from(row.get::<_, i64>(5)?);
-        let (Some(outputs), Some(manifest), Ok(used_day)) = (outputs, manifest, used_day) else {
-            census.unreadable.push(key);
-            continue;
-        };
-        census.results.push(ResultRow {
-            key,
-            kind: row.get(1)?,
-            outputs,
-            manifest,
-            cost_ms: row.get::<_, i64>(4)?.unsigned_abs(),
-            used_day,
-        });
+        match result_row(row)? {
+            Ok(result) => census.results.push(result),
+            Err(key) => census.unreadable.push(key),
+        }
     }
     Ok(())
+}
+
+/// Reads a row of [`ROWS`]; the key alone if it is damaged.
+fn result_row(row: &Row<'_>) -> rusqlite::Result<Result<ResultRow, Digest>> {
+    let key = Digest::from_bytes(row.get(0)?);
+    let outputs = json(&row.get::<_, String>(2)?);
+    let manifest = json(&row.get::<_, String>(3)?);
+    let used_day = u32::try_from(row.get::<_, i64>(5)?);
+    let (Some(outputs), Some(manifest), Ok(used_day)) = (outputs, manifest, used_day) else {
+        return Ok(Err(key));
+    };
+    Ok(Ok(ResultRow {
+        key,
+        kind: row.get(1)?,
+        outputs,
+        manifest,
+        cost_ms: row.get::<_, i64>(4)?.unsigned_abs(),
+        used_day,
+    }))
 }
 
 fn json<T: DeserializeOwned>(text: &str) -> Option<T> {

@@ -81,6 +81,7 @@ pub use remote::RemoteBlob;
 pub use remote::RemoteResult;
 pub use remote::RemoteStore;
 pub use remote::Sha256;
+pub use remote::Sha256Writer;
 pub use results::NewResult;
 pub use results::OutputRef;
 pub use results::StoredResult;

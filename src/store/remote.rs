@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::io::Read;
+use std::io::Write;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -57,6 +58,42 @@ impl Sha256 {
     pub fn parse(text: &str) -> Option<Self> {
         let digest: Digest = text.parse().ok()?;
         (digest.to_string() == text).then(|| Self(*digest.as_bytes()))
+    }
+}
+
+/// A writer that names what it writes.
+pub struct Sha256Writer<W> {
+    hasher: sha2::Sha256,
+    size: u64,
+    out: W,
+}
+
+impl<W: Write> Sha256Writer<W> {
+    /// Returns a writer to `out`.
+    pub fn new(out: W) -> Self {
+        Self {
+            hasher: sha2::Sha256::new(),
+            size: 0,
+            out,
+        }
+    }
+
+    /// Returns the name of what was written, and how many bytes it has.
+    pub fn finish(self) -> (Sha256, u64) {
+        (Sha256(self.hasher.finalize().into()), self.size)
+    }
+}
+
+impl<W: Write> Write for Sha256Writer<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        self.size += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

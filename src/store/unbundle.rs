@@ -15,6 +15,8 @@ use std::io::Seek;
 use std::io::SeekFrom;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use rusqlite::params;
 use serde::Serialize;
@@ -42,6 +44,7 @@ const NAME_SIZE_MAX: usize = 1_024;
 #[derive(Debug)]
 pub struct Bundle {
     path: PathBuf,
+    file: Mutex<File>,
     index: Index,
     /// Where the bytes of each blob begin, and how many they are.
     places: BTreeMap<Digest, (u64, u64)>,
@@ -79,11 +82,25 @@ impl Bundle {
             let source = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
             return Err(read_error(source));
         }
-        let file = File::open(path).map_err(read_error)?;
+        Self::read(File::open(path).map_err(read_error)?, path)
+    }
+
+    /// Reads an open file from its beginning and verifies all of it; `path` is what
+    /// errors call it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bundle::open`].
+    pub fn read(mut file: File, path: &Path) -> Result<Self, CacheError> {
+        let read_error = |source| CacheError::Read {
+            path: path.to_owned(),
+            source,
+        };
         let bytes = file.metadata().map_err(read_error)?.len();
+        file.rewind().map_err(read_error)?;
         let mut reader = Hashing {
             hasher: blake3::Hasher::new(),
-            file: BufReader::with_capacity(1 << 16, file),
+            file: BufReader::with_capacity(1 << 16, &file),
         };
         let verified = verified(&mut reader, bytes).map_err(|failure| match failure {
             Failure::Read(source) => read_error(source),
@@ -95,6 +112,7 @@ impl Bundle {
         let (index, places) = verified?;
         Ok(Self {
             path: path.to_owned(),
+            file: Mutex::new(file),
             index,
             places,
             bytes,
@@ -118,10 +136,10 @@ impl Bundle {
             .get(&digest)
             .ok_or(CacheError::Changed { digest })?;
         let read = || {
-            let mut file = File::open(&self.path)?;
+            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
             file.seek(SeekFrom::Start(start))?;
             let mut bytes = Vec::new();
-            file.take(size).read_to_end(&mut bytes)?;
+            (&mut *file).take(size).read_to_end(&mut bytes)?;
             io::Result::Ok(bytes)
         };
         let bytes = read().map_err(|source| CacheError::Read {

@@ -503,7 +503,7 @@ fn bench(config: &str) -> Workbench {
     bench
 }
 
-fn put_model(bench: &Workbench, folder: &str) {
+pub fn put_model(bench: &Workbench, folder: &str) {
     let target = bench.root().join(folder);
     fs::create_dir_all(&target).unwrap();
     for (name, file) in files(&fixtures().join("bert")) {

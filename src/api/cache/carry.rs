@@ -105,7 +105,11 @@ pub fn open_bundle(path: &Path) -> Result<Bundle, CacheError> {
 
 /// Refuses a file in which a result stands under a key that its own description
 /// does not give.
-fn check_keys(bundle: &Bundle) -> Result<(), CacheError> {
+///
+/// # Errors
+///
+/// If there is one, or the file cannot be read.
+pub fn check_keys(bundle: &Bundle) -> Result<(), CacheError> {
     for result in bundle.results() {
         let Some(digest) = result.manifest.get(Manifest::NAME) else {
             // It was lost before the export.

@@ -10,6 +10,7 @@ mod check;
 mod carry;
 
 pub use carry::CacheExport;
+pub(super) use carry::check_keys;
 pub use carry::export_cache;
 pub use carry::import_cache;
 pub use carry::open_bundle;

@@ -1,9 +1,10 @@
-//! What a portion reads beside it, to go along to another machine: files that
-//! components name.
+//! What the tasks of a component read beside their portion, to go along to another
+//! machine: files that the component names.
 //!
 //! A file is sent if it is of the project: below its folder, also when links are
 //! followed. What is elsewhere on this machine is nobody else's to see, and a
-//! program of the user's may need anything of it.
+//! program of the user's may need anything of it: tasks that read such a file stay
+//! here. Those of other components know of it by name, digest and size.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -13,6 +14,7 @@ use std::fs::File;
 use std::io;
 use std::path::Component as Part;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::api::exec::portion::Portion;
 use crate::api::plain_path;
@@ -21,6 +23,7 @@ use crate::data::ComponentFile;
 use crate::digest::HashingReader;
 use crate::nlu::command::COMMAND;
 use crate::remote::JobFile;
+use crate::remote::Spool;
 
 /// The folder of these files, beside the portion.
 const FOLDER: &str = "files";
@@ -36,22 +39,18 @@ pub struct Baggage {
     pub files: Vec<(String, JobFile)>,
 }
 
-/// Why a portion cannot be sent.
+/// Why the tasks of a component cannot be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stays {
-    /// A component is a program of the user's.
+    /// It is a program of the user's.
     Program,
     /// A file is not of the project.
     Outside {
-        /// The component that names it.
-        component: String,
         /// The file, as it is named.
         name: String,
     },
     /// A file is too large.
     TooLarge {
-        /// The component that names it.
-        component: String,
         /// The file, as it is named.
         name: String,
     },
@@ -60,41 +59,29 @@ pub enum Stays {
 impl fmt::Display for Stays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Program => f.write_str("a `command` runs a program of this machine"),
-            Self::Outside { component, name } => {
-                write!(
-                    f,
-                    "{component} reads `{name}`, which is not in the project's folder"
-                )
+            Self::Program => f.write_str("it runs a program of this machine"),
+            Self::Outside { name } => {
+                write!(f, "it reads `{name}`, which is not in the project's folder")
             }
-            Self::TooLarge { component, name } => {
-                write!(f, "{component} reads `{name}`, which is larger than 1 GiB")
+            Self::TooLarge { name } => {
+                write!(f, "it reads `{name}`, which is larger than 1 GiB")
             }
         }
     }
 }
 
-/// Returns why a portion is to stay here, if it is; reads no file.
-pub fn stays(portion: &Portion) -> Option<Stays> {
-    let mut pipeline = portion.project.config.pipeline.iter();
-    pipeline.find_map(|component| match component.name == COMMAND {
-        true => Some(Stays::Program),
-        false => component
-            .files
-            .iter()
-            .find_map(|file| refused(component, file)),
-    })
-}
-
-fn refused(component: &Component, file: &ComponentFile) -> Option<Stays> {
-    let (name, component_name) = (file.name.clone(), component.name.clone());
-    if !is_inside(&component.folder, file) {
-        let component = component_name;
-        return Some(Stays::Outside { component, name });
+/// Returns why the tasks of a component are to stay here, if they are; reads no file.
+pub fn stays(component: &Component) -> Option<Stays> {
+    if component.name == COMMAND {
+        return Some(Stays::Program);
     }
-    (file.size > SIZE_MAX).then_some(Stays::TooLarge {
-        component: component_name,
-        name,
+    let mut files = component.files.iter();
+    files.find_map(|file| {
+        let name = || file.name.clone();
+        if !is_inside(&component.folder, file) {
+            return Some(Stays::Outside { name: name() });
+        }
+        (file.size > SIZE_MAX).then(|| Stays::TooLarge { name: name() })
     })
 }
 
@@ -122,22 +109,24 @@ fn sent_path(name: &str) -> Option<String> {
     Some(path)
 }
 
-/// Reads what goes along with a portion that is not to stay; none if something
-/// cannot be read, or is no longer what it was.
-pub fn pack(mut portion: Portion) -> Option<Baggage> {
+/// Reads what goes along with the tasks of the component with this number in the
+/// pipeline, or of none, that are not to stay; none if something cannot be read, or is
+/// no longer what it was.
+pub fn pack(mut portion: Portion, component: Option<usize>, spool: &Arc<Spool>) -> Option<Baggage> {
     let mut files = BTreeMap::new();
-    for component in &portion.project.config.pipeline {
-        for file in &component.files {
-            let path = sent_path(&file.name)?;
-            if let Entry::Vacant(place) = files.entry(path) {
-                place.insert(unchanged(file).ok().flatten()?);
-            }
+    let pipeline = &portion.project.config.pipeline;
+    let own = component.and_then(|number| pipeline.get(number));
+    for file in own.map_or(&[][..], |own| &own.files) {
+        if let Entry::Vacant(place) = files.entry(sent_path(&file.name)?) {
+            place.insert(unchanged(file).ok().flatten()?);
         }
     }
-    portion.move_files(&|name| sent_path(name).map(Into::into))?;
-    let portion = serde_json::to_vec(&portion).ok()?;
+    portion.place_files(&|number, file| match Some(number) == component {
+        true => sent_path(&file.name).map(Into::into),
+        false => None,
+    });
     Some(Baggage {
-        portion: JobFile::new(portion),
+        portion: spool.add(|out| serde_json::to_writer(out, &portion).ok())?,
         files: files.into_iter().collect(),
     })
 }

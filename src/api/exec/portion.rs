@@ -12,7 +12,7 @@
 //! | `augmentation` | how many stories are glued to others |
 //! | `persist_nlu_data` | whether the NLU data goes into the archive |
 //! | `folder` | where a component `command` runs; null if there is none |
-//! | `files` | the files that components name: `component` (its number in the pipeline), `option`, `name` and `path`, without `..` between |
+//! | `files` | the files that components name: `component` (its number in the pipeline), `option`, `name` and `path`, without `..` between; where the file is on another machine, and its tasks run there, `elsewhere` with `digest` and `size` instead of a `path` |
 //! | `project` | the project, as far as the step reads it |
 //!
 //! There is no place of a file in it: a line that moved gives the same bytes.
@@ -21,6 +21,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -30,7 +31,9 @@ use crate::api::plain_path;
 use crate::archive::TrainingType;
 use crate::archive::write_if_changed;
 use crate::data::Component;
+use crate::data::ComponentFile;
 use crate::data::Project;
+use crate::digest::Digest;
 use crate::import::component_file;
 use crate::nlu::command::COMMAND;
 use crate::recipe::Recipe;
@@ -79,22 +82,66 @@ struct NamedFile {
     component: usize,
     option: String,
     name: String,
-    path: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    path: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    elsewhere: Option<Elsewhere>,
 }
 
+/// A file that is on another machine.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Elsewhere {
+    digest: Digest,
+    size: u64,
+}
+
+/// Where a file of the component with a number in the pipeline is; none if it is on
+/// another machine.
+type Place<'a> = dyn Fn(usize, &ComponentFile) -> Option<PathBuf> + 'a;
+
 impl NamedFile {
-    /// Returns all of a pipeline. A step may run where there are no folders but those of
-    /// its files, so that `a/../b` would lead nowhere.
-    fn all(pipeline: &[Component]) -> Vec<Self> {
+    /// Returns all of a pipeline.
+    fn all(pipeline: &[Component], place: &Place<'_>) -> Vec<Self> {
         let all = pipeline.iter().enumerate().flat_map(|(component, one)| {
-            one.files.iter().map(move |file| Self {
-                component,
-                option: file.option.clone(),
-                name: file.name.clone(),
-                path: plain_path(&file.path),
+            one.files.iter().map(move |file| {
+                let path = place(component, file);
+                let elsewhere = Elsewhere {
+                    digest: file.digest,
+                    size: file.size,
+                };
+                Self {
+                    component,
+                    option: file.option.clone(),
+                    name: file.name.clone(),
+                    elsewhere: path.is_none().then_some(elsewhere),
+                    path,
+                }
             })
         });
         all.collect()
+    }
+
+    /// Reads the file; one that is on another machine is known by what is told of it.
+    fn find(&self) -> Result<ComponentFile, TrainError> {
+        match (&self.path, self.elsewhere) {
+            (Some(path), _) => Ok(component_file(&self.option, &self.name, path)?),
+            (None, elsewhere) => {
+                let empty = Elsewhere {
+                    digest: Digest::of(b""),
+                    size: 0,
+                };
+                let Elsewhere { digest, size } = elsewhere.unwrap_or(empty);
+                Ok(ComponentFile {
+                    option: self.option.clone(),
+                    name: self.name.clone(),
+                    path: PathBuf::new(),
+                    digest,
+                    size,
+                    head: Arc::default(),
+                })
+            }
+        }
     }
 }
 
@@ -193,17 +240,18 @@ impl Portion {
             },
             persist_nlu_data: step == Step::Package && order.persist_nlu_data,
             folder: program.map(|component| component.folder.clone()),
-            files: NamedFile::all(pipeline),
+            // A step may run where there are no folders but those of its files, so that
+            // `a/../b` would lead nowhere.
+            files: NamedFile::all(pipeline, &|_, file| Some(plain_path(&file.path))),
             project,
         }
     }
 
-    /// Names the files that components name by other paths; none if one has none.
-    pub fn move_files(&mut self, path: &dyn Fn(&str) -> Option<PathBuf>) -> Option<()> {
-        for file in &mut self.files {
-            file.path = path(&file.name)?;
-        }
-        Some(())
+    /// Says where the files are that components name, on a machine where no programs
+    /// of components run.
+    pub fn place_files(&mut self, place: &Place<'_>) {
+        self.files = NamedFile::all(&self.project.config.pipeline, place);
+        self.folder = None;
     }
 
     /// Writes the portion to a file, whole or not at all.
@@ -247,8 +295,7 @@ impl Portion {
                 path: path.to_owned(),
                 name: file.name.clone(),
             })?;
-            let found = component_file(&file.option, &file.name, &file.path)?;
-            component.files.push(found);
+            component.files.push(file.find()?);
         }
         Ok(())
     }

@@ -5,19 +5,16 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::env;
-use std::fs;
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::path::PathBuf;
-use std::process;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::api::cache::open_bundle;
+use crate::api::cache::check_keys;
 use crate::api::exec::baggage::Baggage;
 use crate::api::exec::baggage::pack;
 use crate::api::exec::baggage::stays;
@@ -34,6 +31,8 @@ use crate::recipe::Recipe;
 use crate::remote::Job;
 use crate::remote::JobFile;
 use crate::remote::RemoteCache;
+use crate::remote::Spool;
+use crate::store::Bundle;
 use crate::store::BundledResult;
 use crate::store::Export;
 use crate::store::Store;
@@ -49,16 +48,26 @@ pub struct Sender<'a> {
     remote: &'a RemoteCache,
     recipe: &'a Recipe,
     store: &'a Store,
-    /// The halves, NLU and Core.
-    halves: [Half; 2],
+    /// Tasks that read the same, as far as they were asked for.
+    groups: Mutex<BTreeMap<Group, Arc<Luggage>>>,
     /// Results as files, by key.
     results: Mutex<BTreeMap<Digest, JobFile>>,
-    folder: Folder,
+    /// Where bytes are that wait to be sent; none if the disk takes none.
+    spool: OnceLock<Option<Arc<Spool>>>,
 }
 
-/// A half of the training, as it is sent.
+/// Tasks that read the same beside the results above them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Group {
+    /// Those of a component, by its number in the pipeline.
+    Nlu(usize),
+    /// Those of policies.
+    Core,
+}
+
+/// What a group of tasks reads.
 #[derive(Default)]
-struct Half {
+struct Luggage {
     /// Whether it can be sent.
     is_sent: OnceLock<bool>,
     /// Its portion, and the files beside it; none if something cannot be read.
@@ -82,9 +91,9 @@ impl<'a> Sender<'a> {
             remote,
             recipe,
             store,
-            halves: Default::default(),
+            groups: Mutex::default(),
             results: Mutex::default(),
-            folder: Folder::new(),
+            spool: OnceLock::new(),
         }
     }
 
@@ -92,52 +101,70 @@ impl<'a> Sender<'a> {
         &self.recipe.graph.task(id).name
     }
 
-    /// Returns the half that a task is of; none if it is of none.
-    fn half(&self, id: TaskId) -> Option<(Step, &Half)> {
-        let [nlu, core] = &self.halves;
-        match self.name(id).split('.').next() {
-            Some("nlu") => Some((Step::Nlu, nlu)),
-            Some("core") => Some((Step::Core, core)),
-            _ => None,
-        }
+    /// Returns the group that a task is of, and what that reads; none if it is of none.
+    fn group(&self, id: TaskId) -> Option<(Group, Arc<Luggage>)> {
+        let mut parts = self.name(id).split('.');
+        let group = match (parts.next(), parts.next()) {
+            (Some("nlu"), Some(number)) => Group::Nlu(number.parse().ok()?),
+            (Some("core"), _) => Group::Core,
+            _ => return None,
+        };
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        Some((group, Arc::clone(groups.entry(group).or_default())))
     }
 
-    /// Returns whether the half that a task is of can be sent; if not, it is said why.
+    /// Returns whether a task can be sent; if not, it is said why.
     fn is_sent(&self, id: TaskId) -> bool {
-        let Some((step, half)) = self.half(id) else {
+        let Some((group, luggage)) = self.group(id) else {
             return false;
         };
-        *half.is_sent.get_or_init(|| {
-            let why = stays(&Portion::of(step, self.recipe));
-            if let Some(why) = &why {
-                let text = format!("the tasks of NLU run here: {why}");
-                self.remote.keep_here(text);
+        *luggage.is_sent.get_or_init(|| {
+            let Group::Nlu(number) = group else {
+                return true;
+            };
+            let component = self.recipe.project.config.pipeline.get(number);
+            let why = component.and_then(|one| Some((&one.name, stays(one)?)));
+            if let Some((name, why)) = &why {
+                let text = format!("the tasks of {name} run here: {why}");
+                self.remote.keep_here(name, text);
             }
             why.is_none()
         })
     }
 
-    /// Returns a result as a file.
+    fn spool(&self) -> Option<&Arc<Spool>> {
+        let new = || Some(Spool::new(self.store.scratch().ok()?));
+        self.spool.get_or_init(new).as_ref()
+    }
+
+    /// Returns what a task reads beside the results above it.
+    fn pack(&self, group: Group) -> Option<Baggage> {
+        let (step, component) = match group {
+            Group::Nlu(number) => (Step::Nlu, Some(number)),
+            Group::Core => (Step::Core, None),
+        };
+        pack(Portion::of(step, self.recipe), component, self.spool()?)
+    }
+
+    /// Returns a result as a file, which lies on the disk and takes no memory.
     fn result(&self, key: Digest) -> Option<JobFile> {
         let results = || self.results.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = results().get(&key) {
             return Some(file.clone());
         }
-        let path = self.folder.file()?;
         let keys = BTreeSet::from([key]);
-        let exported = self.store.export(&keys, Export::Step, &path).ok();
-        let bytes = fs::read(&path).ok();
-        let _ = fs::remove_file(&path);
-        let file = exported.filter(|told| told.results == 1).and(bytes)?;
-        let file = JobFile::new(file);
+        let file = self.spool()?.add(|out| {
+            let told = self.store.export_into(&keys, Export::Step, out).ok()?;
+            (told.results == 1).then_some(())
+        })?;
         results().insert(key, file.clone());
         Some(file)
     }
 
     fn job(&self, sent: &RemoteTask<'_>) -> Option<Job> {
-        let (step, half) = self.half(sent.task)?;
-        let pack = || pack(Portion::of(step, self.recipe));
-        let baggage = half.baggage.get_or_init(pack).as_ref()?;
+        let (group, luggage) = self.group(sent.task)?;
+        let baggage = luggage.baggage.get_or_init(|| self.pack(group));
+        let baggage = baggage.as_ref()?;
         let mut files = vec![
             (PROGRAM.to_owned(), this_program()?.clone()),
             (PORTION.to_owned(), baggage.portion.clone()),
@@ -167,29 +194,26 @@ impl<'a> Sender<'a> {
 
     /// Returns the outputs of the result of `task` in what it wrote: all of it is
     /// verified, the description of the key as well.
-    fn outputs(&self, task: &RemoteTask<'_>, bytes: &[u8]) -> Option<Outputs> {
-        let path = self.folder.file()?;
-        let read = || {
-            fs::write(&path, bytes).ok()?;
-            let bundle = open_bundle(&path).ok()?;
-            let mut results = bundle.results().iter();
-            // What describes its key was compared with the key when it was opened.
-            let is_wanted = |result: &&BundledResult| {
-                result.key == task.key && result.manifest.contains_key(Manifest::NAME)
-            };
-            let result = results.find(is_wanted)?;
-            let mut required = task.required.iter();
-            if !required.all(|name| result.outputs.contains_key(name)) {
-                return None;
-            }
-            let outputs = result.outputs.iter();
-            let outputs = outputs
-                .map(|(name, output)| Some((name.clone(), bundle.blob(output.digest).ok()?)));
-            outputs.collect()
+    fn outputs(&self, task: &RemoteTask<'_>, written: Vec<u8>) -> Option<Outputs> {
+        let mut file = self.store.scratch().ok()?;
+        file.write_all(&written).ok()?;
+        // What is read of it is held from now on.
+        drop(written);
+        let bundle = Bundle::read(file, Path::new(OUTPUT)).ok()?;
+        check_keys(&bundle).ok()?;
+        let mut results = bundle.results().iter();
+        let is_wanted = |result: &&BundledResult| {
+            result.key == task.key && result.manifest.contains_key(Manifest::NAME)
         };
-        let outputs = read();
-        let _ = fs::remove_file(&path);
-        outputs
+        let result = results.find(is_wanted)?;
+        let mut required = task.required.iter();
+        if !required.all(|name| result.outputs.contains_key(name)) {
+            return None;
+        }
+        let outputs = result.outputs.iter();
+        let outputs =
+            outputs.map(|(name, output)| Some((name.clone(), bundle.blob(output.digest).ok()?)));
+        outputs.collect()
     }
 }
 
@@ -220,59 +244,11 @@ impl RemoteExecutor for Sender<'_> {
                 return None;
             }
         };
-        let outputs = self.outputs(task, &bytes);
+        let outputs = self.outputs(task, bytes);
         if outputs.is_none() {
             self.remote
                 .stop_executing("what came back is not the result of the task");
         }
         outputs
-    }
-}
-
-/// A folder for files of a moment, which goes with this value.
-struct Folder {
-    path: OnceLock<Option<PathBuf>>,
-    count: AtomicUsize,
-}
-
-/// Names that are tried for a folder.
-const ATTEMPTS: u32 = 10_000;
-
-impl Folder {
-    fn new() -> Self {
-        Self {
-            path: OnceLock::new(),
-            count: AtomicUsize::new(0),
-        }
-    }
-
-    /// Returns a path in it that nobody else has.
-    fn file(&self) -> Option<PathBuf> {
-        let make = || {
-            let mut paths = (0..ATTEMPTS)
-                .map(|number| env::temp_dir().join(format!("tabella-{}-{number}", process::id())));
-            // One that is there is somebody else's.
-            paths.find(|path| created(path))
-        };
-        let folder = self.path.get_or_init(make).as_ref()?;
-        let count = self.count.fetch_add(1, Ordering::Relaxed);
-        Some(folder.join(count.to_string()))
-    }
-}
-
-/// Makes a folder for nobody but this user; returns whether it was not there.
-fn created(path: &Path) -> bool {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).is_ok()
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Some(path) = self.path.get().and_then(Option::as_ref) {
-            // It is empty but for what was being written when somebody gave up.
-            let _ = fs::remove_dir_all(path);
-        }
     }
 }

@@ -146,6 +146,27 @@ impl Parts {
         })
     }
 
+    /// Chooses among files that are on another machine, where all that is read was found
+    /// to be there. Of several files with weights all are taken for read.
+    pub fn of_names<'n>(names: impl Iterator<Item = &'n str>) -> Self {
+        let names: BTreeSet<&str> = names.collect();
+        let has_index = names.contains(INDEX) && !names.contains(WEIGHTS);
+        let is_weights = |name: &&str| match has_index {
+            true => name.ends_with(".safetensors"),
+            false => *name == WEIGHTS,
+        };
+        let weights = names.iter().copied().filter(is_weights);
+        let is_words = |name: &&'static str| names.contains(*name);
+        Self {
+            weights: weights.map(str::to_owned).collect(),
+            has_index,
+            tokenizer: match names.contains(TOKENIZER) {
+                true => vec![TOKENIZER],
+                false => [WORDS, WORDS_CONFIG].into_iter().filter(is_words).collect(),
+            },
+        }
+    }
+
     /// Returns the names of all files that are read, sorted.
     pub fn names(&self) -> BTreeSet<&str> {
         let mut names = self.encoder_names();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::data::Component;
+use crate::data::ComponentFile;
 use crate::features::language_model;
 use crate::features::language_model::Architecture;
 use crate::features::language_model::Beginning;
@@ -63,6 +64,10 @@ pub fn parts(
     for file in &component.files {
         let (head, size) = (&file.head[..], file.size);
         files.insert(name(file), Beginning { head, size });
+    }
+    if !component.files.iter().all(ComponentFile::is_here) {
+        // They were looked at where they are.
+        return Ok(Parts::of_names(files.into_keys()));
     }
     let heads = files.iter().map(|(&name, file)| (name, file.head));
     let checked = Parts::of(&heads.collect()).and_then(|parts| {

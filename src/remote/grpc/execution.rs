@@ -84,6 +84,14 @@ impl GrpcWire {
         let blobs: Vec<&(Name, Content)> = action.blobs.iter().filter(is_absent).collect();
         let sizes: Vec<u64> = blobs.iter().map(|(name, _)| name.size).collect();
         for group in self.groups(&sizes).await? {
+            if let [one] = group[..]
+                && self.is_streamed(sizes[one]).await?
+            {
+                let (name, content) = blobs[one];
+                block_in_place(|| content.check(*name))?;
+                self.write_stream(*name, content).await?;
+                continue;
+            }
             let read = |&index: &usize| {
                 let (name, content) = blobs[index];
                 block_in_place(|| content.read(*name))

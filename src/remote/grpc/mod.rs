@@ -25,6 +25,7 @@ use crate::remote::action::ANSWER_SIZE_MAX;
 use crate::remote::action::ActionKey;
 use crate::remote::action::Blob;
 use crate::remote::action::Name;
+use crate::remote::execute::Content;
 use crate::remote::fault::Fault;
 use crate::remote::grpc::capabilities::Capabilities;
 use crate::remote::grpc::status::fault;
@@ -226,14 +227,20 @@ impl GrpcWire {
 
     /// Stores a group of blobs.
     pub(super) async fn write(&self, blobs: &[Blob]) -> Result<(), Fault> {
-        let capabilities = self.capabilities().await?;
-        match blobs {
-            [(name, bytes)] if name.size + BLOB_OVERHEAD > capabilities.batch_size => {
-                self.write_stream(*name, bytes, capabilities.streams_zstd)
-                    .await
-            }
-            _ => self.write_batch(blobs, capabilities.batches_zstd).await,
+        if let [(name, bytes)] = blobs
+            && self.is_streamed(name.size).await?
+        {
+            let content = Content::Held(Arc::clone(bytes));
+            return self.write_stream(*name, &content).await;
         }
+        let packs = self.capabilities().await?.batches_zstd;
+        self.write_batch(blobs, packs).await
+    }
+
+    /// Returns whether a blob of this size is too large for a message.
+    async fn is_streamed(&self, size: u64) -> Result<bool, Fault> {
+        let limit = self.capabilities().await?.batch_size;
+        Ok(size + BLOB_OVERHEAD > limit)
     }
 
     async fn write_batch(&self, blobs: &[Blob], packs: bool) -> Result<(), Fault> {

@@ -8,11 +8,13 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use bazel_remote_apis::google::bytestream as api;
+use tokio::task::block_in_place;
 use tonic::codegen::tokio_stream;
 
 use crate::digest::Digest;
 use crate::remote::action::ANSWER_SIZE_MAX;
 use crate::remote::action::Name;
+use crate::remote::execute::Content;
 use crate::remote::fault::Fault;
 use crate::remote::grpc::GrpcWire;
 use crate::remote::grpc::found;
@@ -26,7 +28,7 @@ use crate::remote::web::Web;
 type Client = api::byte_stream_client::ByteStreamClient<Web>;
 
 /// Bytes of a message of a stream.
-const PIECE: usize = 1 << 20;
+const PIECE: u64 = 1 << 20;
 
 /// How often in a row a stream may be cut without a byte that came through.
 const CUTS_MAX: u32 = 3;
@@ -114,15 +116,11 @@ impl GrpcWire {
         }
     }
 
-    /// Stores the bytes of a blob.
-    pub(super) async fn write_stream(
-        &self,
-        name: Name,
-        bytes: &Arc<Vec<u8>>,
-        packs: bool,
-    ) -> Result<(), Fault> {
+    /// Stores the bytes of a blob, a piece at a time.
+    pub(super) async fn write_stream(&self, name: Name, content: &Content) -> Result<(), Fault> {
+        let packs = self.capabilities().await?.streams_zstd;
         let smaller = if packs {
-            packed(bytes).map(Arc::new)
+            block_in_place(|| smaller(content, name.size))
         } else {
             None
         };
@@ -132,15 +130,24 @@ impl GrpcWire {
             unique(name),
             resource(name, smaller.is_some())
         );
-        let sent = smaller.as_ref().unwrap_or(bytes);
+        let sent = match smaller {
+            Some(packed) => Sent {
+                size: packed.len() as u64,
+                content: Content::Held(Arc::new(packed)),
+            },
+            None => Sent {
+                size: name.size,
+                content: content.clone(),
+            },
+        };
         let mut from = 0;
         let mut cuts = 0;
         loop {
-            let fault = match self.write_from(&target, sent, from).await {
+            let fault = match self.write_from(&target, &sent, from).await {
                 // -1 or all of it: somebody else has stored it meanwhile.
                 Ok(size) if size == -1 || size as u64 == name.size => return Ok(()),
-                Ok(size) if size == sent.len() as i64 => return Ok(()),
-                Ok(size) => Fault::Passing(format!("{size} bytes of {} were taken", sent.len())),
+                Ok(size) if size as u64 == sent.size => return Ok(()),
+                Ok(size) => Fault::Passing(format!("{size} bytes of {} were taken", sent.size)),
                 Err(fault) => fault,
             };
             cuts += 1;
@@ -150,7 +157,7 @@ impl GrpcWire {
             let before = from;
             from = match self.committed(&target).await? {
                 (_, true) => return Ok(()),
-                (size, false) => usize::try_from(size).unwrap_or(0).min(sent.len()),
+                (size, false) => u64::try_from(size).unwrap_or(0).min(sent.size),
             };
             if from > before {
                 cuts = 0;
@@ -159,17 +166,11 @@ impl GrpcWire {
     }
 
     /// Sends the bytes from `from` on; returns how many the server has then.
-    async fn write_from(
-        &self,
-        target: &str,
-        bytes: &Arc<Vec<u8>>,
-        from: usize,
-    ) -> Result<i64, Fault> {
-        let pieces = pieces(target.to_owned(), Arc::clone(bytes), from);
+    async fn write_from(&self, target: &str, sent: &Sent, from: u64) -> Result<i64, Fault> {
+        let pieces = pieces(target.to_owned(), sent.clone(), from);
         let request = self.request(tokio_stream::iter(pieces));
         let mut client = self.byte_stream();
-        let left = (bytes.len() - from) as u64;
-        let answer = self.timed(left, client.write(request)).await?;
+        let answer = self.timed(sent.size - from, client.write(request)).await?;
         let answer = answer.map_err(|status| fault(&status))?;
         Ok(answer.into_inner().committed_size)
     }
@@ -214,26 +215,46 @@ fn resource(name: Name, packs: bool) -> String {
     format!("{folder}/{}/{}", name.sha256, name.size)
 }
 
-/// Cuts bytes into messages; there is at least one.
+/// What goes over the line: a blob, or the same packed.
+#[derive(Clone)]
+struct Sent {
+    content: Content,
+    size: u64,
+}
+
+/// Larger blobs on the disk are not packed: that would need them in memory.
+const PACKED_MAX: u64 = 16 << 20;
+
+/// Returns the bytes of a blob packed, if that is worth it.
+fn smaller(content: &Content, size: u64) -> Option<Vec<u8>> {
+    match content {
+        Content::Held(bytes) => packed(bytes),
+        _ if size > PACKED_MAX => None,
+        _ => packed(&content.piece(0, size as usize).ok()?),
+    }
+}
+
+/// Cuts bytes into messages; there is at least one. A piece that cannot be read is the
+/// end, which the server notices by the length.
 fn pieces(
     target: String,
-    bytes: Arc<Vec<u8>>,
-    from: usize,
+    sent: Sent,
+    from: u64,
 ) -> impl Iterator<Item = api::WriteRequest> + Send + 'static {
-    let count = (bytes.len() - from).div_ceil(PIECE).max(1);
-    (0..count).map(move |index| {
+    let count = (sent.size - from).div_ceil(PIECE).max(1);
+    (0..count).map_while(move |index| {
         let start = from + index * PIECE;
-        let end = (start + PIECE).min(bytes.len());
-        api::WriteRequest {
+        let end = (start + PIECE).min(sent.size);
+        Some(api::WriteRequest {
             resource_name: if index == 0 {
                 target.clone()
             } else {
                 String::new()
             },
             write_offset: start as i64,
-            finish_write: end == bytes.len(),
-            data: bytes[start..end].to_vec(),
-        }
+            finish_write: end == sent.size,
+            data: sent.content.piece(start, (end - start) as usize).ok()?,
+        })
     })
 }
 
@@ -264,11 +285,14 @@ mod tests {
     #[test]
     fn pieces_are_all_of_the_bytes_from_where_they_start() {
         let bytes: Vec<u8> = (0..2 * PIECE + 5).map(|index| index as u8).collect();
-        let bytes = Arc::new(bytes);
-        for from in [0, 7, PIECE, bytes.len()] {
-            let all: Vec<_> = pieces("t".to_owned(), Arc::clone(&bytes), from).collect();
+        let sent = Sent {
+            size: bytes.len() as u64,
+            content: Content::Held(Arc::new(bytes.clone())),
+        };
+        for from in [0, 7, PIECE, sent.size] {
+            let all: Vec<_> = pieces("t".to_owned(), sent.clone(), from).collect();
             let joined: Vec<u8> = all.iter().flat_map(|piece| piece.data.clone()).collect();
-            assert_eq!(joined, bytes[from..]);
+            assert_eq!(joined, bytes[from as usize..]);
             assert_eq!(all[0].resource_name, "t");
             let finished = all.iter().filter(|piece| piece.finish_write).count();
             assert!(finished == 1 && all[all.len() - 1].finish_write);

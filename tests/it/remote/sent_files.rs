@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use crate::command;
+use crate::language_model;
 use crate::remote::Machine;
 use crate::remote::reapi::Habits;
 use crate::remote::reapi::Reapi;
@@ -74,49 +75,91 @@ fn files_of_the_project_that_components_name_are_sent_along() {
     assert_eq!(there.bench.train().unwrap().ran, 0);
 }
 
-/// Trains with vectors of this path; returns why the task stays here.
+/// Trains with vectors of this path, which are no part of the project: tasks that do not
+/// read them are sent all the same.
 #[track_caller]
-fn stays(path: &str, prepare: impl FnOnce(&Path)) -> String {
-    let (machine, server) = (machine(), executing());
-    let root = machine.bench.root();
-    fs::write(root.join("../small.vec"), VECTORS).unwrap();
-    prepare(&root);
+fn is_sent_without(path: &str, prepare: impl Fn(&Path)) {
+    let (here, there, server) = (machine(), machine(), executing());
     let config = CONFIG.replace("./vectors/small.vec", path);
-    machine.bench.write("config.yml", &config);
-    let (count, told) = sent(&machine, &server);
-    assert_eq!((count, told.len()), (0, 1), "{told:?}");
-    assert_eq!(machine.models().len(), 1);
-    told[0].clone()
+    for machine in [&here, &there] {
+        let root = machine.bench.root();
+        fs::write(root.join("../small.vec"), VECTORS).unwrap();
+        machine.bench.write("config.yml", &config);
+    }
+    prepare(&there.bench.root());
+    prepare(&here.bench.root());
+    here.bench.train().unwrap();
+    assert_eq!(sent(&there, &server), (1, Vec::new()));
+    assert_eq!(there.models(), here.models());
+    let blobs = server.blobs.lock().unwrap();
+    assert!(!blobs.values().any(|bytes| *bytes == VECTORS.as_bytes()));
 }
 
 #[test]
-fn what_is_not_of_the_project_stays_here_and_it_is_said_once() {
-    let said = |path: &str| {
-        format!(
-            "warning: remote cache: the tasks of NLU run here: WordVectorsFeaturizer reads `{path}`, \
-             which is not in the project's folder"
-        )
-    };
-    assert_eq!(stays("../small.vec", |_| {}), said("../small.vec"));
-    let leads_out = "vectors/../../small.vec";
-    assert_eq!(stays(leads_out, |_| {}), said(leads_out));
-    let link = |root: &Path| symlink("../../small.vec", root.join("vectors/link.vec")).unwrap();
-    assert_eq!(stays("vectors/link.vec", link), said("vectors/link.vec"));
+fn what_is_not_of_the_project_keeps_no_task_here_that_does_not_read_it() {
+    is_sent_without("../small.vec", |_| {});
+    is_sent_without("vectors/../../small.vec", |_| {});
+    is_sent_without("vectors/link.vec", |root| {
+        symlink("../../small.vec", root.join("vectors/link.vec")).unwrap();
+    });
     let elsewhere = tempfile::tempdir().unwrap();
     let path = elsewhere.path().join("small.vec");
     fs::write(&path, VECTORS).unwrap();
-    let path = path.to_str().unwrap();
-    assert_eq!(stays(path, |_| {}), said(path));
+    is_sent_without(path.to_str().unwrap(), |_| {});
 }
 
 #[test]
-fn a_program_of_the_users_runs_here() {
-    let (machine, server) = (Machine::new(), executing());
-    machine.bench.write("config.yml", command::CONFIG);
-    machine.bench.write("finder.sh", command::FINDER);
-    machine.bench.write("words/kind.txt", "word\n");
-    let (count, told) = sent(&machine, &server);
-    let said = "warning: remote cache: the tasks of NLU run here: a `command` runs a program of this \
-                machine";
-    assert_eq!((count, told), (0, vec![said.to_owned()]));
+fn files_that_a_task_does_not_read_stay_here_also_those_of_the_project() {
+    let (machine, server) = (machine(), executing());
+    assert_eq!(sent(&machine, &server).0, 1);
+    let blobs = server.blobs.lock().unwrap();
+    assert!(!blobs.values().any(|bytes| *bytes == VECTORS.as_bytes()));
+}
+
+#[test]
+fn a_program_of_the_users_runs_here_and_what_comes_after_it_elsewhere() {
+    let (here, there, server) = (Machine::new(), Machine::new(), executing());
+    for machine in [&here, &there] {
+        machine.bench.write("config.yml", command::CONFIG);
+        machine.bench.write("finder.sh", command::FINDER);
+        machine.bench.write("words/kind.txt", "word\n");
+    }
+    here.bench.train().unwrap();
+    let (count, told) = sent(&there, &server);
+    let said =
+        "warning: remote cache: the tasks of command run here: it runs a program of this machine";
+    assert_eq!((count, told), (1, vec![said.to_owned()]));
+    assert_eq!(there.models(), here.models());
+}
+
+#[test]
+fn a_language_model_that_is_not_of_the_project_keeps_its_own_tasks_here() {
+    let (here, there, server) = (Machine::new(), Machine::new(), executing());
+    let shelf = tempfile::tempdir().unwrap();
+    for machine in [&here, &there] {
+        language_model::put_model(&machine.bench, "tiny");
+        let folder = machine.bench.root().join("tiny");
+        let outside = shelf.path().join("tiny");
+        match outside.exists() {
+            true => fs::remove_dir_all(folder).unwrap(),
+            false => fs::rename(folder, &outside).unwrap(),
+        }
+        let config = CONFIG
+            .replace(
+                "JiebaTokenizer\n  dictionary_path: words",
+                "WhitespaceTokenizer",
+            )
+            .replace("WordVectorsFeaturizer", "LanguageModelFeaturizer")
+            .replace(
+                "vectors: ./vectors/small.vec",
+                &format!("model_weights: {}", outside.display()),
+            );
+        machine.bench.write("config.yml", &config);
+    }
+    here.bench.train().unwrap();
+    let (count, told) = sent(&there, &server);
+    assert_eq!((count, told.len()), (1, 1), "{told:?}");
+    let begin = "warning: remote cache: the tasks of LanguageModelFeaturizer run here: it reads `";
+    assert!(told[0].starts_with(begin), "{told:?}");
+    assert_eq!(there.models(), here.models());
 }
