@@ -2,6 +2,7 @@
 //! is cut in folds, and each is tested with a model of all others.
 
 use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,9 +23,10 @@ use crate::api::Validation;
 use crate::api::evaluate::NluTested;
 use crate::api::reading::Said;
 use crate::api::remote::hand_over;
-use crate::api::run_tasks::jobs;
+use crate::api::run_tasks::Tasks;
 use crate::api::run_tasks::packaged;
 use crate::api::run_tasks::run_tasks;
+use crate::api::run_tasks::side_by_side;
 use crate::api::shared::threads;
 use crate::api::shared::tidy;
 use crate::api::training::Training;
@@ -199,14 +201,15 @@ impl Work<'_> {
             .into_iter()
             .map(|fold| (fold, Mutex::new(None)))
             .collect();
-        let workers = jobs(&self.options.run).get().min(done.len());
+        let mut run = self.options.run.clone();
+        let workers = side_by_side(&mut run, done.len());
         let work = || {
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some((fold, place)) = done.get(at) else {
                     break;
                 };
-                let tested = self.fold(*fold, workers);
+                let tested = self.fold(*fold, &run);
                 if tested.is_err() {
                     next.store(done.len(), Ordering::Relaxed);
                 }
@@ -225,7 +228,7 @@ impl Work<'_> {
     }
 
     /// Trains with all folds but one and tests with that one.
-    fn fold(&self, fold: usize, workers: usize) -> Result<NluTested, TrainError> {
+    fn fold(&self, fold: usize, run: &RunSettings) -> Result<NluTested, TrainError> {
         let (tested, others): (Vec<_>, Vec<_>) = self
             .examples
             .iter()
@@ -235,7 +238,7 @@ impl Work<'_> {
         let others = others.into_iter().map(|(example, _)| example.clone());
         let mut learned = self.rest.clone();
         learned.nlu.examples = others.collect();
-        let mut assistant = self.trained(Arc::new(learned), fold, workers)?;
+        let mut assistant = self.trained(Arc::new(learned), fold, run)?;
         // Its programs are the project's own, and were run to train it.
         if let Some(component) = self.rest.config.pipeline.first() {
             assistant.allow_commands(&component.folder);
@@ -252,7 +255,7 @@ impl Work<'_> {
         &self,
         project: Arc<Project>,
         fold: usize,
-        workers: usize,
+        run: &RunSettings,
     ) -> Result<Assistant, TrainError> {
         let name = format!("fold {} of {}", fold + 1, self.options.folds);
         let order = Order {
@@ -270,11 +273,18 @@ impl Work<'_> {
         let settings = PlanSettings { force: false };
         let remote = self.options.run.remote();
         let plan = plan_with(&recipe.graph, &self.store, remote, settings);
-        let mut run = self.options.run.clone();
-        run.jobs = Some((jobs(&run).get() / workers).max(1));
+        let mut run = run.clone();
         // All folds have the same tasks: only whole folds are told.
         run.observer = Observer::default();
-        let archive = run_tasks(&run, &recipe, &plan, &self.store, None, None, |results| {
+        let tasks = Tasks {
+            recipe: &recipe,
+            plan: &plan,
+            store: &self.store,
+            memory: None,
+            only: None,
+            handed: HashSet::new(),
+        };
+        let archive = run_tasks(&run, tasks, |results| {
             let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
             keys.extend(results.keys());
             packaged(&recipe, results, ARCHIVE)

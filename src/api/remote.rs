@@ -2,18 +2,18 @@
 
 use crate::api::Notice;
 use crate::api::RunSettings;
-use crate::api::witness::NamedProject;
+use crate::api::witness::PutWitness;
 use crate::api::witness::note_handed;
 use crate::remote::RemoteCache;
 use crate::remote::Uploaded;
 use crate::store::RemoteStore;
 use crate::store::Store;
 
-/// Notes in the witnesses of projects that the remote cache has all results, so
-/// that it need not be asked when there is nothing to do.
-pub fn note_all_handed(run: &RunSettings, store: &Store, projects: &[NamedProject]) {
+/// Notes in witnesses that were put that the remote cache has all results, so that it
+/// need not be asked when there is nothing to do.
+pub fn note_all_handed(run: &RunSettings, store: &Store, put: &[PutWitness]) {
     if let Some(to) = run.handed_to() {
-        note_handed(store, projects, to);
+        note_handed(store, put, to);
     }
 }
 

@@ -1,6 +1,8 @@
 //! Executes the plan of a project's graph, with the settings of a run.
 
 use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -14,10 +16,12 @@ use crate::api::SkippedTask;
 use crate::api::TrainError;
 use crate::api::exec::Sender;
 use crate::api::memory::OwnMemory;
+use crate::digest::Digest;
 use crate::engine::Event;
 use crate::engine::Memory;
 use crate::engine::OnFailure;
 use crate::engine::Outcome;
+use crate::engine::Places;
 use crate::engine::Plan;
 use crate::engine::RemoteExecutor;
 use crate::engine::Results;
@@ -27,21 +31,41 @@ use crate::engine::execute;
 use crate::recipe::Recipe;
 use crate::store::Store;
 
-/// Executes `plan`, which must be of this recipe and store, within `memory`, or
-/// `only` some of its tasks; then uses the results.
+/// What is to be executed.
+pub struct Tasks<'a> {
+    /// The graph.
+    pub recipe: &'a Recipe,
+    /// What of it would run: a plan of this graph and store.
+    pub plan: &'a Plan,
+    /// The cache.
+    pub store: &'a Arc<Store>,
+    /// How much memory there is for tasks, if there is a limit.
+    pub memory: Option<&'a OwnMemory>,
+    /// The tasks that may run, if not all of them.
+    pub only: Option<&'a BTreeSet<TaskId>>,
+    /// Keys of results that the remote cache has, as far as that is known.
+    pub handed: HashSet<Digest>,
+}
+
+/// Executes a plan; then uses the results. What was here before is handed to the remote
+/// cache in the background, also when a task failed.
 ///
 /// # Errors
 ///
 /// If the run was interrupted, or a task failed; else those of `then`.
 pub fn run_tasks<T>(
     run: &RunSettings,
-    recipe: &Recipe,
-    plan: &Plan,
-    store: &Store,
-    memory: Option<&OwnMemory>,
-    only: Option<&BTreeSet<TaskId>>,
+    tasks: Tasks<'_>,
     then: impl FnOnce(&Results<'_>) -> Result<T, TrainError>,
 ) -> Result<T, TrainError> {
+    let Tasks {
+        recipe,
+        plan,
+        store,
+        memory,
+        only,
+        handed,
+    } = tasks;
     let observer = &run.observer;
     // What runs beside a failed task is not worth waiting for.
     let stops = run.on_failure == OnFailure::Stop;
@@ -55,6 +79,7 @@ pub fn run_tasks<T>(
     let sender = sender(run, recipe, store);
     let settings = Settings {
         jobs: jobs(run),
+        places: run.places.clone(),
         memory: memory.map(|memory| Memory {
             budget: &memory.budget,
             largest: memory.left(),
@@ -76,10 +101,42 @@ pub fn run_tasks<T>(
     if run.cancel.is_set() {
         return Err(TrainError::Interrupted);
     }
+    seed(run, recipe, store, &results, handed);
     match failure(run.on_failure, recipe, &results, memory) {
         Some(error) => Err(error),
         None => then(&results),
     }
+}
+
+/// Hands results that were here already to the remote cache, in the background, unless
+/// they are known to be there.
+fn seed(
+    run: &RunSettings,
+    recipe: &Recipe,
+    store: &Arc<Store>,
+    results: &Results<'_>,
+    mut known: HashSet<Digest>,
+) {
+    let Some(remote) = run.remote.as_ref().filter(|one| one.handed_to().is_some()) else {
+        return;
+    };
+    let mut here = HashMap::new();
+    for id in recipe.graph.ids() {
+        let Some(key) = results.key(id) else { continue };
+        match results.outcome(id) {
+            Outcome::Reused | Outcome::Spared => {
+                here.insert(key, recipe.graph.task(id).kind);
+            }
+            // It was offered, or is there; so is that of others of the same work.
+            _ => {
+                known.insert(key);
+            }
+        }
+    }
+    here.retain(|key, _| !known.contains(key));
+    let keys = here.keys().copied().collect();
+    let store = Arc::clone(store);
+    remote.seed(keys, move |key| store.kept_offer(key, here.get(&key)?));
 }
 
 /// Returns what sends tasks to other machines, if that was asked for.
@@ -90,6 +147,21 @@ pub fn sender<'a>(
 ) -> Option<Sender<'a>> {
     let (settings, remote) = (run.remote_exec.as_ref()?, run.remote.as_deref()?);
     Some(Sender::new(settings, remote, recipe, store))
+}
+
+/// Lets runs that go on side by side share what there is of jobs, here and elsewhere;
+/// returns how many of `count` do so at once: as many as there are jobs, or places
+/// elsewhere if those are more.
+pub fn side_by_side(run: &mut RunSettings, count: usize) -> usize {
+    let jobs = jobs(run);
+    let Some(exec) = &run.remote_exec else {
+        let each = jobs.get() / count.max(1);
+        run.jobs = Some(each.max(1));
+        return jobs.get().min(count);
+    };
+    run.jobs = Some(jobs.get());
+    run.places = Some(Arc::new(Places::new(jobs, exec.jobs.get())));
+    jobs.max(exec.jobs).get().min(count)
 }
 
 /// Returns how many tasks may run at once.
@@ -160,4 +232,31 @@ pub fn packaged(
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |time| time.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::RemoteExec;
+
+    #[test]
+    fn as_many_go_on_side_by_side_as_there_are_jobs_or_places_elsewhere() {
+        let settled = |jobs: usize, there: Option<usize>, count: usize| {
+            let mut run = RunSettings {
+                jobs: Some(jobs),
+                remote_exec: there.and_then(NonZeroUsize::new).map(|jobs| RemoteExec {
+                    jobs,
+                    ..RemoteExec::default()
+                }),
+                ..RunSettings::default()
+            };
+            let at_once = side_by_side(&mut run, count);
+            (at_once, run.jobs, run.places.is_some())
+        };
+        assert_eq!(settled(2, None, 100), (2, Some(1), false));
+        assert_eq!(settled(4, None, 2), (2, Some(2), false));
+        assert_eq!(settled(2, Some(8), 100), (8, Some(2), true));
+        assert_eq!(settled(2, Some(8), 3), (3, Some(2), true));
+        assert_eq!(settled(4, Some(2), 100), (4, Some(4), true));
+    }
 }

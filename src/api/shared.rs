@@ -6,6 +6,7 @@ use std::fmt;
 use std::mem;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
 use rayon::ThreadPool;
@@ -19,7 +20,7 @@ use crate::api::RunSettings;
 use crate::api::TrainError;
 use crate::api::in_project;
 use crate::api::remote::note_all_handed;
-use crate::api::witness::NamedProject;
+use crate::api::witness::PutWitness;
 use crate::digest::Digest;
 use crate::engine::Budget;
 use crate::store::Access;
@@ -46,8 +47,8 @@ pub struct Shared {
     pub memory: Option<SharedMemory>,
     /// Keys of results that a training used or made.
     needed: Mutex<Vec<Digest>>,
-    /// Projects of which a witness was kept.
-    projects: Mutex<Vec<NamedProject>>,
+    /// Witnesses that were put.
+    witnesses: Mutex<Vec<PutWitness>>,
 }
 
 /// Memory that the tasks of several trainings take from.
@@ -90,7 +91,7 @@ impl Shared {
             pool: Mutex::default(),
             memory: run.memory.map(SharedMemory::new),
             needed: Mutex::default(),
-            projects: Mutex::default(),
+            witnesses: Mutex::default(),
         }
     }
 
@@ -115,19 +116,23 @@ impl Shared {
         needed.extend(keys);
     }
 
-    /// Notes a project of which a witness was kept.
-    pub fn keep_project(&self, project: NamedProject) {
-        let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
-        projects.push(project);
+    /// Notes a witness that was put.
+    pub fn keep_witness(&self, put: PutWitness) {
+        self.witnesses().push(put);
     }
 
-    /// Notes that the remote cache has all results of these projects.
+    /// Notes that the remote cache has all results that the witnesses stand on.
     pub fn note_handed(&self, run: &RunSettings) {
-        let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
-        let projects = mem::take(&mut *projects);
+        let put = mem::take(&mut *self.witnesses());
         if let Some(store) = &self.store {
-            note_all_handed(run, store, &projects);
+            note_all_handed(run, store, &put);
         }
+    }
+
+    fn witnesses(&self) -> MutexGuard<'_, Vec<PutWitness>> {
+        self.witnesses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps the cache within its limits when all trainings are over.

@@ -1,7 +1,6 @@
 //! One training from files to archive, whichever function asked for it.
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
@@ -21,6 +20,7 @@ use crate::api::reading::Said;
 use crate::api::reading::has_core;
 use crate::api::remote::hand_over;
 use crate::api::remote::note_all_handed;
+use crate::api::run_tasks::Tasks;
 use crate::api::run_tasks::run_tasks;
 use crate::api::run_tasks::sender;
 use crate::api::shared::open_store;
@@ -28,6 +28,7 @@ use crate::api::shared::tell_warnings;
 use crate::api::shared::tidy;
 use crate::api::situation::Situation;
 use crate::api::situation::situation;
+use crate::api::witness::PutWitness;
 use crate::api::witness::handed;
 use crate::archive::TrainingType;
 use crate::diagnostic::SourceMap;
@@ -79,6 +80,9 @@ struct Made {
     said: Said,
 }
 
+/// What came of a training, and the witness that it put.
+type Done = (TrainingResult, Option<PutWitness>);
+
 /// What is to be trained and where it goes.
 pub struct Training<'a> {
     /// Which halves are wanted; a missing half of data can make it fewer.
@@ -124,12 +128,20 @@ impl Training<'_> {
         if self.dry_run {
             return Ok(self.tell_staleness(&prepared));
         }
-        let result = self.execute(&prepared);
-        // Those who train side by side wait once, when all is done.
-        if self.run.shared.is_none() && hand_over(self.run) && result.is_ok() {
-            note_all_handed(self.run, &prepared.store, &[self.named_project()]);
+        let done = self.execute(&prepared);
+        match &self.run.shared {
+            // Those who train side by side wait once, when all is done.
+            Some(shared) => {
+                let put = done.as_ref().ok().and_then(|(_, put)| put.clone());
+                put.into_iter().for_each(|put| shared.keep_witness(put));
+            }
+            None if hand_over(self.run) => {
+                let put = done.as_ref().map(|(_, put)| put.as_slice());
+                note_all_handed(self.run, &prepared.store, put.unwrap_or_default());
+            }
+            None => {}
         }
-        result
+        done.map(|(result, _)| result)
     }
 
     fn refuse_finetuning(&self) -> Result<(), TrainError> {
@@ -259,8 +271,9 @@ impl Training<'_> {
         report
     }
 
-    /// Executes the plan and puts the archive in its place.
-    fn execute(&self, prepared: &Prepared) -> Result<TrainingResult, TrainError> {
+    /// Executes the plan and puts the archive in its place; returns the witness as well
+    /// that it put.
+    fn execute(&self, prepared: &Prepared) -> Result<Done, TrainError> {
         let Prepared {
             recipe,
             plan,
@@ -271,18 +284,19 @@ impl Training<'_> {
         let memory = memory.as_ref();
         // The witness that says so goes when the run is noted.
         let handed = self.handed(store);
-        run_tasks(self.run, recipe, plan, store, memory, None, |results| {
-            self.seed(prepared, results, handed);
-            self.finish(prepared, results)
-        })
+        let tasks = Tasks {
+            recipe,
+            plan,
+            store,
+            memory,
+            only: None,
+            handed,
+        };
+        run_tasks(self.run, tasks, |results| self.finish(prepared, results))
     }
 
     /// Puts the archive in its place.
-    fn finish(
-        &self,
-        prepared: &Prepared,
-        results: &Results<'_>,
-    ) -> Result<TrainingResult, TrainError> {
+    fn finish(&self, prepared: &Prepared, results: &Results<'_>) -> Result<Done, TrainError> {
         let Prepared { recipe, store, .. } = prepared;
         let observer = &self.run.observer;
         let outcomes = || recipe.graph.ids().map(|id| results.outcome(id));
@@ -293,7 +307,7 @@ impl Training<'_> {
         let record = package_record(recipe, results)?;
         let (model, is_new) =
             observer.phase(Phase::Place, || self.put_in_place(recipe, results, &record))?;
-        self.bear_witness(prepared, &model, record.file, since_ns);
+        let put = self.bear_witness(prepared, &model, record.file, since_ns);
         match &self.run.shared {
             Some(shared) => shared.keep(results.keys()),
             None if ran + fetched > 0 => {
@@ -301,7 +315,7 @@ impl Training<'_> {
             }
             None => {}
         }
-        Ok(TrainingResult {
+        let result = TrainingResult {
             model: Some(model),
             code: 0,
             ran,
@@ -309,7 +323,8 @@ impl Training<'_> {
             tasks: recipe.graph.len(),
             is_new,
             dry_run_results: None,
-        })
+        };
+        Ok((result, put))
     }
 
     /// Returns the keys of results that were handed to the remote cache.
@@ -317,32 +332,6 @@ impl Training<'_> {
         let to = self.run.handed_to();
         let of = |to| handed(store, &self.project_name(), &self.run.project, to);
         to.map_or(HashSet::new(), of)
-    }
-
-    /// Hands results that were here already to the remote cache, in the background,
-    /// unless they are known to be there.
-    fn seed(&self, prepared: &Prepared, results: &Results<'_>, mut known: HashSet<Digest>) {
-        let Some(remote) = self.run.remote.as_ref().filter(|r| r.handed_to().is_some()) else {
-            return;
-        };
-        let Prepared { recipe, store, .. } = prepared;
-        let mut here = HashMap::new();
-        for id in recipe.graph.ids() {
-            let Some(key) = results.key(id) else { continue };
-            match results.outcome(id) {
-                Outcome::Reused | Outcome::Spared => {
-                    here.insert(key, recipe.graph.task(id).kind);
-                }
-                // It was offered, or is there; so is that of others of the same work.
-                _ => {
-                    known.insert(key);
-                }
-            }
-        }
-        here.retain(|key, _| !known.contains(key));
-        let keys = here.keys().copied().collect();
-        let store = Arc::clone(store);
-        remote.seed(keys, move |key| store.kept_offer(key, here.get(&key)?));
     }
 
     /// Returns how much memory there is for tasks; refuses a plan with a task that

@@ -82,7 +82,7 @@ pub struct RemoteExecArguments {
     #[arg(long, value_name = "BOOL", env = "TABELLA_REMOTE_EXEC", global = true, num_args = 0..=1,
         require_equals = true, default_missing_value = "true", value_parser = FalseyValueParser::new())]
     pub remote_exec: Option<bool>,
-    /// How many tasks may run there at once [default: 8]
+    /// How many tasks may run there at once; what finds all these places taken takes a free job here instead, and none runs twice [default: 8]
     #[arg(long, value_name = "N", env = "TABELLA_REMOTE_JOBS", global = true, value_parser = at_least_one)]
     pub remote_jobs: Option<usize>,
     /// What the machines must be, as the server calls it, such as OSFamily=linux; may be repeated

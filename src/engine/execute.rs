@@ -39,6 +39,7 @@ use crate::engine::Budget;
 use crate::engine::Event;
 use crate::engine::Graph;
 use crate::engine::Memory;
+use crate::engine::Places;
 use crate::engine::Plan;
 use crate::engine::RemoteExecutor;
 use crate::engine::Sizes;
@@ -101,6 +102,9 @@ pub enum OnFailure {
 pub struct Settings<'a> {
     /// How many tasks may run at once. Results do not depend on it.
     pub jobs: NonZeroUsize,
+    /// Places for these and for those on other machines, if other runs beside this one
+    /// take from them as well.
+    pub places: Option<Arc<Places>>,
     /// What to do when a task fails.
     pub on_failure: OnFailure,
     /// The tasks that may run; none for all that are stale. What they read must be
@@ -129,6 +133,7 @@ impl Default for Settings<'_> {
     fn default() -> Self {
         Self {
             jobs: NonZeroUsize::MIN,
+            places: None,
             on_failure: OnFailure::Stop,
             only: None,
             cancel: CancelFlag::new(),
@@ -138,6 +143,26 @@ impl Default for Settings<'_> {
             memory: None,
             started_ms: 0,
         }
+    }
+}
+
+impl Settings<'_> {
+    /// Returns how many tasks may run elsewhere at once.
+    fn there(&self) -> usize {
+        self.executor.map_or(0, |there| there.jobs().get())
+    }
+
+    pub(super) fn places(&self) -> Arc<Places> {
+        let own = || Arc::new(Places::new(self.jobs, self.there()));
+        self.places.clone().unwrap_or_else(own)
+    }
+
+    /// Returns how many threads take tasks. Who waits for another machine keeps none of
+    /// this one's tasks waiting, nor do those that might as well run there.
+    fn workers(&self) -> usize {
+        let beside = self.executor.map_or(0, |_| 1);
+        let workers = self.jobs.get().saturating_add(self.there());
+        workers.saturating_add(beside)
     }
 }
 
@@ -239,10 +264,7 @@ pub fn execute<'a>(
     };
     let schedule = Schedule::new(graph, plan, &is_settled, settings.only, memory);
     if !schedule.is_empty() {
-        // Who waits for another machine keeps none of this one's tasks waiting.
-        let there = settings.executor.map_or(0, |there| there.jobs().get());
-        let workers = settings.jobs.get().saturating_add(there);
-        let workers = workers.min(schedule.waiting_count());
+        let workers = settings.workers().min(schedule.waiting_count());
         thread::scope(|scope| {
             for number in 1..=workers {
                 thread::Builder::new()

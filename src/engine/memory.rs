@@ -162,6 +162,15 @@ impl<'a> Need<'a> {
         self.owed_to.is_some()
     }
 
+    /// Returns what is owed, if it can be had at once; none if it cannot, or never.
+    pub(super) fn try_take(&self) -> Option<Option<Taken<'a>>> {
+        match self.owed_to {
+            _ if self.is_too_much => None,
+            Some(budget) => budget.take(self.bytes).map(Some),
+            None => Some(None),
+        }
+    }
+
     /// Waits until what is owed can be had. Whoever waits must hold nothing that
     /// others wait for who have memory.
     pub(super) fn take(&self, cancel: &CancelFlag) -> Result<Option<Taken<'a>>, Failure> {

@@ -12,11 +12,13 @@ use crate::engine::Outcome;
 use crate::engine::Source;
 use crate::engine::Stale;
 use crate::engine::TaskId;
+use crate::engine::call::Work;
 use crate::engine::key::KeyInput;
 use crate::engine::key::task_key;
+use crate::engine::memory::Need;
+use crate::engine::remote_executor::Sending;
 use crate::engine::results::Failure;
 use crate::engine::results::Results;
-use crate::engine::results::Work;
 use crate::engine::results::micros;
 use crate::engine::task::Given;
 
@@ -200,9 +202,10 @@ impl<'a> Results<'a> {
         let inputs = self.key_inputs(id)?;
         let key = task_key(self.graph.task(id), &inputs);
         self.tell_started(id, key, vec![Stale::OutputLost { output }]);
-        let work = match self.sent(id, key) {
-            Some(sent) => Work::Sent(sent),
-            None => Work::Call(given),
+        let work = match self.sent(id, key, &Need::default()) {
+            Sending::Gave(sent) => Work::Sent(sent),
+            Sending::Here(place, _) => Work::Call(given, Some(place)),
+            Sending::Failed => Work::Call(given, None),
         };
         let ms = self.run(id, key, &inputs, work)?;
         let task = self.task_ref(id);

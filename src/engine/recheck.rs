@@ -16,7 +16,7 @@ use crate::engine::Plan;
 use crate::engine::Source;
 use crate::engine::TaskError;
 use crate::engine::TaskId;
-use crate::engine::results::call;
+use crate::engine::call::call;
 use crate::engine::results::with_causes;
 use crate::engine::task::Given;
 use crate::store::OutputRef;

@@ -3,10 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
-use std::sync::Condvar;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::time::Duration;
 use std::time::Instant;
 
 use crate::digest::Digest;
@@ -15,6 +11,10 @@ use crate::engine::Event;
 use crate::engine::Outputs;
 use crate::engine::TaskId;
 use crate::engine::Turn;
+use crate::engine::memory::Need;
+use crate::engine::memory::Taken;
+use crate::engine::places::Anywhere;
+use crate::engine::places::Place;
 use crate::engine::results::Results;
 use crate::engine::results::millis;
 
@@ -51,51 +51,15 @@ pub(super) struct Sent {
     pub(super) cost_ms: u64,
 }
 
-/// How often one who waits for a place looks whether to go on.
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// Places of which only so many can be taken at once.
-pub(super) struct Places {
-    free: Mutex<usize>,
-    changed: Condvar,
-}
-
-/// A place that is taken.
-pub(super) struct Place<'a>(&'a Places);
-
-impl Places {
-    pub(super) fn new(count: usize) -> Self {
-        Self {
-            free: Mutex::new(count),
-            changed: Condvar::new(),
-        }
-    }
-
-    /// Waits for a place; none if the run is cancelled before.
-    pub(super) fn take(&self, cancel: &CancelFlag) -> Option<Place<'_>> {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if cancel.is_set() {
-                return None;
-            }
-            if *free > 0 {
-                break;
-            }
-            let waited = self.changed.wait_timeout(free, PAUSE);
-            free = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        *free -= 1;
-        Some(Place(self))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let mut free = self.0.free.lock().unwrap_or_else(PoisonError::into_inner);
-        *free += 1;
-        drop(free);
-        self.0.changed.notify_one();
-    }
+/// What comes of a task that may be sent.
+pub(super) enum Sending<'a> {
+    /// It ran elsewhere.
+    Gave(Sent),
+    /// It is to run here, in this place, with the memory that it has taken: all places
+    /// elsewhere were taken.
+    Here(Place<'a>, Option<Taken<'a>>),
+    /// It is to run here when its turn comes: it could not be sent, or gave nothing.
+    Failed,
 }
 
 impl Results<'_> {
@@ -106,14 +70,22 @@ impl Results<'_> {
         is_long && self.executor.is_some_and(|executor| executor.takes(id))
     }
 
-    /// Runs a task elsewhere, if it may be sent and all above it is in the store;
-    /// none if it is to run here.
-    pub(super) fn sent(&self, id: TaskId, key: Digest) -> Option<Sent> {
-        let executor = self.executor.filter(|_| self.may_be_sent(id))?;
-        let above = self.keys_above(id)?;
-        let _place = self.places_there.take(&self.cancel)?;
+    /// Runs a task elsewhere, if it may be sent and all above it is in the store, unless
+    /// there is a place for it here first.
+    pub(super) fn sent<'s>(&'s self, id: TaskId, key: Digest, need: &Need<'s>) -> Sending<'s> {
+        let executor = self.executor.filter(|_| self.may_be_sent(id));
+        let above = executor.and_then(|_| self.keys_above(id));
+        let (Some(executor), Some(above)) = (executor, above) else {
+            return Sending::Failed;
+        };
+        let mut fits = || need.try_take();
+        let _place = match self.places.anywhere(&self.cancel, &mut fits) {
+            Some(Anywhere::There(place)) => place,
+            Some(Anywhere::Here(place, memory)) => return Sending::Here(place, memory),
+            None => return Sending::Failed,
+        };
         if !executor.takes(id) {
-            return None;
+            return Sending::Failed;
         }
         self.emit(Event::Sent {
             task: self.task_ref(id),
@@ -128,9 +100,13 @@ impl Results<'_> {
         // Waiting is no cost of the task.
         let begin = Instant::now();
         let outputs = executor.run(&task);
-        let outputs = outputs.filter(|outputs| self.has_required(id, outputs))?;
-        let cost_ms = millis(begin);
-        Some(Sent { outputs, cost_ms })
+        match outputs.filter(|outputs| self.has_required(id, outputs)) {
+            Some(outputs) => Sending::Gave(Sent {
+                outputs,
+                cost_ms: millis(begin),
+            }),
+            None => Sending::Failed,
+        }
     }
 
     /// Returns the keys of all tasks above; none if the store lacks one.

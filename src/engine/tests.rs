@@ -2,6 +2,8 @@
 
 mod reasons;
 mod runs;
+mod memory;
+mod elsewhere;
 mod random;
 
 use std::sync::Arc;

@@ -17,6 +17,7 @@ mod baggage;
 mod remote_executor;
 
 use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ use crate::api::RunSettings;
 use crate::api::TrainError;
 use crate::api::TrainOptions;
 use crate::api::cache::open_bundle;
+use crate::api::run_tasks::Tasks;
 use crate::api::run_tasks::packaged;
 use crate::api::run_tasks::run_tasks;
 use crate::api::shared::threads;
@@ -182,7 +184,7 @@ fn other_step(options: &ExecOptions, wanted: &'static str) -> PortionError {
 /// A portion as a graph, with the results that were given.
 struct Bench {
     recipe: Recipe,
-    store: Store,
+    store: Arc<Store>,
     plan: Plan,
     given: Vec<PathBuf>,
 }
@@ -217,7 +219,7 @@ impl Bench {
         let plan = plan(&recipe.graph, &store, PlanSettings::default());
         Ok(Self {
             recipe,
-            store,
+            store: Arc::new(store),
             plan,
             given: options.results.clone(),
         })
@@ -247,8 +249,15 @@ impl Bench {
         then: impl FnOnce(&Results<'_>) -> Result<(), TrainError>,
     ) -> Result<(), TrainError> {
         self.must_have_all_above(wanted)?;
-        let (recipe, plan, store) = (&self.recipe, &self.plan, &self.store);
-        run_tasks(run, recipe, plan, store, None, Some(wanted), then)
+        let tasks = Tasks {
+            recipe: &self.recipe,
+            plan: &self.plan,
+            store: &self.store,
+            memory: None,
+            only: Some(wanted),
+            handed: HashSet::new(),
+        };
+        run_tasks(run, tasks, then)
     }
 
     /// Fails if a task reads one that has no result and is not wanted.

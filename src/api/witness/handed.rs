@@ -11,17 +11,27 @@ use crate::store::Renewal;
 use crate::store::Store;
 use crate::store::Witness;
 
-/// A project by its name in the cache, with its folder.
-pub type NamedProject = (String, PathBuf);
+/// A witness that a run has put, as it is known again: another process may have put its
+/// own in its place meanwhile.
+#[derive(Clone, Debug)]
+pub struct PutWitness {
+    /// The project's name in the cache.
+    pub project: String,
+    /// Its folder.
+    pub root: PathBuf,
+    /// The keys of the results that it stands on, sorted.
+    pub results: Vec<Digest>,
+}
 
-/// Notes in the witnesses of projects that all results were handed to the remote
-/// cache `to`.
-pub fn note_handed(store: &Store, projects: &[NamedProject], to: Digest) {
-    let noted = projects.iter().filter_map(|(name, root)| {
-        let witness = store.witness(name)?;
-        let mut testimony = Reader::new(witness.looks(), root)?.testimony()?;
+/// Notes in witnesses, as far as they stand on the results that those stand on which
+/// were put, that all these were handed to the remote cache `to`.
+pub fn note_handed(store: &Store, put: &[PutWitness], to: Digest) {
+    let noted = put.iter().filter_map(|put| {
+        let witness = store.witness(&put.project)?;
+        (witness.results() == put.results).then_some(())?;
+        let mut testimony = Reader::new(witness.looks(), &put.root)?.testimony()?;
         testimony.handed_to = Some(to);
-        let packed = testimony.packed(root);
+        let packed = testimony.packed(&put.root);
         Some((witness, packed))
     });
     let (witnesses, packed): (Vec<Witness>, Vec<Vec<u8>>) = noted.unzip();

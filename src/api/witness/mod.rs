@@ -71,7 +71,7 @@ use crate::recipe::code_and_texts;
 use crate::store::Renewal;
 use crate::store::Witness;
 
-pub use handed::NamedProject;
+pub use handed::PutWitness;
 pub use handed::handed;
 pub use handed::note_handed;
 pub use key::KeyStem;

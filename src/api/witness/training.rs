@@ -12,8 +12,8 @@ use crate::api::shared::tell_warnings;
 use crate::api::training::Prepared;
 use crate::api::training::Training;
 use crate::api::witness::KeyStem;
-use crate::api::witness::NamedProject;
 use crate::api::witness::Outcome;
+use crate::api::witness::PutWitness;
 use crate::api::witness::Question;
 use crate::api::witness::Reader;
 use crate::api::witness::Testimony;
@@ -181,14 +181,20 @@ impl Training<'_> {
         }
     }
 
-    /// Keeps a witness of a training that is over, if the next one would find
-    /// nothing to do. `since_ns` is the clock before the archive at `model`, whose
+    /// Puts a witness of a training that is over, if the next one would find nothing to
+    /// do, and returns it. `since_ns` is the clock before the archive at `model`, whose
     /// bytes have the digest `file`, was put in its place.
-    pub fn bear_witness(&self, prepared: &Prepared, model: &Path, file: Digest, since_ns: i64) {
+    pub fn bear_witness(
+        &self,
+        prepared: &Prepared,
+        model: &Path,
+        file: Digest,
+        since_ns: i64,
+    ) -> Option<PutWitness> {
         let store = &prepared.store;
         let is_asked = self.run.witness != WitnessSettings::Off;
         if !is_asked || self.train_path.is_some() || !store.is_writable() {
-            return;
+            return None;
         }
         let mut again = None;
         if self.force || !prepared.plan.is_all_fresh() {
@@ -196,17 +202,14 @@ impl Training<'_> {
             again = Some(plan(&prepared.recipe.graph, store, settings));
         }
         let plan = again.as_ref().unwrap_or(&prepared.plan);
-        if let Some(witness) = self.witness(prepared, plan, model, file, since_ns) {
-            store.put_witness(&self.project_name(), &witness);
-            if let Some(shared) = &self.run.shared {
-                shared.keep_project(self.named_project());
-            }
-        }
-    }
-
-    /// Returns the project by its name in the cache, with its folder.
-    pub fn named_project(&self) -> NamedProject {
-        (self.project_name(), self.run.project.clone())
+        let witness = self.witness(prepared, plan, model, file, since_ns)?;
+        let project = self.project_name();
+        store.put_witness(&project, &witness);
+        Some(PutWitness {
+            project,
+            root: self.run.project.clone(),
+            results: witness.results,
+        })
     }
 
     fn witness(

@@ -83,7 +83,7 @@ fn what_takes_long_runs_on_other_machines_and_gives_the_same_archive() {
             &server.url,
             "--remote-exec",
             "--remote-jobs",
-            "2",
+            "3",
         ];
         let (output, told) = train(&there, &flags);
         assert!(output.status.success(), "{told}");

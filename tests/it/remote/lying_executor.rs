@@ -53,12 +53,16 @@ fn command(machine: &Machine, server: &Reapi, jobs: &str) -> Command {
     command
 }
 
-/// Trains with a server that lies so; returns what it says of the server.
+/// Trains with a server that lies so, and so many places there; returns what it says of
+/// the server.
 #[track_caller]
-fn told(honest: &Machine, server: &Reapi, lie: Lie) -> Vec<String> {
+fn told(honest: &Machine, server: &Reapi, lie: Lie, jobs: &str) -> Vec<String> {
     *server.lie.lock().unwrap() = lie;
     server.jobs.cuts.store(0, Ordering::SeqCst);
     let machine = machine();
+    machine
+        .bench
+        .write("config.yml", &honest.bench.read("config.yml"));
     let short = [
         "--remote-task-timeout",
         "1s",
@@ -69,7 +73,7 @@ fn told(honest: &Machine, server: &Reapi, lie: Lie) -> Vec<String> {
         Lie::NeverOver | Lie::NeverHeard => &short,
         _ => &[],
     };
-    let output = command(&machine, server, "1").args(more).output().unwrap();
+    let output = command(&machine, server, jobs).args(more).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{lie:?}: {told}");
     assert_eq!(machine.models(), honest.models(), "{lie:?}");
@@ -108,7 +112,7 @@ fn an_executor_that_lies_is_told_of_once_and_changes_no_archive() {
         (Lie::Cut(usize::MAX), "Unavailable: cut"),
         (Lie::Failed, "the task ended with 3 there:  [31mno room"),
     ] {
-        let told = told(&honest, &server, lie);
+        let told = told(&honest, &server, lie, "2");
         assert_eq!(told.len(), 1, "{lie:?}: {told:?}");
         let begin = "warning: remote cache: `URL` does not run tasks (";
         assert!(told[0].starts_with(begin), "{lie:?}: {told:?}");
@@ -125,24 +129,32 @@ fn what_can_be_mended_is_not_told() {
     for (lie, asked) in [
         (Lie::None, 2),
         (Lie::HugeStdout, 2),
-        // Some of what it read is brought again.
-        (Lie::LostInput, 3),
         // News that were cut are asked for by the name of the job.
         (Lie::Cut(1), 2),
         (Lie::Cut(5), 2),
     ] {
         let before = server.jobs.asked.load(Ordering::SeqCst);
-        assert_eq!(told(&honest, &server, lie), [""; 0], "{lie:?}");
+        assert_eq!(told(&honest, &server, lie, "2"), [""; 0], "{lie:?}");
         let after = server.jobs.asked.load(Ordering::SeqCst);
         assert_eq!(after - before, asked, "{lie:?}");
     }
 }
 
 #[test]
+fn what_the_server_lost_is_brought_to_it_again() {
+    let (honest, server) = (machine(), executing());
+    let second = "- name: LogisticRegressionClassifier\n  max_iter: 50\n";
+    honest.bench.replace("config.yml", second, "");
+    honest.bench.train().unwrap();
+    assert_eq!(told(&honest, &server, Lie::LostInput, "1"), [""; 0]);
+    assert_eq!(server.jobs.asked.load(Ordering::SeqCst), 2);
+}
+
+#[test]
 fn a_task_that_is_never_over_is_cancelled_there() {
     let (honest, server) = (machine(), executing());
     honest.bench.train().unwrap();
-    told(&honest, &server, Lie::NeverOver);
+    told(&honest, &server, Lie::NeverOver, "1");
     assert_eq!(*server.jobs.cancelled.lock().unwrap(), ["jobs/0"]);
 }
 

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tabella::api::CrossValidation;
 use tabella::api::MemoryLimit;
+use tabella::api::Notice;
+use tabella::api::Observer;
 use tabella::api::TrainingResult;
 use tabella::api::Validation;
 use tabella::api::WitnessSettings;
@@ -18,6 +20,7 @@ use tabella::data::Remote;
 use tabella::digest::Digest;
 use tabella::remote::RemoteCache;
 
+use crate::command;
 use crate::remote::Machine;
 use crate::remote::liar::Liar;
 use crate::remote::reading;
@@ -304,6 +307,98 @@ fn many_assistants_ask_no_more_at_a_time_than_one() {
     assert_eq!(server.count("GET", "/ac/"), 801);
     let most = most.load(Ordering::SeqCst);
     assert!(most <= 32, "{most}");
+}
+
+#[test]
+fn a_witness_of_another_process_is_not_taken_for_the_one_whose_results_were_handed_over() {
+    let server = Liar::new(|_, _, _| {});
+    let machine = Arc::new(Machine::new());
+    let tasks = train(&machine, None).tasks;
+    let mut options = machine.options(&writing(&server.url));
+    options.run.witness = WitnessSettings::Ask {
+        program: Digest::of(b"this program"),
+    };
+    // Another process trains another state while this one waits for its uploads.
+    let (other, before) = (Arc::clone(&machine), options.run.observer.clone());
+    options.run.observer = Observer::new(move |notice| {
+        if matches!(&notice, Notice::Info(text) if text.starts_with("upload ")) {
+            other
+                .bench
+                .replace("data/nlu.yml", "- hello\n", "- hello you\n");
+            let mut options = other.bench.options();
+            options.run.witness = WitnessSettings::Ask {
+                program: Digest::of(b"this program"),
+            };
+            assert!(other.bench.train_with(&options).unwrap().ran > 0);
+        }
+        before.tell(notice);
+    });
+    machine.bench.train_with(&options).unwrap();
+    assert_eq!(server.count("PUT", "/ac/"), tasks);
+    train(&machine, Some(&writing(&server.url)));
+    let told = machine.told().join("\n");
+    assert!(told.contains("upload "), "{told}");
+    let second = Machine::new();
+    second
+        .bench
+        .replace("data/nlu.yml", "- hello\n", "- hello you\n");
+    assert_eq!(second.train(&reading(&server.url)).ran, 0);
+}
+
+#[test]
+fn what_was_here_is_uploaded_also_when_a_task_fails() {
+    let server = Liar::new(|_, _, _| {});
+    let machine = Machine::new();
+    machine.bench.write("config.yml", command::CONFIG);
+    machine.bench.write("finder.sh", command::FINDER);
+    machine.bench.write("words/kind.txt", "word\n");
+    train(&machine, None);
+    machine.bench.write("finder.sh", "exit 3\n");
+    machine.try_train(&writing(&server.url)).unwrap_err();
+    let uploaded = server.count("PUT", "/ac/");
+    assert!(uploaded >= 3, "{uploaded}");
+    // Those that failed, and what reads them, are not among them.
+    let second = Machine::new();
+    for (path, text) in [
+        ("config.yml", command::CONFIG),
+        ("finder.sh", command::FINDER),
+        ("words/kind.txt", "word\n"),
+    ] {
+        second.bench.write(path, text);
+    }
+    let trained = second.train(&reading(&server.url));
+    assert_eq!(trained.fetched, uploaded);
+    assert!(trained.ran >= 3, "{trained:?}");
+}
+
+#[test]
+fn what_was_here_is_uploaded_by_a_cross_validation_as_well() {
+    let server = Liar::new(|_, _, _| {});
+    let validate = |machine: &Machine, remote: Option<&Remote>| {
+        let options = CrossValidation {
+            nlu: vec!["data".into()],
+            config: "config.yml".into(),
+            domain: Vec::new(),
+            folds: 3,
+            seed: 0,
+            num_threads: Some(1),
+            out_of_scope: Vec::new(),
+            validation: Validation::default(),
+            run: match remote {
+                Some(remote) => machine.options(remote).run,
+                None => machine.bench.options().run,
+            },
+        };
+        cross_validate_nlu(&options, &|_, _| {}).unwrap();
+    };
+    let (first, second) = (Machine::new(), Machine::new());
+    validate(&first, None);
+    validate(&first, Some(&writing(&server.url)));
+    let uploaded = server.count("PUT", "/ac/");
+    assert!(uploaded > 10, "{uploaded}");
+    // All is found: nothing is left to upload.
+    validate(&second, Some(&writing(&server.url)));
+    assert_eq!(server.count("PUT", "/ac/"), uploaded);
 }
 
 #[test]
