@@ -350,6 +350,127 @@ fn the_cache_of_a_workspace_is_used_from_rules_too() {
     assert!(!bench.cache().exists());
 }
 
+/// A project whose files have names of their own, with rules for it that have these
+/// flags beside.
+fn own_names(tool: &str, file: &str, build: &str, more: &[&str]) -> Workbench {
+    let bench = Workbench::new(&[
+        (file, build),
+        ("bot/settings/small one.yml", CONFIG),
+        ("bot/what/domain.yml", DOMAIN),
+        ("bot/texts/all.yml", DATA),
+    ]);
+    write_rules(&bench, tool, more);
+    bench
+}
+
+/// Writes the rules of that project.
+fn write_rules(bench: &Workbench, tool: &str, more: &[&str]) {
+    let program = env!("CARGO_BIN_EXE_tabella");
+    let flags = [
+        "rules",
+        tool,
+        "--program",
+        program,
+        "--project",
+        "bot",
+        "--config",
+        "settings/small one.yml",
+        "--domain",
+        "what",
+        "--data",
+        "texts",
+        "--out",
+        "out",
+        "--fixed-model-name",
+        "own",
+    ];
+    let rules = run(bench, program, &[&flags[..], more].concat());
+    assert!(rules.status.success(), "{rules:?}");
+    let name = match tool {
+        "make" => "tabella.mk",
+        "ninja" => "tabella.ninja",
+        _ => "tabella.just",
+    };
+    bench.write(name, &text(&rules.stdout));
+}
+
+#[test]
+fn a_project_whose_files_have_other_names_is_trained_from_them() {
+    for (tool, file, build_file) in [
+        ("make", "Makefile", "include tabella.mk\n"),
+        ("ninja", "build.ninja", "include tabella.ninja\n"),
+        ("just", "justfile", "import 'tabella.just'\n"),
+    ] {
+        if !is_there(tool) {
+            continue;
+        }
+        let bench = own_names(tool, file, build_file, &[]);
+        build(&bench, &[tool, "tabella"]);
+        let archive = bench.root().join("bot/out/own.tar.gz");
+        let first = fs::read(&archive).unwrap();
+        let told = build(&bench, &[tool, "tabella"]);
+        assert!(!told.contains("train"), "{told}");
+        bench.replace("bot/what/domain.yml", "text: Hi", "text: Hello");
+        build(&bench, &[tool, "tabella"]);
+        assert_ne!(fs::read(&archive).unwrap(), first, "{tool}");
+        let told = build(&bench, &[tool, "tabella-status"]);
+        assert_eq!(told.matches("tasks are fresh").count(), 1, "{told}");
+    }
+}
+
+#[test]
+fn rules_with_other_flags_train_anew() {
+    for (tool, file, build_file) in [
+        ("make", "Makefile", "include tabella.mk\n"),
+        ("ninja", "build.ninja", "include tabella.ninja\n"),
+        ("just", "justfile", "import 'tabella.just'\n"),
+    ] {
+        if !is_there(tool) {
+            continue;
+        }
+        let bench = own_names(tool, file, build_file, &[]);
+        build(&bench, &[tool, "tabella"]);
+        let archive = bench.root().join("bot/out/own.tar.gz");
+        let first = fs::read(&archive).unwrap();
+        write_rules(&bench, tool, &["--persist-nlu-data", "--augmentation", "0"]);
+        build(&bench, &[tool, "tabella"]);
+        assert_ne!(fs::read(&archive).unwrap(), first, "{tool}");
+        let told = build(&bench, &[tool, "tabella-status"]);
+        assert_eq!(told.matches("tasks are fresh").count(), 1, "{told}");
+        assert!(!build(&bench, &[tool, "tabella"]).contains("train"));
+
+        // What is checked is what the rules say.
+        bench.replace("bot/what/domain.yml", "[greet]", "[greet, unused]");
+        write_rules(&bench, tool, &["--fail-on-validation-warnings"]);
+        assert!(!run(&bench, tool, &["tabella"]).status.success());
+        write_rules(&bench, tool, &["--skip-validation"]);
+        build(&bench, &[tool, "tabella"]);
+    }
+}
+
+#[test]
+fn flags_that_a_workspace_says_itself_are_refused_beside_it() {
+    let bench = bench("make", "Makefile", MAKEFILE);
+    let program = env!("CARGO_BIN_EXE_tabella");
+    for flags in [
+        &["--config", "config.yml"][..],
+        &["--domain", "domain.yml"],
+        &["--data", "data"],
+        &["--out", "models"],
+        &["--fixed-model-name", "x"],
+    ] {
+        let refused = run(
+            &bench,
+            program,
+            &[&["rules", "make", "--all"], flags].concat(),
+        );
+        assert_eq!(refused.status.code(), Some(64), "{flags:?}");
+    }
+    let all = ["rules", "make", "--all", "--augmentation", "7"];
+    let rules = text(&run(&bench, program, &all).stdout);
+    assert_eq!(rules.matches("--augmentation 7").count(), 6, "{rules}");
+}
+
 #[test]
 fn a_name_that_rules_cannot_have_is_refused() {
     let bench = Workbench::new(&[("config.yml", CONFIG)]);

@@ -38,8 +38,9 @@ pub fn rules(targets: &[Target], program: &str) -> String {
         let train = recipe_name("tabella-train", target);
         let _ = write!(
             text,
-            "\n[private]\n{train}:\n    @{{{{tabella}}}} train --quiet {project} {flags}\n\
+            "\n[private]\n{train}:\n    @{{{{tabella}}}} train --quiet {project} {}\n\
              \n[private]\n{}:\n    @{{{{tabella}}}} status {project} {flags}\n",
+            in_just(&target.train_flags),
             recipe_name("tabella-status", target)
         );
         if target.has_tests {

@@ -28,7 +28,10 @@ const HEAD: &str = "\
 pub fn rules(targets: &[Target], program: &str) -> String {
     let mut text = HEAD.to_owned();
     let _ = writeln!(text, "TABELLA ?= {}", in_make(program));
-    text.push_str("TABELLA_FLAGS ?= --quiet\n\n");
+    text.push_str("TABELLA_FLAGS ?= --quiet\n");
+    // Other flags may give another archive. Without its name, as in a folder with a
+    // space, nothing is known of it.
+    text.push_str("TABELLA_RULES := $(wildcard $(lastword $(MAKEFILE_LIST)))\n\n");
     // Without a list of what was read nobody knows whether that has changed.
     text.push_str(".PHONY: tabella tabella-status tabella-test tabella-unknown\n");
     let archives: Vec<String> = targets.iter().map(Target::archive).collect();
@@ -60,14 +63,14 @@ fn rule(target: &Target, text: &mut String) {
     let train = format!(
         "+@$(TABELLA) train {} {} $(TABELLA_FLAGS) --depfile {depfile} --depfile-target {stamp}",
         in_make(&target.project),
-        in_make(&target.flags)
+        in_make(&target.train_flags)
     );
     let _ = write!(
         text,
         "# {name}\n\
          {archive}: {stamp}\n\
          \t{}\n\
-         {stamp}: $(if $(wildcard {depfile}),,tabella-unknown)\n\
+         {stamp}: $(TABELLA_RULES) $(if $(wildcard {depfile}),,tabella-unknown)\n\
          \t@mkdir -p {folder} && touch {stamp}.new\n\
          \t{train}\n\
          \t@mv {stamp}.new {stamp}\n\

@@ -19,13 +19,16 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::ValueEnum;
 
+use crate::api::DEFAULT_AUGMENTATION;
 use crate::api::Notice;
 use crate::api::Observer;
 use crate::api::TrainError;
 use crate::api::TrainOptions;
+use crate::api::Validation;
 use crate::api::exec_reads;
 use crate::api::in_project;
 use crate::api::open_workspace;
+use crate::cli::args::ValidationFlags;
 use crate::cli::environment::environment;
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
@@ -35,6 +38,7 @@ use crate::cli::output::print;
 use crate::cli::rules::bazel::BazelError;
 use crate::cli::rules::quote::in_shell;
 use crate::cli::rules::quote::is_plain;
+use crate::cli::train::validation;
 use crate::diagnostic::Paint;
 use crate::diagnostic::render;
 use crate::import::data_suffix;
@@ -54,15 +58,56 @@ pub struct RulesArguments {
     #[arg(long, value_name = "FILE")]
     pub workspace: Option<PathBuf>,
     /// The folder of a project that is in no workspace
-    #[arg(long, value_name = "DIR", default_value = ".", conflicts_with_all = ["names", "all", "workspace"])]
+    #[arg(long, value_name = "DIR", default_value = ".", conflicts_with_all = WORKSPACE)]
     pub project: PathBuf,
-    /// What that project's archive is called
-    #[arg(long, value_name = "NAME", default_value = "model", conflicts_with_all = ["names", "all", "workspace"])]
-    pub fixed_model_name: String,
+    /// What that project is trained from.
+    #[command(flatten)]
+    pub source: SourceFlags,
+    /// How it is trained, or all assistants are.
+    #[command(flatten)]
+    pub manner: MannerFlags,
     /// How the rules call this program, as a shell reads it; Bazel knows it by a label
     #[arg(long, value_name = "COMMAND", default_value = "tabella")]
     pub program: String,
 }
+
+/// What a project that is in no workspace is trained from, and where its archive goes: a
+/// workspace says that itself.
+#[derive(Debug, Args)]
+pub struct SourceFlags {
+    /// Its configuration file
+    #[arg(long, short, value_name = "FILE", default_value = "config.yml", conflicts_with_all = WORKSPACE)]
+    pub config: PathBuf,
+    /// Its domain files and folders; the folder `domain` if there is no `domain.yml`
+    #[arg(long, short, value_name = "PATH", num_args = 1.., default_value = "domain.yml", conflicts_with_all = WORKSPACE)]
+    pub domain: Vec<PathBuf>,
+    /// Its files and folders with NLU data, stories and rules
+    #[arg(long, value_name = "PATH", num_args = 1.., default_value = "data", conflicts_with_all = WORKSPACE)]
+    pub data: Vec<PathBuf>,
+    /// Folder for its archive, or the archive's own path when it ends in .tar.gz
+    #[arg(long, value_name = "DIR", default_value = "models", conflicts_with_all = WORKSPACE)]
+    pub out: PathBuf,
+    /// What its archive is called
+    #[arg(long, value_name = "NAME", default_value = "model", conflicts_with_all = WORKSPACE)]
+    pub fixed_model_name: String,
+}
+
+/// Flags of each training that change what is made of the same files.
+#[derive(Debug, Args)]
+pub struct MannerFlags {
+    /// How many stories are glued to others
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_AUGMENTATION)]
+    pub augmentation: usize,
+    /// Put the NLU data into the archive
+    #[arg(long)]
+    pub persist_nlu_data: bool,
+    /// How a project is checked before.
+    #[command(flatten)]
+    pub validation: ValidationFlags,
+}
+
+/// Flags that choose assistants of a workspace.
+const WORKSPACE: [&str; 3] = ["names", "all", "workspace"];
 
 /// A tool that rules are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -88,8 +133,10 @@ struct Target {
     model: String,
     /// The flag that finds its project, as a shell reads it.
     project: String,
-    /// The other flags that train it.
+    /// The other flags that tell what of it is stale.
     flags: String,
+    /// Those that train it.
+    train_flags: String,
     /// Whether it has test stories.
     has_tests: bool,
 }
@@ -198,10 +245,18 @@ fn members(arguments: &RulesArguments) -> Result<Vec<Member>, Failure> {
     let is_workspace =
         arguments.all || arguments.workspace.is_some() || !arguments.names.is_empty();
     if !is_workspace {
-        let mut options = TrainOptions::default();
+        let source = &arguments.source;
+        let mut options = TrainOptions {
+            config: source.config.clone(),
+            domain: source.domain.clone(),
+            training_files: source.data.clone(),
+            output: source.out.clone(),
+            ..TrainOptions::default()
+        };
+        arguments.manner.apply(&mut options);
         options.run.project = arguments.project.clone();
         return Ok(vec![Member {
-            name: arguments.fixed_model_name.clone(),
+            name: source.fixed_model_name.clone(),
             out: in_project(&arguments.project, &options.output),
             options,
             cache: None,
@@ -221,7 +276,10 @@ fn members(arguments: &RulesArguments) -> Result<Vec<Member>, Failure> {
     };
     let cache = workspace.workspace.cache.as_ref();
     let cache = cache.map(|cache| in_project(&workspace.root, cache));
-    let options = workspace.options_of(&members);
+    let mut options = workspace.options_of(&members);
+    for options in &mut options {
+        arguments.manner.apply(options);
+    }
     let members = members.into_iter().zip(options);
     let members = members.map(|(member, options)| Member {
         out: in_project(&workspace.root, &member.out),
@@ -230,6 +288,14 @@ fn members(arguments: &RulesArguments) -> Result<Vec<Member>, Failure> {
         cache: cache.clone(),
     });
     Ok(members.collect())
+}
+
+impl MannerFlags {
+    fn apply(&self, options: &mut TrainOptions) {
+        options.core_additional_arguments.augmentation_factor = self.augmentation;
+        options.persist_nlu_training_data = self.persist_nlu_data;
+        options.validation = validation(&self.validation);
+    }
 }
 
 impl Target {
@@ -270,6 +336,13 @@ impl Target {
         if !file.ends_with(".tar.gz") {
             flags.push(format!("--fixed-model-name {}", in_shell(&model)));
         }
+        let augmentation = options.core_additional_arguments.augmentation_factor;
+        if augmentation != DEFAULT_AUGMENTATION {
+            flags.push(format!("--augmentation {augmentation}"));
+        }
+        if options.persist_nlu_training_data {
+            flags.push("--persist-nlu-data".to_owned());
+        }
         if let Some(cache) = cache {
             let flag = match cache.is_absolute() {
                 true => in_shell(&text(cache)),
@@ -284,6 +357,7 @@ impl Target {
             model,
             project: format!("--project {}", in_shell(&text(&options.run.project))),
             flags: flags.join(" "),
+            train_flags: [flags, checks(&options.validation)].concat().join(" "),
             has_tests: has_test_stories(&options.run.project.join("tests")),
         })
     }
@@ -311,6 +385,21 @@ impl Target {
             folder => format!("{folder}/.{}.{ending}", self.model),
         }
     }
+}
+
+/// Returns the flags that check a project so.
+fn checks(validation: &Validation) -> Vec<String> {
+    let mut flags = Vec::new();
+    if validation.skip {
+        flags.push("--skip-validation".to_owned());
+    }
+    if validation.fail_on_warnings {
+        flags.push("--fail-on-validation-warnings".to_owned());
+    }
+    if let Some(turns) = validation.max_history {
+        flags.push(format!("--validation-max-history {turns}"));
+    }
+    flags
 }
 
 /// Returns whether there are files in a folder that Rasa takes for test stories.

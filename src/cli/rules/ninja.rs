@@ -45,16 +45,18 @@ pub fn rules(targets: &[Target], program: &str) -> String {
     );
     for target in targets {
         let archive = target.archive();
-        statement(target, &format!("{archive}: tabella-train"), &mut text);
+        let train = format!("{archive}: tabella-train");
+        statement(target, &train, &target.train_flags, &mut text);
         // Never there, so it always runs.
         statement(
             target,
             &format!("tabella-status-{}: tabella-status", target.name),
+            &target.flags,
             &mut text,
         );
         if target.has_tests {
             let test = format!("tabella-test-{}: tabella-test {archive}", target.name);
-            statement(target, &test, &mut text);
+            statement(target, &test, &target.flags, &mut text);
         }
     }
     let all = |name: &dyn Fn(&Target) -> Option<String>| {
@@ -77,13 +79,13 @@ pub fn rules(targets: &[Target], program: &str) -> String {
     text
 }
 
-fn statement(target: &Target, build: &str, text: &mut String) {
+fn statement(target: &Target, build: &str, flags: &str, text: &mut String) {
     let _ = write!(
         text,
         "build {build}\n  name = {}\n  project = {}\n  flags = {}\n  model = {}\n\n",
         target.name,
         in_ninja(&target.project),
-        in_ninja(&target.flags),
+        in_ninja(flags),
         in_ninja(&target.archive_from_anywhere())
     );
 }

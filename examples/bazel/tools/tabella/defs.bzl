@@ -67,6 +67,8 @@ def _import(ctx):
         args.add("--fail-on-validation-warnings")
     if ctx.attr.skip_validation:
         args.add("--skip-validation")
+    if ctx.attr.validation_max_history:
+        args.add("--validation-max-history", ctx.attr.validation_max_history)
     args.use_param_file("@%s", use_always = True)
     args.set_param_file_format("multiline")
     ctx.actions.run(
@@ -184,6 +186,9 @@ rasa_assistant = rule(
             doc = "Whether to check only what cannot be trained at all.",
         ),
         "tabella": _TABELLA,
+        "validation_max_history": attr.int(
+            doc = "Turns over which stories are compared with each other; 0 for all.",
+        ),
     },
 )
 

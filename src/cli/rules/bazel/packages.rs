@@ -6,6 +6,8 @@ use std::fmt::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::api::DEFAULT_AUGMENTATION;
+use crate::api::TrainOptions;
 use crate::api::plain_path;
 use crate::cli::rules::bazel::Assistant;
 use crate::cli::rules::bazel::BazelError;
@@ -87,6 +89,7 @@ impl Packages<'_> {
                 let _ = writeln!(text, "    {attribute} = {},", labels.list());
             }
         }
+        manner(options, &mut text);
         text.push_str("    visibility = [\"//visibility:public\"],\n)\n");
         if has_test_stories(&project.join("tests")) {
             text.push_str(&core_test(&assistant.name));
@@ -291,6 +294,26 @@ fn exports(exported: &BTreeSet<String>) -> String {
         );
     }
     text
+}
+
+/// Writes attributes that are not as the rule has them by default.
+fn manner(options: &TrainOptions, text: &mut String) {
+    let augmentation = options.core_additional_arguments.augmentation_factor;
+    if augmentation != DEFAULT_AUGMENTATION {
+        let _ = writeln!(text, "    augmentation = {augmentation},");
+    }
+    for (attribute, is_set) in [
+        ("persist_nlu_data", options.persist_nlu_training_data),
+        ("fail_on_warnings", options.validation.fail_on_warnings),
+        ("skip_validation", options.validation.skip),
+    ] {
+        if is_set {
+            let _ = writeln!(text, "    {attribute} = True,");
+        }
+    }
+    if let Some(turns) = options.validation.max_history {
+        let _ = writeln!(text, "    validation_max_history = {turns},");
+    }
 }
 
 /// How a package names something.
