@@ -21,17 +21,16 @@
 //!
 //! `Some(x)` and a newtype struct are as what they hold. Every element starts
 //! with a tag that is neither `]` nor `}`, so no length is needed and a
-//! sequence goes to the hasher as it comes; a map is held back until its keys
-//! are sorted.
+//! sequence goes to the hasher as it comes, in pieces of some size; a map is
+//! held back until its keys are sorted. All that waits lies in one piece of
+//! memory, maps inside each other too: a project has a million small values.
 //!
 //! **The integer 1 and the float 1.0 are different values.** A task may well
 //! treat them differently, and a needless rerun is better than a wrong reuse;
 //! who wants them equal reads them into one type first. An `f32` is widened,
 //! which loses nothing; every NaN is one NaN; 0.0 and −0.0 differ.
 
-use std::borrow::Cow;
 use std::fmt::Display;
-use std::ops::Range;
 
 use serde::Serialize;
 use serde::Serializer;
@@ -66,7 +65,16 @@ pub fn encode<T: Serialize + ?Sized>(
     value: &T,
     sink: &mut dyn ByteSink,
 ) -> Result<(), EncodeError> {
-    value.serialize(Encoder { sink })
+    let mut out = Out {
+        sink,
+        bytes: Vec::with_capacity(SMALL),
+        entries: Vec::new(),
+        open: 0,
+        sorted: Vec::new(),
+    };
+    value.serialize(Encoder { out: &mut out })?;
+    out.hand_over();
+    Ok(())
 }
 
 /// Returns the canonical encoding of `value`.
@@ -96,60 +104,145 @@ impl ser::Error for EncodeError {
     }
 }
 
-struct Encoder<'a> {
-    sink: &'a mut dyn ByteSink,
+/// Bytes that go to the sink at once: so many that BLAKE3 hashes several pieces
+/// of them side by side.
+const GATHERED: usize = 16 << 10;
+
+/// Bytes that most values fit into.
+const SMALL: usize = 512;
+
+/// An encoding under way.
+struct Out<'s> {
+    sink: &'s mut dyn ByteSink,
+    /// What the sink has not got yet.
+    bytes: Vec<u8>,
+    /// The entries of all open maps, those of an inner one last.
+    entries: Vec<Entry>,
+    /// Maps that were not closed yet: what is in one cannot go to the sink.
+    open: usize,
+    /// Where the entries of a map are brought into order.
+    sorted: Vec<u8>,
 }
 
-impl<'a> Encoder<'a> {
+/// Where an entry of a map stands among the bytes that wait.
+#[derive(Clone, Copy)]
+struct Entry {
+    /// Where its key starts, with tag and length.
+    start: usize,
+    /// Where its value starts.
+    value: usize,
+    end: usize,
+}
+
+/// Bytes of a text's tag and length.
+const HEAD: usize = 9;
+
+impl Entry {
+    /// Returns what entries are sorted by.
+    fn order<'b>(&self, bytes: &'b [u8]) -> (&'b [u8], &'b [u8]) {
+        let key = &bytes[self.start + HEAD..self.value];
+        (key, &bytes[self.value..self.end])
+    }
+}
+
+impl Out<'_> {
+    /// Adds a piece with its tag and length.
+    fn sized(&mut self, tag: u8, bytes: &[u8]) {
+        let mut head = [tag; HEAD];
+        head[1..].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.bytes.extend_from_slice(&head);
+        if self.open == 0 && bytes.len() > GATHERED {
+            self.hand_over();
+            self.sink.bytes(bytes);
+        } else {
+            self.bytes.extend_from_slice(bytes);
+        }
+    }
+
+    /// Hands what waits to the sink if it may go and is enough.
+    fn flow(&mut self) {
+        if self.open == 0 && self.bytes.len() >= GATHERED {
+            self.hand_over();
+        }
+    }
+
+    /// Hands all that waits to the sink.
+    fn hand_over(&mut self) {
+        self.sink.bytes(&self.bytes);
+        self.bytes.clear();
+    }
+
+    /// Sorts the entries from `first` on, which are those of the innermost map.
+    fn sort(&mut self, first: usize) {
+        let bytes = &self.bytes;
+        let entries = &mut self.entries[first..];
+        if entries.is_sorted_by(|a, b| a.order(bytes) <= b.order(bytes)) {
+            return;
+        }
+        let start = entries[0].start;
+        entries.sort_by(|a, b| a.order(bytes).cmp(&b.order(bytes)));
+        self.sorted.clear();
+        self.sorted.reserve(bytes.len() - start);
+        for entry in entries.iter() {
+            self.sorted
+                .extend_from_slice(&bytes[entry.start..entry.end]);
+        }
+        self.bytes.truncate(start);
+        self.bytes.extend_from_slice(&self.sorted);
+    }
+}
+
+struct Encoder<'a, 's> {
+    out: &'a mut Out<'s>,
+}
+
+impl<'a, 's> Encoder<'a, 's> {
     fn tagged(self, tag: u8, bytes: &[u8]) -> Result<(), EncodeError> {
-        self.sink.bytes(&[tag]);
-        self.sink.bytes(bytes);
+        self.out.bytes.push(tag);
+        self.out.bytes.extend_from_slice(bytes);
         Ok(())
     }
 
     fn sized(self, tag: u8, bytes: &[u8]) -> Result<(), EncodeError> {
-        self.sink.bytes(&[tag]);
-        self.sink.bytes(&(bytes.len() as u64).to_le_bytes());
-        self.sink.bytes(bytes);
+        self.out.sized(tag, bytes);
         Ok(())
     }
 
-    fn sequence(self) -> Sequence<'a> {
-        self.sink.bytes(b"[");
-        Sequence {
-            sink: self.sink,
-            variant: false,
-        }
+    fn sequence(self, variant: bool) -> Sequence<'a, 's> {
+        self.out.bytes.push(b'[');
+        let out = self.out;
+        Sequence { out, variant }
     }
 
     /// Opens the map of one entry that stands for a variant with contents.
-    fn variant(self, name: &str) -> Result<&'a mut dyn ByteSink, EncodeError> {
-        self.sink.bytes(b"{");
-        name.serialize(Encoder { sink: self.sink })?;
-        Ok(self.sink)
+    fn variant(self, name: &str) -> &'a mut Out<'s> {
+        self.out.bytes.push(b'{');
+        self.out.sized(b's', name.as_bytes());
+        self.out
     }
 
-    fn map(self, count: usize, variant: bool) -> Map<'a> {
+    fn map(self, variant: bool) -> Map<'a, 's> {
+        self.out.bytes.push(b'{');
+        self.out.open += 1;
         Map {
-            sink: self.sink,
-            entries: Vec::with_capacity(count),
-            values: Vec::new(),
+            first: self.out.entries.len(),
             key: None,
+            out: self.out,
             variant,
         }
     }
 }
 
-impl<'a> Serializer for Encoder<'a> {
+impl<'a, 's> Serializer for Encoder<'a, 's> {
     type Ok = ();
     type Error = EncodeError;
-    type SerializeSeq = Sequence<'a>;
-    type SerializeTuple = Sequence<'a>;
-    type SerializeTupleStruct = Sequence<'a>;
-    type SerializeTupleVariant = Sequence<'a>;
-    type SerializeMap = Map<'a>;
-    type SerializeStruct = Map<'a>;
-    type SerializeStructVariant = Map<'a>;
+    type SerializeSeq = Sequence<'a, 's>;
+    type SerializeTuple = Sequence<'a, 's>;
+    type SerializeTupleStruct = Sequence<'a, 's>;
+    type SerializeTupleVariant = Sequence<'a, 's>;
+    type SerializeMap = Map<'a, 's>;
+    type SerializeStruct = Map<'a, 's>;
+    type SerializeStructVariant = Map<'a, 's>;
 
     fn serialize_bool(self, value: bool) -> Result<(), EncodeError> {
         self.tagged(if value { b't' } else { b'f' }, &[])
@@ -269,26 +362,26 @@ impl<'a> Serializer for Encoder<'a> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), EncodeError> {
-        let sink = self.variant(variant)?;
-        value.serialize(Encoder { sink: &mut *sink })?;
-        sink.bytes(b"}");
+        let out = self.variant(variant);
+        value.serialize(Encoder { out: &mut *out })?;
+        out.bytes.push(b'}');
         Ok(())
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Sequence<'a>, EncodeError> {
-        Ok(self.sequence())
+    fn serialize_seq(self, _: Option<usize>) -> Result<Sequence<'a, 's>, EncodeError> {
+        Ok(self.sequence(false))
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Sequence<'a>, EncodeError> {
-        Ok(self.sequence())
+    fn serialize_tuple(self, _: usize) -> Result<Sequence<'a, 's>, EncodeError> {
+        Ok(self.sequence(false))
     }
 
     fn serialize_tuple_struct(
         self,
         _: &'static str,
         _: usize,
-    ) -> Result<Sequence<'a>, EncodeError> {
-        Ok(self.sequence())
+    ) -> Result<Sequence<'a, 's>, EncodeError> {
+        Ok(self.sequence(false))
     }
 
     fn serialize_tuple_variant(
@@ -297,21 +390,17 @@ impl<'a> Serializer for Encoder<'a> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Sequence<'a>, EncodeError> {
-        let sink = self.variant(variant)?;
-        sink.bytes(b"[");
-        Ok(Sequence {
-            sink,
-            variant: true,
-        })
+    ) -> Result<Sequence<'a, 's>, EncodeError> {
+        let out = self.variant(variant);
+        Ok(Encoder { out }.sequence(true))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Map<'a>, EncodeError> {
-        Ok(self.map(0, false))
+    fn serialize_map(self, _: Option<usize>) -> Result<Map<'a, 's>, EncodeError> {
+        Ok(self.map(false))
     }
 
-    fn serialize_struct(self, _: &'static str, count: usize) -> Result<Map<'a>, EncodeError> {
-        Ok(self.map(count, false))
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Map<'a, 's>, EncodeError> {
+        Ok(self.map(false))
     }
 
     fn serialize_struct_variant(
@@ -319,74 +408,72 @@ impl<'a> Serializer for Encoder<'a> {
         _: &'static str,
         _: u32,
         variant: &'static str,
-        count: usize,
-    ) -> Result<Map<'a>, EncodeError> {
-        let sink = self.variant(variant)?;
-        Ok(Encoder { sink }.map(count, true))
+        _: usize,
+    ) -> Result<Map<'a, 's>, EncodeError> {
+        let out = self.variant(variant);
+        Ok(Encoder { out }.map(true))
     }
 }
 
-/// A sequence under way; its elements go straight to the sink.
-struct Sequence<'a> {
-    sink: &'a mut dyn ByteSink,
+/// A sequence under way.
+struct Sequence<'a, 's> {
+    out: &'a mut Out<'s>,
     /// Whether the map of a variant has to be closed too.
     variant: bool,
 }
 
-impl Sequence<'_> {
+impl Sequence<'_, '_> {
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        encode(value, self.sink)
+        value.serialize(Encoder { out: self.out })?;
+        self.out.flow();
+        Ok(())
     }
 
     fn close(self) -> Result<(), EncodeError> {
-        self.sink.bytes(if self.variant { b"]}" } else { b"]" });
+        let end: &[u8] = if self.variant { b"]}" } else { b"]" };
+        self.out.bytes.extend_from_slice(end);
         Ok(())
     }
 }
 
-/// A map under way: entries wait here until their order is known.
-struct Map<'a> {
-    sink: &'a mut dyn ByteSink,
-    /// Key of each entry and where its value is, as they came.
-    entries: Vec<(Cow<'static, str>, Range<usize>)>,
-    /// The encoded values, one after the other.
-    values: Vec<u8>,
-    /// The key whose value has not come yet.
-    key: Option<String>,
+/// A map under way.
+struct Map<'a, 's> {
+    out: &'a mut Out<'s>,
+    /// How many entries outer maps have.
+    first: usize,
+    /// Where the key starts whose value has not come yet.
+    key: Option<usize>,
     /// Whether the map of a variant has to be closed too.
     variant: bool,
 }
 
-impl Map<'_> {
-    fn entry<T: Serialize + ?Sized>(
-        &mut self,
-        key: Cow<'static, str>,
-        value: &T,
-    ) -> Result<(), EncodeError> {
-        let start = self.values.len();
-        encode(value, &mut self.values)?;
-        self.entries.push((key, start..self.values.len()));
+impl Map<'_, '_> {
+    /// Adds the value of the key that starts at byte `start`.
+    fn value<T: Serialize + ?Sized>(&mut self, start: usize, value: &T) -> Result<(), EncodeError> {
+        let at = self.out.bytes.len();
+        value.serialize(Encoder { out: self.out })?;
+        self.out.entries.push(Entry {
+            start,
+            value: at,
+            end: self.out.bytes.len(),
+        });
         Ok(())
     }
 
-    fn close(mut self) -> Result<(), EncodeError> {
-        let values = &self.values;
-        let bytes = |value: &Range<usize>| &values[value.clone()];
-        self.entries
-            .sort_by(|(a, one), (b, other)| (a, bytes(one)).cmp(&(b, bytes(other))));
-        self.sink.bytes(b"{");
-        for (key, value) in &self.entries {
-            encode(&**key, self.sink)?;
-            self.sink.bytes(bytes(value));
-        }
-        self.sink.bytes(if self.variant { b"}}" } else { b"}" });
+    fn close(self) -> Result<(), EncodeError> {
+        self.out.sort(self.first);
+        self.out.entries.truncate(self.first);
+        let end: &[u8] = if self.variant { b"}}" } else { b"}" };
+        self.out.bytes.extend_from_slice(end);
+        self.out.open -= 1;
+        self.out.flow();
         Ok(())
     }
 }
 
 macro_rules! sequence_like {
     ($($trait:ident $method:ident),*) => {$(
-        impl ser::$trait for Sequence<'_> {
+        impl ser::$trait for Sequence<'_, '_> {
             type Ok = ();
             type Error = EncodeError;
 
@@ -410,7 +497,7 @@ sequence_like!(
 
 macro_rules! struct_like {
     ($($trait:ident),*) => {$(
-        impl ser::$trait for Map<'_> {
+        impl ser::$trait for Map<'_, '_> {
             type Ok = ();
             type Error = EncodeError;
 
@@ -419,7 +506,9 @@ macro_rules! struct_like {
                 key: &'static str,
                 value: &T,
             ) -> Result<(), EncodeError> {
-                self.entry(Cow::Borrowed(key), value)
+                let start = self.out.bytes.len();
+                self.out.sized(b's', key.as_bytes());
+                self.value(start, value)
             }
 
             fn end(self) -> Result<(), EncodeError> {
@@ -431,20 +520,20 @@ macro_rules! struct_like {
 
 struct_like!(SerializeStruct, SerializeStructVariant);
 
-impl ser::SerializeMap for Map<'_> {
+impl ser::SerializeMap for Map<'_, '_> {
     type Ok = ();
     type Error = EncodeError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
-        self.key = Some(key.serialize(KeyText)?);
-        Ok(())
+        self.key = Some(self.out.bytes.len());
+        key.serialize(Key { out: self.out })
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        let key = self.key.take().ok_or_else(|| EncodeError {
+        let start = self.key.take().ok_or_else(|| EncodeError {
             reason: "a map gave a value before its key".to_owned(),
         })?;
-        self.entry(Cow::Owned(key), value)
+        self.value(start, value)
     }
 
     fn end(self) -> Result<(), EncodeError> {
@@ -452,8 +541,10 @@ impl ser::SerializeMap for Map<'_> {
     }
 }
 
-/// Turns a map key into the text that JSON would have for it.
-struct KeyText;
+/// Adds a map key as the text that JSON would have for it.
+struct Key<'a, 's> {
+    out: &'a mut Out<'s>,
+}
 
 fn no_key<T>(what: &str) -> Result<T, EncodeError> {
     Err(EncodeError {
@@ -463,22 +554,22 @@ fn no_key<T>(what: &str) -> Result<T, EncodeError> {
 
 macro_rules! key_shown {
     ($($method:ident $type:ty),*) => {$(
-        fn $method(self, value: $type) -> Result<String, EncodeError> {
-            Ok(value.to_string())
+        fn $method(self, value: $type) -> Result<(), EncodeError> {
+            self.serialize_str(&value.to_string())
         }
     )*};
 }
 
-impl Serializer for KeyText {
-    type Ok = String;
+impl Serializer for Key<'_, '_> {
+    type Ok = ();
     type Error = EncodeError;
-    type SerializeSeq = Impossible<String, EncodeError>;
-    type SerializeTuple = Impossible<String, EncodeError>;
-    type SerializeTupleStruct = Impossible<String, EncodeError>;
-    type SerializeTupleVariant = Impossible<String, EncodeError>;
-    type SerializeMap = Impossible<String, EncodeError>;
-    type SerializeStruct = Impossible<String, EncodeError>;
-    type SerializeStructVariant = Impossible<String, EncodeError>;
+    type SerializeSeq = Impossible<(), EncodeError>;
+    type SerializeTuple = Impossible<(), EncodeError>;
+    type SerializeTupleStruct = Impossible<(), EncodeError>;
+    type SerializeTupleVariant = Impossible<(), EncodeError>;
+    type SerializeMap = Impossible<(), EncodeError>;
+    type SerializeStruct = Impossible<(), EncodeError>;
+    type SerializeStructVariant = Impossible<(), EncodeError>;
 
     key_shown!(
         serialize_bool bool,
@@ -492,35 +583,39 @@ impl Serializer for KeyText {
         serialize_u32 u32,
         serialize_u64 u64,
         serialize_u128 u128,
-        serialize_char char,
-        serialize_str &str
+        serialize_char char
     );
 
-    fn serialize_f32(self, _: f32) -> Result<String, EncodeError> {
+    fn serialize_str(self, value: &str) -> Result<(), EncodeError> {
+        self.out.sized(b's', value.as_bytes());
+        Ok(())
+    }
+
+    fn serialize_f32(self, _: f32) -> Result<(), EncodeError> {
         no_key("a float")
     }
 
-    fn serialize_f64(self, _: f64) -> Result<String, EncodeError> {
+    fn serialize_f64(self, _: f64) -> Result<(), EncodeError> {
         no_key("a float")
     }
 
-    fn serialize_bytes(self, _: &[u8]) -> Result<String, EncodeError> {
+    fn serialize_bytes(self, _: &[u8]) -> Result<(), EncodeError> {
         no_key("raw bytes")
     }
 
-    fn serialize_none(self) -> Result<String, EncodeError> {
+    fn serialize_none(self) -> Result<(), EncodeError> {
         no_key("null")
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<String, EncodeError> {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), EncodeError> {
         value.serialize(self)
     }
 
-    fn serialize_unit(self) -> Result<String, EncodeError> {
+    fn serialize_unit(self) -> Result<(), EncodeError> {
         no_key("null")
     }
 
-    fn serialize_unit_struct(self, _: &'static str) -> Result<String, EncodeError> {
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), EncodeError> {
         no_key("null")
     }
 
@@ -529,15 +624,15 @@ impl Serializer for KeyText {
         _: &'static str,
         _: u32,
         variant: &'static str,
-    ) -> Result<String, EncodeError> {
-        Ok(variant.to_owned())
+    ) -> Result<(), EncodeError> {
+        self.serialize_str(variant)
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
         _: &'static str,
         value: &T,
-    ) -> Result<String, EncodeError> {
+    ) -> Result<(), EncodeError> {
         value.serialize(self)
     }
 
@@ -547,7 +642,7 @@ impl Serializer for KeyText {
         _: u32,
         _: &'static str,
         _: &T,
-    ) -> Result<String, EncodeError> {
+    ) -> Result<(), EncodeError> {
         no_key("a variant with contents")
     }
 
@@ -785,12 +880,67 @@ mod tests {
         }
     }
 
+    /// Returns the documented encoding of a JSON value, made one piece after the other.
+    fn plainly(value: &Value) -> Vec<u8> {
+        let text = |text: &str| {
+            let size = (text.len() as u64).to_le_bytes();
+            [&b"s"[..], &size, text.as_bytes()].concat()
+        };
+        match value {
+            Value::Null => b"n".to_vec(),
+            Value::Bool(flag) => if *flag { b"t" } else { b"f" }.to_vec(),
+            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                (Some(number), _, _) => [&b"+"[..], &number.to_le_bytes()].concat(),
+                (_, Some(number), _) => [&b"-"[..], &number.unsigned_abs().to_le_bytes()].concat(),
+                (_, _, number) => [&b"d"[..], &number.unwrap().to_le_bytes()].concat(),
+            },
+            Value::String(letters) => text(letters),
+            Value::Array(items) => {
+                let items: Vec<Vec<u8>> = items.iter().map(plainly).collect();
+                [b"[", items.concat().as_slice(), b"]"].concat()
+            }
+            Value::Object(map) => {
+                let map: BTreeMap<&[u8], Vec<u8>> = map
+                    .iter()
+                    .map(|(key, value)| (key.as_bytes(), [text(key), plainly(value)].concat()))
+                    .collect();
+                let entries: Vec<Vec<u8>> = map.into_values().collect();
+                [b"{", entries.concat().as_slice(), b"}"].concat()
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_long_or_many_goes_to_the_sink_in_pieces_and_in_order() {
+        struct Pieces(Vec<Vec<u8>>);
+        impl ByteSink for Pieces {
+            fn bytes(&mut self, bytes: &[u8]) {
+                self.0.push(bytes.to_vec());
+            }
+        }
+        let long = "long ".repeat(10_000);
+        let map = json!({"b": {"d": long, "c": [1, {"z": 1, "y": long}]}, "a": long});
+        let many: Value = (0..5_000).map(|n| json!({"n": n, "m": [n]})).collect();
+        let value = json!([1, long, map, "x", many, [[long]], map]);
+        let mut pieces = Pieces(Vec::new());
+        encode(&value, &mut pieces).unwrap();
+        assert!(pieces.0.len() > 10, "{} pieces", pieces.0.len());
+        assert!(pieces.0.concat() == plainly(&value));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
         fn the_order_of_map_keys_does_not_matter(value in value()) {
             prop_assert_eq!(encoded(&value).unwrap(), encoded(&Backwards(&value)).unwrap());
+        }
+
+        #[test]
+        fn values_are_encoded_as_documented(value in value()) {
+            prop_assert_eq!(encoded(&value).unwrap(), plainly(&value));
+            let twice = encoded(&[&value, &value]).unwrap();
+            prop_assert_eq!(twice, plainly(&json!([value, value])));
         }
 
         #[test]

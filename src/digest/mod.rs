@@ -17,6 +17,7 @@ pub use reader::HashingReader;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde::Deserializer;
@@ -48,7 +49,10 @@ impl Digest {
     /// If `value` has no canonical encoding: its `Serialize` refuses, or a map
     /// key is not text, an integer, a boolean or a char.
     pub fn of_value<T: Serialize + ?Sized>(value: &T) -> Self {
-        Self::of_value_in(VALUE_CONTEXT, value)
+        // A million values have one context: it is hashed once.
+        static IN_CONTEXT: LazyLock<blake3::Hasher> =
+            LazyLock::new(|| blake3::Hasher::new_derive_key(VALUE_CONTEXT));
+        Self::finished(IN_CONTEXT.clone(), value)
     }
 
     /// Returns the place of the digest on a circle of 2⁶⁴: two values are near each
@@ -69,13 +73,12 @@ impl Digest {
     ///
     /// As [`Digest::of_value`].
     pub fn of_value_in<T: Serialize + ?Sized>(context: &str, value: &T) -> Self {
-        let mut gathered = Gathered {
-            hasher: blake3::Hasher::new_derive_key(context),
-            waiting: Vec::new(),
-        };
-        encode(value, &mut gathered).expect("values that are hashed have a canonical encoding");
-        gathered.hasher.update(&gathered.waiting);
-        Self(*gathered.hasher.finalize().as_bytes())
+        Self::finished(blake3::Hasher::new_derive_key(context), value)
+    }
+
+    fn finished<T: Serialize + ?Sized>(mut hasher: blake3::Hasher, value: &T) -> Self {
+        encode(value, &mut hasher).expect("values that are hashed have a canonical encoding");
+        Self(*hasher.finalize().as_bytes())
     }
 
     /// Returns the digest that these 32 bytes are.
@@ -86,29 +89,6 @@ impl Digest {
     /// Returns the 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
-    }
-}
-
-/// Bytes that are hashed at once: so many that BLAKE3 hashes several pieces of
-/// them side by side.
-const GATHERED: usize = 16 << 10;
-
-/// Hands the small pieces of an encoding to a hasher in large ones.
-struct Gathered {
-    hasher: blake3::Hasher,
-    waiting: Vec<u8>,
-}
-
-impl ByteSink for Gathered {
-    fn bytes(&mut self, bytes: &[u8]) {
-        if self.waiting.len() + bytes.len() > GATHERED {
-            self.hasher.update(&self.waiting);
-            self.waiting.clear();
-        }
-        match bytes.len() > GATHERED {
-            true => drop(self.hasher.update(bytes)),
-            false => self.waiting.extend_from_slice(bytes),
-        }
     }
 }
 
