@@ -69,7 +69,7 @@ pub fn check(
     let domain = &project.domain;
     let mut known = Known::of(domain, texts, has_all_names);
     let has_custom = has_custom_actions(domain);
-    for (name, variations) in &domain.responses {
+    for (name, variations) in domain.responses.iter() {
         let place = domain.response_places.of(name);
         if !name.starts_with("utter_") {
             let shown = shortened(name);

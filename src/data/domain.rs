@@ -5,6 +5,7 @@
 //! `dialogue::Universe` adds them where indices are made.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -24,8 +25,9 @@ pub struct Domain {
     /// Slots as the file lists them, those of several files by name; default
     /// slots not included.
     pub slots: Vec<Slot>,
-    /// Variations by response name, in file order.
-    pub responses: BTreeMap<String, Vec<Response>>,
+    /// Variations by response name, in file order. There may be tens of thousands,
+    /// and several parts of a project hold them: a clone shares them.
+    pub responses: Arc<BTreeMap<String, Vec<Response>>>,
     /// Custom actions as the file lists them; those of several files by name.
     pub actions: Vec<String>,
     /// Forms as the file lists them; those of several files by name.

@@ -99,7 +99,7 @@ impl PhraseList {
     pub fn at(&self, PhraseId(id): PhraseId) -> &str {
         let id = id as usize;
         match &*self.0 {
-            Kept::Lines { text, .. } => line(&text[id..]).0.trim(),
+            Kept::Lines { text, .. } => trimmed(line(&text[id..]).0),
             Kept::Pieces { text, ends } => piece(text, ends, id),
         }
     }
@@ -110,6 +110,16 @@ fn line(text: &str) -> (&str, usize) {
     match text.bytes().position(|byte| byte == b'\n') {
         Some(end) => (&text[..end], end + 1),
         None => (text, text.len()),
+    }
+}
+
+/// Returns a line without the blanks around it, of which most have none.
+fn trimmed(line: &str) -> &str {
+    let is_letter = |byte: &u8| matches!(byte, b'!'..=b'~');
+    match line.as_bytes() {
+        [one] | [one, .., _] if !is_letter(one) => line.trim(),
+        [.., last] if !is_letter(last) => line.trim(),
+        _ => line,
     }
 }
 
@@ -162,7 +172,7 @@ impl<'p> Iterator for Phrases<'p> {
                 let start = *at;
                 let (line, length) = line(&text[start..]);
                 *at += length;
-                let phrase = line.trim();
+                let phrase = trimmed(line);
                 if !phrase.is_empty() || length == 0 {
                     return Some((id(start), phrase));
                 }

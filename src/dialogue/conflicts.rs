@@ -73,10 +73,14 @@ pub fn conflicts(
     let moments: Vec<Box<[Moment]>> = numbered
         .map(|(index, story)| moments(index, story, universe, max_history).into())
         .collect();
-    let moments = moments.concat();
+    let mut all = Vec::with_capacity(moments.iter().map(|of_one| of_one.len()).sum());
+    // Those of a story are let go when they have been taken over.
+    for moments in moments {
+        all.extend_from_slice(&moments);
+    }
     let mut found: HashMap<u128, Conflict> = HashMap::new();
     let mut order: Vec<u128> = Vec::new();
-    for moments in disputed(moments).chunk_by(|a, b| a.story == b.story) {
+    for moments in disputed(all).chunk_by(|a, b| a.story == b.story) {
         let story = stories[moments[0].story as usize];
         let mut moments = moments.iter().peekable();
         let mut turn = 0;

@@ -3,11 +3,13 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
 use crate::data::Annotation;
 use crate::data::Slot;
+use crate::data::SlotKind;
 use crate::dialogue::Event;
 use crate::dialogue::Executed;
 use crate::dialogue::Feature;
@@ -238,7 +240,7 @@ impl Situation {
     ) -> Vec<(&'s str, Cow<'s, SlotState>)> {
         let state = |slot: &'s Slot, value: &Value| {
             let state = slot_state(slot, value)?;
-            Some((slot.name.as_str(), Cow::Owned(state)))
+            Some((slot.name.as_str(), state))
         };
         // Few slots are set, and hardly any has an initial value.
         let set = self.set_slots.iter();
@@ -260,17 +262,24 @@ impl Situation {
 }
 
 /// Returns what policies see of a slot with this value; none if that is nothing.
-fn slot_state(slot: &Slot, value: &Value) -> Option<SlotState> {
+fn slot_state(slot: &Slot, value: &Value) -> Option<Cow<'static, SlotState>> {
+    /// What is seen of nearly every slot that is set.
+    static ONE: LazyLock<SlotState> = LazyLock::new(|| SlotState::Features(vec![Feature(1.0)]));
     // What is empty has no feature that is not zero.
     if value.is_null() || slot_features::count(slot) == 0 {
         return None;
     }
     if value.as_str() == Some(SHOULD_NOT_BE_SET) {
-        return Some(SlotState::Marker(SHOULD_NOT_BE_SET.to_owned()));
+        let marker = SlotState::Marker(SHOULD_NOT_BE_SET.to_owned());
+        return Some(Cow::Owned(marker));
+    }
+    if slot.kind == SlotKind::Text {
+        return Some(Cow::Borrowed(&ONE));
     }
     let features = slot_features::features(slot, value);
     let is_seen = features.iter().any(|&x| x != 0.0);
-    is_seen.then(|| SlotState::Features(features.into_iter().map(Feature).collect()))
+    let seen = || SlotState::Features(features.into_iter().map(Feature).collect());
+    is_seen.then(seen).map(Cow::Owned)
 }
 
 /// Rasa: a message with text alone is seen as text, one with an intent alone as

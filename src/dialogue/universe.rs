@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -256,21 +257,13 @@ fn used_entities(intent: &Intent, entities: &[Entity]) -> BTreeSet<String> {
 }
 
 fn actions(domain: &Domain) -> Vec<String> {
-    let mut seen: BTreeSet<String> = BTreeSet::new();
-    let mut actions: Vec<String> = Vec::new();
-    let candidates = DEFAULT_ACTIONS
-        .iter()
-        .map(|name| (*name).to_owned())
-        .chain(domain.actions.iter().cloned())
-        .chain(domain.responses.keys().cloned())
-        .chain(domain.forms.iter().map(|form| form.name.clone()))
-        .chain(domain.e2e_actions.iter().cloned());
-    for action in candidates {
-        if seen.insert(action.clone()) {
-            actions.push(action);
-        }
-    }
-    actions
+    let listed = domain.actions.iter().chain(domain.responses.keys());
+    let listed = listed.chain(domain.forms.iter().map(|form| &form.name));
+    let listed = listed.chain(&domain.e2e_actions).map(String::as_str);
+    let mut seen: HashSet<&str> = HashSet::new();
+    let all = DEFAULT_ACTIONS.iter().copied().chain(listed);
+    let first = all.filter(|name| seen.insert(name));
+    first.map(str::to_owned).collect()
 }
 
 fn slots(domain: &Domain) -> Vec<Slot> {

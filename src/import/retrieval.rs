@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::data::Content;
 use crate::data::Domain;
@@ -27,12 +28,13 @@ pub fn sync(domain: &mut Domain, part: &mut NluPart, dialect: Dialect) {
         .map(str::to_owned)
         .collect();
     add_retrieval(domain, &retrieval);
+    let responses = Arc::make_mut(&mut domain.responses);
     for response in &part.responses {
         let variations = response.variations.clone();
         let name = response.name.clone();
         match dialect {
-            Dialect::Two => drop(domain.responses.entry(name).or_insert(variations)),
-            Dialect::Three => drop(domain.responses.insert(name, variations)),
+            Dialect::Two => drop(responses.entry(name).or_insert(variations)),
+            Dialect::Three => drop(responses.insert(name, variations)),
         }
     }
     if dialect == Dialect::Two && !(retrieval.is_empty() && part.responses.is_empty()) {
@@ -73,7 +75,7 @@ fn add_retrieval(domain: &mut Domain, retrieval: &BTreeSet<String>) {
 /// Adds the domain's responses of retrieval intents to the NLU data, whose own
 /// win.
 pub fn take_responses(domain: &Domain, part: &mut NluPart) {
-    for (name, variations) in &domain.responses {
+    for (name, variations) in domain.responses.iter() {
         if name.contains('/') {
             let own = part.data.responses.entry(name.clone());
             own.or_insert_with(|| variations.clone());

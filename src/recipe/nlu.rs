@@ -445,7 +445,7 @@ impl Line<'_> {
 
     fn keyword(&mut self, place: usize, component: &Component) -> Option<ComponentEntry> {
         let options: KeywordOptions = self.read(component)?;
-        let inputs = vec![Input::leaf("messages", self.slices.keywords.clone())];
+        let inputs = vec![Input::leaf("messages", self.slices.keywords())];
         let fit_options = options.clone();
         let version = ("nlu.keyword", KEYWORD_VERSION);
         Some(self.simple(

@@ -46,7 +46,7 @@ pub fn nlu_portion(project: &Project) -> Project {
             ..Config::default()
         },
         domain: Domain {
-            responses: retrieved(&project.domain.responses),
+            responses: retrieved(&project.domain.responses).into(),
             ..Domain::default()
         },
         nlu: NluData {

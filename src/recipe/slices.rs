@@ -111,10 +111,9 @@ impl Stories {
 
 /// Every slice of one project, as leaves of its graph.
 pub struct Slices {
+    project: Arc<Project>,
     /// [`Messages`].
     pub messages: Leaf,
-    /// [`Keywords`].
-    pub keywords: Leaf,
     /// [`Annotated`].
     pub annotated: Leaf,
     /// [`NluData`] with nothing but regular expressions and lookup tables.
@@ -149,11 +148,12 @@ impl Slices {
             .into_iter()
             .map(|(name, all)| (name.clone(), all.clone()))
             .collect();
+        // The names of responses, of which there are many, are there once.
         let domain = sorted(without_texts(&project.domain));
-        let core_domain = core_domain(project);
+        let core_domain = pruned(domain.clone());
         Self {
+            project: Arc::clone(project),
             messages: messages(project),
-            keywords: keywords(project),
             annotated: annotated(project),
             patterns: patterns(project),
             entity_types: entity_types_leaf(entity_types(project)),
@@ -165,6 +165,11 @@ impl Slices {
             domain: domain_leaf(domain),
             stories: stories(project),
         }
+    }
+
+    /// Returns [`Keywords`], which one component reads that few pipelines have.
+    pub fn keywords(&self) -> Leaf {
+        keywords(&self.project)
     }
 }
 
@@ -242,9 +247,13 @@ pub fn entity_types(project: &Project) -> BTreeSet<String> {
 }
 
 /// Responses of the domain and of the NLU data; Rasa 3.6 lets the latter win.
-fn all_responses(project: &Project) -> BTreeMap<String, Vec<Response>> {
-    let mut responses = project.domain.responses.clone();
-    responses.extend(project.nlu.responses.clone());
+fn all_responses(project: &Project) -> Arc<BTreeMap<String, Vec<Response>>> {
+    let mut responses = Arc::clone(&project.domain.responses);
+    let is_new = |(name, of_nlu): (&String, &Vec<Response>)| responses.get(name) != Some(of_nlu);
+    // They are in the domain already when it was merged.
+    if project.nlu.responses.iter().any(is_new) {
+        Arc::make_mut(&mut responses).extend(project.nlu.responses.clone());
+    }
     responses
 }
 
@@ -271,7 +280,7 @@ fn without_texts(domain: &Domain) -> Domain {
     let names = domain.responses.keys();
     // The rest one by one: a clone of the whole would be one of all texts.
     Domain {
-        responses: names.map(|name| (name.clone(), Vec::new())).collect(),
+        responses: Arc::new(names.map(|name| (name.clone(), Vec::new())).collect()),
         intents: domain.intents.clone(),
         entities: domain.entities.clone(),
         slots: domain.slots.clone(),
@@ -305,9 +314,14 @@ fn sorted(mut domain: Domain) -> Domain {
 /// prunes it before training Core: session settings and the order of a form's
 /// questions. A default intent is there whether or not it is listed.
 pub fn core_domain(project: &Project) -> Domain {
+    pruned(sorted(without_texts(&project.domain)))
+}
+
+/// Does so with a domain that is sorted and has no texts.
+fn pruned(domain: Domain) -> Domain {
     let mut pruned = Domain {
         session: SessionConfig::default(),
-        ..sorted(without_texts(&project.domain))
+        ..domain
     };
     for form in &mut pruned.forms {
         form.required_slots.clear();
@@ -353,8 +367,7 @@ fn stories(project: &Arc<Project>) -> Leaf {
     leaf.with_items(move || pieces::stories(&project.stories))
 }
 
-fn responses_leaf(project: &Arc<Project>, responses: BTreeMap<String, Vec<Response>>) -> Leaf {
-    let responses = Arc::new(responses);
+fn responses_leaf(project: &Arc<Project>, responses: Arc<BTreeMap<String, Vec<Response>>>) -> Leaf {
     let project = Arc::clone(project);
     // All of them as one map would be held back until its last key is known.
     let digests = responses.iter().map(|pair| Digest::of_value(&pair));

@@ -519,7 +519,8 @@ fn read_domain(domain: &Value, slot_order: &[String], extra_actions: &[&str]) ->
         responses: map("responses")
             .keys()
             .map(|name| (name.clone(), vec![Response::from(BTreeMap::new())]))
-            .collect(),
+            .collect::<BTreeMap<_, _>>()
+            .into(),
         actions,
         forms: map("forms")
             .iter()

@@ -123,7 +123,8 @@ impl Merge {
             responses: responses
                 .into_iter()
                 .map(|response| (response.name, response.variations))
-                .collect::<BTreeMap<_, _>>(),
+                .collect::<BTreeMap<_, _>>()
+                .into(),
             actions: actions.into_iter().map(|(name, _)| name).collect(),
             e2e_actions,
             session: self
