@@ -183,7 +183,15 @@ fn unclosed<'p>(example: &'p Example, types: &HashSet<&str>) -> Option<Found<'p>
     if is_json(example) {
         return None;
     }
-    let text = example.text.as_str();
+    let (piece, what) = open(&example.text, types).or_else(|| mistyped(&example.text, types))?;
+    let message = format!("an annotation is left as text: {what}");
+    let help = "write `[text](type)`, or `[text]{\"entity\": \"type\", \"value\": \"…\"}`";
+    let about = Diagnostic::new("W352", example.place.clone(), message);
+    Some((about.help(help), piece))
+}
+
+/// Returns the piece in the first square brackets, and what is wrong behind them.
+fn open<'t>(text: &'t str, types: &HashSet<&str>) -> Option<(&'t str, &'static str)> {
     let (_, rest) = text.split_once('[')?;
     let (piece, rest) = rest.split_once(']')?;
     let after_blank = rest.trim_start();
@@ -195,18 +203,126 @@ fn unclosed<'p>(example: &'p Example, types: &HashSet<&str>) -> Option<Found<'p>
         Some('(') if !rest.contains(')') => "`)` is missing",
         Some('{') if !rest.contains('}') => "`}` is missing",
         Some('(') => "the type or the value is empty",
+        Some('[') if rest.starts_with("[{") && !rest.contains("}]") => "`]` is missing",
         _ => return None,
     };
-    let message = format!("an annotation is left as text: {what}");
-    let help = "write `[text](type)`, or `[text]{\"entity\": \"type\", \"value\": \"…\"}`";
-    let about = Diagnostic::new("W352", example.place.clone(), message);
-    Some((about.help(help), piece))
+    Some((piece, what))
+}
+
+/// Returns a piece in front of an entity type in brackets, with those, where the
+/// brackets of one of the two are others than they must be.
+fn mistyped<'t>(text: &'t str, types: &HashSet<&str>) -> Option<(&'t str, &'static str)> {
+    // Where square brackets were opened that were not closed, and any at all.
+    let mut open_square = None;
+    let mut last_open = None;
+    for (at, bracket) in text.match_indices(['[', ']', '(', ')']) {
+        if let "[" | "(" = bracket {
+            open_square = open_square.or_else(|| (bracket == "[").then_some(at));
+            last_open = Some((at, bracket));
+            continue;
+        }
+        let closed = last_open.take().filter(|(start, open)| {
+            matches!((*open, bracket), ("[", "]") | ("(", ")"))
+                && is_type(&text[start + 1..at], types)
+        });
+        let what = closed.and_then(|(start, open)| {
+            let before = text[..start].chars().next_back()?;
+            match (open, before) {
+                ("[", ')') => Some((start, "round and square brackets are swapped")),
+                ("(", ']') if open_square.is_none() => Some((start, "`[` is missing")),
+                ("(", '}') => Some((start, "its piece stands in braces, not in `[…]`")),
+                ("(", letter) if letter.is_alphanumeric() && open_square.is_some() => {
+                    Some((start, "`]` is missing"))
+                }
+                _ => None,
+            }
+        });
+        if let Some((start, what)) = what {
+            let words = text[..start].rfind(char::is_whitespace);
+            let words = words.map_or(0, |blank| blank + 1);
+            let first = open_square.filter(|_| what == "`]` is missing");
+            return Some((&text[first.unwrap_or(words)..=at], what));
+        }
+        if bracket == "]" {
+            open_square = None;
+        }
+    }
+    None
 }
 
 /// Whether a text begins with an entity type in parentheses, as in `(city)`,
 /// `(city:Rome)` and `(city#to)`.
 fn names_type(text: &str, types: &HashSet<&str>) -> bool {
     let inside = text.strip_prefix('(').and_then(|rest| rest.split_once(')'));
-    let name = inside.and_then(|(inside, _)| inside.split([':', '#']).next());
+    inside.is_some_and(|(inside, _)| is_type(inside, types))
+}
+
+/// Whether what stands in brackets is an entity type, maybe with value and role.
+fn is_type(inside: &str, types: &HashSet<&str>) -> bool {
+    let name = inside.split([':', '#']).next();
     name.is_some_and(|name| types.contains(name.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, want: Option<(&str, &str)>) {
+        let types = HashSet::from(["size", "dish"]);
+        let found = open(text, &types).or_else(|| mistyped(text, &types));
+        assert_eq!(found, want, "{text}");
+    }
+
+    #[test]
+    fn a_bracket_that_is_missing_or_another_one_is_found_before_a_type() {
+        check(
+            "a [large(size) pizza",
+            Some(("[large(size)", "`]` is missing")),
+        );
+        check(
+            "a [very large(size:L) pizza",
+            Some(("[very large(size:L)", "`]` is missing")),
+        );
+        check(
+            "a large](size) pizza",
+            Some(("large](size)", "`[` is missing")),
+        );
+        let swapped = "round and square brackets are swapped";
+        check("a (large)[size] pizza", Some(("(large)[size]", swapped)));
+        let braces = "its piece stands in braces, not in `[…]`";
+        check("a {large}(size)", Some(("{large}(size)", braces)));
+        check(
+            r#"a [large][{"entity": "size"} b"#,
+            Some(("large", "`]` is missing")),
+        );
+        check("é](size)", Some(("é](size)", "`[` is missing")));
+    }
+
+    #[test]
+    fn brackets_of_plain_texts_are_left_alone() {
+        for text in [
+            "a large (size) pizza",
+            "any size(s) of dish(es)?",
+            "what is f(size)",
+            "[1] see (size)",
+            "a [b] large(size)",
+            "(large) [size]",
+            "](other) [x(other)",
+            "((((size",
+            ")](])[(",
+            "x[size]",
+        ] {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn many_brackets_take_linear_time() {
+        for part in ["[", "(", "](", "[(", "[x(", "(x)["] {
+            let text = part.repeat(500_000);
+            let types = HashSet::from(["size"]);
+            assert_eq!(mistyped(&text, &types), None);
+        }
+    }
 }

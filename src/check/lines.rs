@@ -35,7 +35,7 @@ impl<'t> Lines<'t> {
     }
 
     /// Moves a diagnostic from the start of the example to the piece that it is
-    /// about, where the line shows it.
+    /// about, where the line shows it: within brackets, or with those it has itself.
     pub fn narrow(&mut self, diagnostic: &mut Diagnostic, piece: &str) {
         if piece.is_empty() {
             return;
@@ -52,8 +52,11 @@ impl<'t> Lines<'t> {
         if line.len() > LONGEST_LINE || piece.len() > line.len() {
             return None;
         }
-        let at = line.find(&format!("[{piece}]"))?;
-        let column = line[..at].chars().count() as u32 + 2;
+        let at = match piece.contains(['[', ']', '(', ')']) {
+            true => line.find(piece)?,
+            false => line.find(&format!("[{piece}]"))? + 1,
+        };
+        let column = line[..at].chars().count() as u32 + 1;
         Some((column, piece.chars().count() as u32))
     }
 

@@ -388,6 +388,43 @@ fn a_broken_annotation_shows_what_is_wrong_with_it() {
 }
 
 #[test]
+fn a_missing_or_wrong_bracket_of_an_annotation_is_shown() {
+    Project::with("data/nlu.yml", "[pizza](dish)", "[pizza(dish)")
+        .and("data/nlu.yml", "[pasta](dish)", "(pasta)[dish]")
+        .shows(expect![[r#"
+            warning[W352]: an annotation is left as text: `]` is missing
+               ──▶ data/nlu.yml:13:9
+                │
+             13 │     - a [pizza(dish) please
+                │         ^^^^^^^^^^^^
+                = help: write `[text](type)`, or `[text]{"entity": "type", "value": "…"}`
+
+            warning[W352]: an annotation is left as text: round and square brackets are swapped
+               ──▶ data/nlu.yml:14:7
+                │
+             14 │     - (pasta)[dish], and quickly
+                │       ^^^^^^^^^^^^^
+                = help: write `[text](type)`, or `[text]{"entity": "type", "value": "…"}`
+
+            warning[W241]: no story, rule or form says what to do after intent `inform`
+              ──▶ domain.yml:5:3
+               │
+             5 │ - inform
+               │   ^^^^^^
+
+            warning[W246]: entity `dish` is annotated in no example: it is never recognised
+              ──▶ domain.yml:8:3
+               │
+             8 │ - dish
+               │   ^^^^
+
+            read 8 examples of 4 intents with 0 entities; 2 stories and 1 rule; a domain of 4 actions, 5 slots and 1 form
+            4 warnings; `tabella explain-code CODE` says more
+            exit 0
+        "#]]);
+}
+
+#[test]
 fn an_annotation_that_cuts_a_word_shows_the_words() {
     Project::with("data/nlu.yml", "[pasta](dish)", "[past](dish)a").shows(expect![[r#"
         warning[W342]: entity `dish` marks `past`, which does not end where a word ends: it is not learned
