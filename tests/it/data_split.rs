@@ -12,6 +12,7 @@ use tabella::convert::Split;
 use tabella::convert::SplitOptions;
 use tabella::convert::split_nlu;
 use tabella::convert::split_stories;
+use tabella::data::Example;
 use tabella::data::NluData;
 use tabella::import::Sources;
 use tabella::import::import_nlu_files;
@@ -239,6 +240,112 @@ fn a_markdown_file_is_split_like_yaml() {
 }
 
 /// Intents with texts, as a person could have them.
+#[test]
+fn what_yaml_cannot_say_is_in_json_in_both_parts() {
+    let message = |text: &str, intent: &str| {
+        format!(r#"{{"text": "{text}", "intent": "{intent}", "entities": []}}"#)
+    };
+    let mut messages: Vec<String> = (0..40)
+        .map(|n| message(&format!("a [b](c) literal {n}"), "a"))
+        .collect();
+    messages.extend((0..40).map(|n| message(&format!("plain {n}"), "a")));
+    messages.extend((0..20).map(|n| format!(r#"{{"text": "of nothing {n}"}}"#)));
+    messages.push(message("only [this](one)", "faq/once"));
+    let json = format!(
+        r#"{{"rasa_nlu_data": {{
+            "common_examples": [{}],
+            "regex_features": [{{"name": "r", "pattern": "(?x)\n a"}}],
+            "lookup_tables": [{{"name": "l", "elements": ["b\nc", "d"]}}],
+            "entity_synonyms": [{{"value": "v", "synonyms": ["d\ne", "f"]}}]}}}}"#,
+        messages.join(", ")
+    );
+    let written = files(&[
+        ("nlu.json", &json),
+        ("nlg.yml", "responses:\n  utter_faq/once:\n  - text: Yes\n"),
+    ]);
+    let (root, sources) = sources(&written);
+    let split = split_nlu(&sources, &SplitOptions::default()).unwrap();
+    let names: Vec<&str> = split.files.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "training_data.yml",
+            "test_data.yml",
+            "training_data_rest.json",
+            "test_data_rest.json",
+            "nlg_training_data.yml",
+        ]
+    );
+    assert!(
+        split.lost.iter().all(|said| said.code == "N604"),
+        "{:?}",
+        split.lost
+    );
+    assert_eq!(split.lost.len(), 40 + 20 + 1 + 1 + 1 + 1);
+    let parts = ["training_data", "test_data"].map(|name| {
+        let names = [".yml", "_rest.json"].map(|end| format!("{name}{end}"));
+        let answers = format!("nlg_{name}.yml");
+        read(&split, &[&names[0], &names[1], &answers])
+    });
+    let [training, test] = parts;
+    assert_eq!(split.training_count, training.examples.len());
+    assert_eq!(split.test_count, test.examples.len());
+    let holds = |part: &NluData, start: &str| {
+        let of_kind = part
+            .examples
+            .iter()
+            .filter(|one| one.text.starts_with(start));
+        of_kind.count()
+    };
+    for start in ["a [b]", "plain", "of nothing"] {
+        assert!(holds(&training, start) > holds(&test, start), "{start}");
+        assert!(holds(&test, start) > 0, "{start}");
+    }
+    // Nothing is lost: both parts together are what was there.
+    let whole = import_nlu_files(root.path(), &["data".into()]).unwrap();
+    let whole = whole.project.nlu;
+    let mut examples = [training.examples.clone(), test.examples].concat();
+    let key = |one: &Example| (one.intent.clone(), one.text.clone());
+    examples.sort_by_key(key);
+    let mut all = whole.examples;
+    all.sort_by_key(key);
+    assert_eq!(examples, all);
+    assert_eq!(training.synonyms, whole.synonyms);
+    assert_eq!(training.patterns, whole.patterns);
+    let phrases = |data: &NluData| -> BTreeSet<String> {
+        let all = data.lookups.iter().flat_map(|table| table.elements.iter());
+        all.map(str::to_owned).collect()
+    };
+    let (ours, theirs) = (
+        phrases(&training),
+        BTreeSet::from(["b\nc".into(), "d".into()]),
+    );
+    assert_eq!(ours, theirs);
+    assert_eq!(test.patterns, []);
+}
+
+#[test]
+fn an_example_that_yaml_cannot_say_moves_no_other() {
+    let data = |more: &str| {
+        let messages: Vec<String> = (0..30)
+            .map(|n| format!(r#"{{"text": "[a](b) {n}", "intent": "i"}}"#))
+            .collect();
+        let messages = messages.join(", ");
+        format!(r#"{{"rasa_nlu_data": {{"common_examples": [{messages}{more}]}}}}"#)
+    };
+    let tested = |json: &str| -> BTreeSet<String> {
+        let (_root, sources) = sources(&files(&[("nlu.json", json)]));
+        let split = split_nlu(&sources, &SplitOptions::default()).unwrap();
+        let test = read(&split, &["test_data.yml", "test_data_rest.json"]);
+        test.examples.into_iter().map(|one| one.text).collect()
+    };
+    let before = tested(&data(""));
+    let after = tested(&data(
+        r#", {"text": "[c](d)", "intent": "i"}, {"text": "e", "intent": "i"}"#,
+    ));
+    assert!(before.len() > 1 && before.is_subset(&after));
+}
+
 fn intents() -> impl Strategy<Value = BTreeMap<String, BTreeSet<String>>> {
     let text = prop_oneof![
         "[a-z]{1,4}( [a-z]{1,4}){0,2}",

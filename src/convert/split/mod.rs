@@ -81,14 +81,15 @@ pub struct Split {
     pub test_count: usize,
     /// What is wrong with the data; nothing is split if there are errors.
     pub diagnostics: Vec<Diagnostic>,
-    /// What could not be kept of files that are not YAML.
+    /// What could not be kept of files that are not YAML, and what stays in JSON.
     pub lost: Vec<Diagnostic>,
     /// The texts that diagnostics point into.
     pub sources: SourceMap,
 }
 
 /// Splits NLU data into `training_data.yml` and `test_data.yml`, with the responses
-/// of retrieval intents in `nlg_training_data.yml` and `nlg_test_data.yml`.
+/// of retrieval intents in `nlg_training_data.yml` and `nlg_test_data.yml`. What YAML
+/// has no way to say is in `training_data_rest.json` and `test_data_rest.json`.
 ///
 /// # Errors
 ///
@@ -101,14 +102,18 @@ pub fn split_nlu(sources: &Sources, options: &SplitOptions) -> Result<Split, Imp
     let (imported, files) = open(&sources, &[FileKind::Nlu])?;
     let sources = in_language(&sources, &imported);
     let mut read = Vec::new();
+    let mut rest = Rest::default();
     let mut lost = Vec::new();
     for file in &files {
         let mut notes = Notes::on(file.0.shown.clone());
-        read.extend(nlu_file(&sources, file, &mut notes)?);
+        let mut of_file = Rest::default();
+        read.extend(nlu_file(&sources, file, &mut of_file, &mut notes)?);
+        of_file.tell_kept(&mut notes);
+        rest.extend(of_file);
         lost.extend(notes.diagnostics);
     }
     arrange(&mut lost);
-    let split = nlu::split(read, options);
+    let split = nlu::split(read, rest, options);
     Ok(finish(imported, Split { lost, ..split }))
 }
 
@@ -143,30 +148,27 @@ fn open(sources: &Sources, kinds: &[FileKind]) -> Result<(Imported, Vec<File>), 
     Ok((imported, files))
 }
 
-/// Returns the NLU data of a file as it is written.
+/// Returns the NLU data of a file as it is written, but for the `rest`.
 fn nlu_file(
     sources: &Sources,
     (input, bytes): &File,
+    rest: &mut Rest,
     notes: &mut Notes,
 ) -> Result<Option<NluFile>, ImportError> {
     let text = || markdown::text(bytes);
-    let mut rest = Rest::default();
-    let file = match format(&input.path, bytes) {
+    Ok(match format(&input.path, bytes) {
         Format::Yaml => Source::read(bytes.clone()).map(|source| NluFile::read(&source)),
         Format::Json => {
             let file;
-            (file, rest) = json::nlu(sources, &input.path, notes)?;
+            (file, *rest) = json::nlu(sources, &input.path, notes)?;
             Some(file)
         }
         Format::Markdown(Content::Responses) => Some(markdown::responses(&text(), notes)),
         Format::Markdown(_) => {
             let tables = Tables::new(&sources.root, &input.path);
-            Some(markdown::nlu(&text(), &tables, &mut rest, notes))
+            Some(markdown::nlu(&text(), &tables, rest, notes))
         }
-    };
-    // Both parts are YAML.
-    rest.tell_lost(notes);
-    Ok(file)
+    })
 }
 
 /// Returns the stories of a file.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::convert::emit::Tree;
+use crate::convert::rest::Rest;
+use crate::convert::rest::label;
 use crate::convert::split::Split;
 use crate::convert::split::SplitOptions;
 use crate::convert::split::place;
@@ -13,6 +15,7 @@ use crate::convert::written::Kind;
 use crate::convert::written::Line;
 use crate::convert::written::NluFile;
 use crate::convert::written::Response;
+use crate::data;
 use crate::import::annotation;
 
 /// An example with the metadata of its intent.
@@ -35,9 +38,45 @@ impl Example {
     }
 }
 
-/// Splits the NLU data of all files.
-pub fn split(files: Vec<NluFile>, options: &SplitOptions) -> Split {
-    let mut classes: BTreeMap<String, Vec<Example>> = BTreeMap::new();
+/// The examples of a label, or those without one.
+#[derive(Default)]
+struct Class {
+    written: Vec<Example>,
+    /// Those that YAML has no way to say.
+    left: Vec<data::Example>,
+}
+
+impl Class {
+    /// Brings examples into an order that does not tell of files, each once; returns
+    /// the places of all of them.
+    fn arrange(&mut self, options: &SplitOptions) -> Vec<u64> {
+        self.written.sort_by(|a, b| a.key().cmp(&b.key()));
+        self.written.dedup();
+        let key = |example: &data::Example| {
+            let entities = serde_json::to_string(&example.entities);
+            (example.text.clone(), entities.unwrap_or_default())
+        };
+        self.left.sort_by_cached_key(key);
+        self.left
+            .dedup_by(|a, b| (&a.text, &a.entities) == (&b.text, &b.entities));
+        let written = self.written.iter().map(|example| example.place);
+        let left = self.left.iter();
+        let left = left.map(|one| place(options, &(label(one), &one.text, &one.entities)));
+        written.chain(left).collect()
+    }
+}
+
+/// One of the two parts.
+#[derive(Default)]
+struct Part {
+    written: NluFile,
+    rest: Rest,
+    count: usize,
+}
+
+/// Splits the NLU data of all files, and what is left of them.
+pub fn split(files: Vec<NluFile>, mut left: Rest, options: &SplitOptions) -> Split {
+    let mut classes: BTreeMap<Option<String>, Class> = BTreeMap::new();
     let mut rest: BTreeMap<(Kind, String), Vec<Line>> = BTreeMap::new();
     let mut responses: BTreeMap<String, Response> = BTreeMap::new();
     for file in files {
@@ -47,60 +86,82 @@ pub fn split(files: Vec<NluFile>, options: &SplitOptions) -> Split {
                 lines.extend(entry.examples);
                 continue;
             }
-            let class = classes.entry(entry.name.clone()).or_default();
+            let class = classes.entry(Some(entry.name.clone())).or_default();
             let metadata = entry.metadata;
-            class.extend(entry.examples.into_iter().map(|line| Example {
-                place: place_of(&entry.name, &line.text, options),
-                metadata: metadata.clone(),
-                line,
-            }));
+            class
+                .written
+                .extend(entry.examples.into_iter().map(|line| Example {
+                    place: place_of(&entry.name, &line.text, options),
+                    metadata: metadata.clone(),
+                    line,
+                }));
         }
         let named = file.responses.into_iter();
         responses.extend(named.map(|response| (response.name.clone(), response)));
     }
-    let mut training = NluFile::default();
-    let mut test = NluFile::default();
-    for (label, mut examples) in classes {
-        examples.sort_by(|a, b| a.key().cmp(&b.key()));
-        examples.dedup();
-        let places: Vec<u64> = examples.iter().map(|example| example.place).collect();
-        let sides = sides(&places, options.training_fraction);
-        for (example, trains) in examples.into_iter().zip(sides) {
-            add(
-                &label,
-                example,
-                if trains { &mut training } else { &mut test },
-            );
-        }
+    for example in left.take_examples() {
+        let class = classes.entry(label(&example).map(str::to_owned));
+        class.or_default().left.push(example);
     }
-    let count = |file: &NluFile| file.entries.iter().map(|entry| entry.examples.len()).sum();
-    let (training_count, test_count) = (count(&training), count(&test));
+    let [mut training, test] = parts(classes, options);
     let nlg = [&training, &test].map(|part| answers(part, &responses));
     for ((kind, name), mut examples) in rest {
         if kind == Kind::Synonym || kind == Kind::Regex {
             examples.sort_by(|a, b| a.text.cmp(&b.text));
             examples.dedup();
         }
-        training.entries.push(entry(kind, name, None, examples));
+        let table = entry(kind, name, None, examples);
+        training.written.entries.push(table);
     }
-    let mut files = vec![
-        ("training_data.yml".to_owned(), training.text()),
-        ("test_data.yml".to_owned(), test.text()),
-    ];
-    for (name, nlg) in ["nlg_training_data.yml", "nlg_test_data.yml"]
-        .into_iter()
-        .zip(nlg)
-    {
-        if !nlg.responses.is_empty() {
-            files.push((name.to_owned(), nlg.text()));
-        }
-    }
+    left.sort();
+    training.rest.extend(left);
+    let (training_count, test_count) = (training.count, test.count);
     Split {
-        files,
+        files: texts([training, test], nlg),
         training_count,
         test_count,
         ..Split::default()
     }
+}
+
+/// Returns the examples that train, and those that are tested with.
+fn parts(classes: BTreeMap<Option<String>, Class>, options: &SplitOptions) -> [Part; 2] {
+    let mut parts = [Part::default(), Part::default()];
+    for (label, mut class) in classes {
+        let places = class.arrange(options);
+        let sides = sides(&places, options.training_fraction);
+        let mut sides = sides.into_iter().map(usize::from).map(|trains| 1 - trains);
+        for (example, side) in class.written.into_iter().zip(&mut sides) {
+            let name = label.as_deref().unwrap_or_default();
+            add(name, example, &mut parts[side].written);
+            parts[side].count += 1;
+        }
+        for (example, side) in class.left.into_iter().zip(sides) {
+            parts[side].rest.put_examples([example]);
+            parts[side].count += 1;
+        }
+    }
+    parts
+}
+
+/// Returns names and texts of the files of both parts; `nlg` are their responses.
+fn texts(parts: [Part; 2], nlg: [NluFile; 2]) -> Vec<(String, String)> {
+    let names = ["training_data", "test_data"];
+    let mut files = Vec::new();
+    for (name, part) in names.iter().zip(&parts) {
+        files.push((format!("{name}.yml"), part.written.text()));
+    }
+    for (name, part) in names.iter().zip(&parts) {
+        if !part.rest.is_empty() {
+            files.push((format!("{name}_rest.json"), part.rest.text()));
+        }
+    }
+    for (name, nlg) in names.iter().zip(nlg) {
+        if !nlg.responses.is_empty() {
+            files.push((format!("nlg_{name}.yml"), nlg.text()));
+        }
+    }
+    files
 }
 
 /// Returns the place of an example, however it is annotated.
@@ -134,12 +195,11 @@ fn add(label: &str, example: Example, file: &mut NluFile) {
 }
 
 /// Returns the responses of the retrieval intents in a part.
-fn answers(part: &NluFile, responses: &BTreeMap<String, Response>) -> NluFile {
-    let labels = part.entries.iter().map(|entry| entry.name.as_str());
-    let labels: BTreeSet<&str> = labels.filter(|label| label.contains('/')).collect();
-    let found = labels
-        .iter()
-        .filter_map(|label| responses.get(&format!("utter_{label}")));
+fn answers(part: &Part, responses: &BTreeMap<String, Response>) -> NluFile {
+    let written = part.written.entries.iter().map(|entry| entry.name.as_str());
+    let labels: BTreeSet<&str> = written.chain(part.rest.labels()).collect();
+    let labels = labels.into_iter().filter(|label| label.contains('/'));
+    let found = labels.filter_map(|label| responses.get(&format!("utter_{label}")));
     NluFile {
         responses: found.cloned().collect(),
         ..NluFile::default()
