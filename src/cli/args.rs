@@ -116,7 +116,7 @@ pub struct PlaceArguments {
     /// Write machine-readable JSON to standard output
     #[arg(long, global = true)]
     pub json: bool,
-    /// Say nothing but errors
+    /// Say nothing but errors, and where the archive is if its name was not given
     #[arg(long, short, global = true)]
     pub quiet: bool,
 }
@@ -237,6 +237,13 @@ pub struct OutputFlags {
     /// Name of the archive [default: made from its content]
     #[arg(long, value_name = "NAME")]
     pub fixed_model_name: Option<String>,
+}
+
+impl OutputFlags {
+    /// Returns whether they say what the archive is called.
+    pub fn names_archive(&self) -> bool {
+        self.fixed_model_name.is_some() || self.out.to_string_lossy().ends_with(".tar.gz")
+    }
 }
 
 /// `train nlu` and `train core`.

@@ -366,8 +366,12 @@ impl Trainer<'_> {
             self.screen.show_notes();
         }
         let warnings = self.screen.waiting_warnings();
-        let text = shown(&self.arguments.place, result, elapsed, warnings, summary);
+        let arguments = self.arguments;
+        let text = shown(&arguments.place, result, elapsed, warnings, summary);
+        let is_told = Asked::of(arguments).output.names_archive() && arguments.place.quiet;
         match self.displays.owns_output() {
+            // Who has named the archive knows where it is.
+            _ if is_told && !arguments.place.json && result.dry_run_results.is_none() => exit,
             true => {
                 self.screen.show(&Notice::Success(text));
                 exit

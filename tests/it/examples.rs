@@ -10,9 +10,11 @@ use std::time::Duration;
 use crate::rules::is_there;
 use crate::workbench::Workbench;
 
-/// A copy of all examples, whose assistants learn less.
+/// A copy of all examples, whose assistants learn less, in a folder whose name has a
+/// space.
 fn examples() -> Workbench {
-    let bench = Workbench::copy_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let bench = Workbench::oddly_named(&[]).with_copy_of(&source);
     for bot in ["greeting", "minimal"] {
         let config = bench.read(&format!("{bot}/config.yml"));
         let lines = config.lines().map(|line| match line.split_once("epochs:") {

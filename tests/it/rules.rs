@@ -73,7 +73,7 @@ fn bench(tool: &str, file: &str, build: &str) -> Workbench {
     ] {
         files.push((path, text));
     }
-    let bench = Workbench::new(&files);
+    let bench = Workbench::oddly_named(&files);
     let program = env!("CARGO_BIN_EXE_tabella");
     let rules = run(
         &bench,
@@ -142,9 +142,10 @@ fn check(bench: &Workbench, tool: &[&str]) {
     assert_eq!(counts(), (1, 1), "{told}");
     assert!(!told.contains("train"), "{told}");
 
-    // What is merely touched is the same archive.
+    // What is merely touched is the same archive, and nothing to talk about.
     bench.write("bots/a/data/all.yml", DATA);
-    build(bench, tool);
+    let told = build(bench, tool);
+    assert!(!told.contains("a.tar.gz"), "{told}");
     assert_eq!(counts(), (1, 1));
     assert!(!build(bench, tool).contains("train"));
 
@@ -327,6 +328,7 @@ fn just_trains_and_tests() {
                 .exists()
         );
     }
+    assert_eq!(build(&bench, &["just", "tabella"]), "");
     let told = build(&bench, &["just", "tabella-status"]);
     assert_eq!(told.matches("tasks are fresh").count(), 2, "{told}");
 }
@@ -353,7 +355,7 @@ fn the_cache_of_a_workspace_is_used_from_rules_too() {
 /// A project whose files have names of their own, with rules for it that have these
 /// flags beside.
 fn own_names(tool: &str, file: &str, build: &str, more: &[&str]) -> Workbench {
-    let bench = Workbench::new(&[
+    let bench = Workbench::oddly_named(&[
         (file, build),
         ("bot/settings/small one.yml", CONFIG),
         ("bot/what/domain.yml", DOMAIN),

@@ -43,7 +43,15 @@ pub struct Workbench {
 impl Workbench {
     /// Returns a workbench with these files.
     pub fn new(files: &[(&str, &str)]) -> Self {
-        let folder = TempDir::new().unwrap();
+        Self::within(TempDir::new().unwrap(), files)
+    }
+
+    /// Returns a workbench in a folder whose name has a space, an apostrophe and a dollar.
+    pub fn oddly_named(files: &[(&str, &str)]) -> Self {
+        Self::within(TempDir::with_prefix("it's a $folder ").unwrap(), files)
+    }
+
+    fn within(folder: TempDir, files: &[(&str, &str)]) -> Self {
         let cache = folder.path().join("cache");
         let bench = Self {
             folder,
@@ -58,18 +66,22 @@ impl Workbench {
 
     /// Returns a workbench with a copy of a project that lies elsewhere.
     pub fn copy_of(source: &Path) -> Self {
-        let bench = Self::new(&[]);
+        Self::new(&[]).with_copy_of(source)
+    }
+
+    /// Adds a copy of a project that lies elsewhere.
+    pub fn with_copy_of(self, source: &Path) -> Self {
         for entry in walkdir::WalkDir::new(source) {
             let entry = entry.unwrap();
             if entry.file_type().is_file() {
                 let path = entry.path().strip_prefix(source).unwrap();
-                let target = bench.root().join(path);
+                let target = self.root().join(path);
                 fs::create_dir_all(target.parent().unwrap()).unwrap();
                 // By content: the originals may be read-only.
                 fs::write(target, fs::read(entry.path()).unwrap()).unwrap();
             }
         }
-        bench
+        self
     }
 
     /// Returns the project's folder.

@@ -49,8 +49,8 @@ pub fn rules(targets: &[Target], program: &str) -> String {
         let project = in_make(&target.project);
         let _ = writeln!(
             text,
-            "\t@$(TABELLA) test core {project} --model $(abspath {})",
-            target.archive()
+            "\t@$(TABELLA) test core {project} --model {}",
+            in_make(&target.archive_from_anywhere())
         );
     }
     text
