@@ -29,6 +29,8 @@ mod exec;
 mod portions;
 mod bazel;
 mod examples;
+mod recipes;
+mod documented;
 mod archive_safety;
 mod schemas;
 mod project_schemas;
