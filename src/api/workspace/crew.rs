@@ -375,7 +375,7 @@ fn failed(member: &Member, error: TrainError, tasks: Vec<MemberTask>) -> MemberR
         tasks,
         ..blank(member, MemberState::Failed)
     };
-    report.failure = Some(match error {
+    report.failure = Some(Box::new(match error {
         // The lines were shown; the texts of all files need not be held.
         TrainError::Mistakes(findings) => {
             report.diagnostics.clone_from(&findings.diagnostics);
@@ -385,7 +385,7 @@ fn failed(member: &Member, error: TrainError, tasks: Vec<MemberTask>) -> MemberR
             }))
         }
         error => error,
-    });
+    }));
     report
 }
 

@@ -61,7 +61,7 @@ pub struct MemberReport {
     pub diagnostics: Vec<Diagnostic>,
     /// The failure itself.
     #[serde(skip)]
-    pub failure: Option<TrainError>,
+    pub failure: Option<Box<TrainError>>,
 }
 
 /// A task that ran or would.

@@ -115,20 +115,28 @@ impl Turns {
     /// what waited for that.
     pub fn over_all(&self, ended: impl IntoIterator<Item = (usize, Vec<Notice>, MemberReport)>) {
         let mut queue = self.queue();
+        let before = queue.current;
         for (at, told, report) in ended {
             queue.waiting[at].extend(told);
             queue.reports[at] = Some(report);
+            // At once, so that what many have to tell need not wait together.
+            if at == queue.current {
+                self.go_on(&mut queue);
+            }
         }
-        let before = queue.current;
-        self.catch_up(&mut queue);
+        if let Some(last) = queue.members[before..queue.current].last() {
+            self.observer.tell(last, MemberNotice::CaughtUp);
+        }
+    }
+
+    /// Tells of the current assistant and those after it, as far as they are over.
+    fn go_on(&self, queue: &mut Queue) {
+        self.catch_up(queue);
         while let Some(Some(report)) = queue.reports.get(queue.current) {
             let member = &queue.members[queue.current];
             self.observer.tell(member, MemberNotice::Over(report));
             queue.current += 1;
-            self.catch_up(&mut queue);
-        }
-        if let Some(last) = queue.members[before..queue.current].last() {
-            self.observer.tell(last, MemberNotice::CaughtUp);
+            self.catch_up(queue);
         }
     }
 

@@ -320,6 +320,6 @@ fn exit(report: &WorkspaceReport, is_cancelled: bool) -> Exit {
         false => Exit::Done,
     };
     let all = report.assistants.iter();
-    let failures = all.filter_map(|one| one.failure.as_ref());
+    let failures = all.filter_map(|one| one.failure.as_deref());
     failures.map(Exit::after).fold(exit, Exit::worse)
 }
