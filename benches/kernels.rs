@@ -288,6 +288,7 @@ fn train_step(
         labels: &b,
         kinds: LABELS,
         label_of: right,
+        alike: None,
         shares: None,
     };
     let result = loss.apply(batch, draw.at(2));

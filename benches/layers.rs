@@ -327,6 +327,7 @@ fn loss(machine: &Machine) -> Row {
         labels: &of_labels,
         kinds: labels,
         label_of: &right,
+        alike: None,
         shares: None,
     };
     let seen = best(|| {

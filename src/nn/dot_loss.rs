@@ -62,6 +62,9 @@ pub struct DotBatch<'a> {
     pub kinds: usize,
     /// `[N]`; the label that is right for each input.
     pub label_of: &'a [u32],
+    /// `[L]`; labels of the same number are alike: none of them is a negative of an input
+    /// whose right label is another. Each is like itself alone if `None`.
+    pub alike: Option<&'a [u32]>,
     /// `[N]`; share of each input in the loss, `1/N` if `None`. A turn of a dialogue of
     /// T turns in a batch of B dialogues has `1/(B·T)`.
     pub shares: Option<&'a [f32]>,
@@ -183,6 +186,10 @@ impl DotLoss {
             true => batch.kinds + input,
             false => own,
         };
+        let kind = |label: usize| match batch.alike {
+            Some(kinds) => kinds[label] as usize,
+            None => label,
+        };
         let mut pairs = Vec::with_capacity(1 + 4 * self.negatives);
         let mut push = |left, right, group| {
             let value = |row| match row {
@@ -202,13 +209,13 @@ impl DotLoss {
         for negative in 0..self.negatives {
             let element = (input * self.negatives + negative) as u32;
             let label = draw.at(0).below(element, batch.kinds);
-            if label != own {
+            if kind(label) != kind(own) {
                 let row = Row::Label(label);
                 push(Row::Input(input), row, Group::InputLabel);
                 push(Row::Label(right), row, Group::LabelLabel);
             }
             let other = draw.at(1).below(element, inputs.count());
-            if batch.label_of[other] as usize != own {
+            if kind(batch.label_of[other] as usize) != kind(own) {
                 let row = Row::Input(other);
                 push(Row::Input(input), row, Group::InputInput);
                 push(Row::Label(right), row, Group::LabelInput);
@@ -398,6 +405,7 @@ mod tests {
             labels: &labels,
             kinds: 2,
             label_of: &[0],
+            alike: None,
             shares: None,
         };
         let draw = Draw::new(4);
@@ -458,6 +466,7 @@ mod tests {
                         labels,
                         kinds,
                         label_of: &label_of,
+                        alike: None,
                         shares: Some(&shares),
                     };
                     loss(kind, similarity).apply(batch, Draw::new(1))

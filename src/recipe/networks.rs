@@ -165,6 +165,7 @@ fn learn(
     match diet::train(options, data, seed, &mut |epoch| shown(context, epoch)) {
         Ok(model) => Ok(model.to_files()),
         Err(diet::TrainError::Interrupted) => Err(TaskError::Cancelled),
+        Err(error @ diet::TrainError::HeldOut { .. }) => Err(TaskError::failed(error)),
         Err(_) => Ok(untrained()),
     }
 }
@@ -309,9 +310,23 @@ fn shown(context: &TaskContext<'_>, epoch: diet::EpochReport) -> ControlFlow<()>
     if let Some(accuracy) = epoch.label_accuracy {
         text += &format!(", accuracy {accuracy:.3}");
     }
+    if let Some(evaluation) = &epoch.evaluation {
+        text += &held_out_text(evaluation);
+    }
     context.progress(epoch.epoch as u64 + 1, epoch.epochs as u64, &text);
     match context.is_cancelled() {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     }
+}
+
+fn held_out_text(evaluation: &diet::Evaluation) -> String {
+    let mut text = ", held out:".to_owned();
+    if let Some(accuracy) = evaluation.label_accuracy {
+        text += &format!(" accuracy {accuracy:.3}");
+    }
+    for f1 in &evaluation.tag_f1 {
+        text += &format!(" F1 {f1:.3}");
+    }
+    text
 }

@@ -63,4 +63,5 @@ mod watch;
 mod validate;
 mod determinism;
 mod language_model;
+mod held_out;
 mod linear_models;

@@ -280,6 +280,7 @@ impl Training {
                 labels: &pass.action_rows(network.action_count()),
                 kinds: network.action_count(),
                 label_of: &labels(windows),
+                alike: None,
                 shares: Some(&shares(windows)),
             },
             draw.at(NEGATIVES),

@@ -2,6 +2,8 @@
 
 use crate::data;
 use crate::nlu::SplitByComma;
+use crate::nlu::diet::Columns;
+use crate::nlu::diet::HeldOut;
 use crate::nlu::diet::reader::OptionProblems;
 use crate::nlu::diet::reader::Reader;
 use crate::nlu::diet::settings::finish;
@@ -13,7 +15,7 @@ use serde::Serialize;
 /// They are written under the names that a user would write, so that
 /// [`Options::parse`] reads them back.
 ///
-/// Options that only steer Rasa's logs and checkpoints are not kept.
+/// Options that only steer Rasa's logs are not kept.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Options {
     /// Widths of the feed-forward layers between features and transformer.
@@ -95,6 +97,16 @@ pub struct Options {
     pub renormalize_confidences: bool,
     /// Whether a last batch of less than half the size is left out.
     pub drop_small_last_batch: bool,
+    /// Whether some tokens are hidden while training, and told from those around them.
+    #[serde(skip_serializing_if = "is_false")]
+    pub use_masked_language_model: bool,
+    /// Examples that are asked instead of learnt.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<HeldOut>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// One value for texts and one for labels.
@@ -199,6 +211,8 @@ impl Default for Options {
             constrain_similarities: false,
             renormalize_confidences: false,
             drop_small_last_batch: false,
+            use_masked_language_model: false,
+            held_out: None,
         }
     }
 }
@@ -219,6 +233,14 @@ impl Options {
         };
         let options = read_network(&mut reader, own);
         finish(reader, options)
+    }
+
+    /// Returns whether tokens of texts with these features are hidden while training.
+    ///
+    /// Rasa 3.6: not if tokens have no features.
+    pub(crate) fn masks(&self, texts: Columns) -> bool {
+        let has_transformer = self.number_of_transformer_layers > 0;
+        self.use_masked_language_model && has_transformer && texts.has_sequence()
     }
 
     /// Returns whether the confidences of a prediction are probabilities.
@@ -276,18 +298,19 @@ mod tests {
     fn every_mistake_is_named_at_once() {
         let written = json!({
             "epochs": -1, "drop_rate": 1.0, "loss_type": "hinge", "transformer_size": 30,
-            "use_masked_language_model": true, "evaluate_on_number_of_examples": 5,
+            "share_hidden_layers": true, "early_stopping": 2, "evaluate_every_number_of_epochs": 0,
             "model_confidence": "linear_norm", "hidden_layers_sizes": [1],
         });
         let problems = Options::parse(&user(written)).unwrap_err();
         let want = expect_test::expect![[r#"
             `epochs` must be a whole number of at least 0, not `-1`
+            `evaluate_every_number_of_epochs` must be -1 or a whole number above 0, not `0`
+            `early_stopping` needs `evaluate_on_number_of_examples`: without examples that are held out nobody knows when to stop
             `hidden_layers_sizes` must be a map of `text` and `label` to lists of whole numbers above 0, not `[1]`
             `drop_rate` must be a number from 0 to below 1, not `1.0`
             `loss_type` must be one of `cross_entropy`, `softmax`, `margin`, not `"hinge"`
             `model_confidence` must be one of `softmax`, `auto`, not `"linear_norm"`
-            `use_masked_language_model: true` is not supported
-            `evaluate_on_number_of_examples: 5` is not supported
+            `share_hidden_layers: true` is not supported
             `transformer_size` 30 is not a multiple of `number_of_attention_heads` 4
         "#]];
         let shown: Vec<String> = problems
@@ -311,7 +334,16 @@ mod tests {
             "epochs": 2, "split_entities_by_comma": {"address": false}, "drop_rate": 0.3,
             "number_of_transformer_layers": 0, "max_relative_position": null,
         });
-        for written in [written, json!({"epochs": 1, "loss_type": "margin"})] {
+        let held_out = json!({
+            "epochs": 9, "evaluate_on_number_of_examples": 5, "checkpoint_model": true,
+            "early_stopping": 3, "use_masked_language_model": true,
+        });
+        let last_alone = json!({
+            "epochs": 9, "evaluate_on_number_of_examples": 5,
+            "evaluate_every_number_of_epochs": -1,
+        });
+        let margin = json!({"epochs": 1, "loss_type": "margin"});
+        for written in [written, margin, held_out, last_alone] {
             let options = Options::parse(&user(written)).unwrap().options;
             let again = Options::parse(&user(serde_json::to_value(&options).unwrap())).unwrap();
             assert_eq!(again.options, options);

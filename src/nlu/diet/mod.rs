@@ -5,6 +5,7 @@
 //!   Corpus ─▶ prepare ─▶ TrainingData ─▶ train ─▶ Model ─▶ files
 //!                                          │         └──▶ classifier ─▶ Message
 //!              network: two sides, tag heads; step: forward, losses, backward
+//!              held_out: examples that are asked from time to time
 //! ```
 //!
 //! A text and each label become points of one space, and the nearest label wins;
@@ -12,12 +13,14 @@
 //! mathematics of a prediction is Rasa 3.6's to 1e-4, its quirks included.
 
 mod reader;
+mod held_out;
 mod config;
 mod settings;
 mod data;
 mod prepare;
 mod packing;
 mod input;
+mod masking;
 mod side;
 mod passage;
 mod tags;
@@ -44,6 +47,8 @@ pub use data::TagColumn;
 pub use data::TrainingData;
 pub use data::select;
 pub use data::with_features;
+pub use held_out::Evaluation;
+pub use held_out::HeldOut;
 pub use predict::Scores;
 pub use predict::TokenTags;
 pub use prepare::Corpus;

@@ -73,8 +73,14 @@ impl Shape {
         let text = read(self.text, has_transformer || !self.tags.is_empty());
         let mut units = count.input(text, dense.text, concat.text);
         units = count.stack(units, &hidden.text);
+        let before = units;
         units = count.transformer(units, options);
         let dimension = options.embedding_dimension;
+        if options.masks(self.text) {
+            count.kernel(1, before, false);
+            count.kernel(before, dimension, true);
+            count.kernel(units, dimension, true);
+        }
         if let Some(label) = self.label {
             count.kernel(units, dimension, true);
             let mut label_units = match label {
@@ -268,12 +274,22 @@ mod tests {
     use crate::nlu::diet::Sides;
 
     fn check(options: Options, shape: Shape) {
-        let network = Network::new(&options, &shape, &mut Stream::new(1));
+        let masked = Options {
+            use_masked_language_model: true,
+            ..options.clone()
+        };
+        for options in [options, masked] {
+            check_one(&options, &shape);
+        }
+    }
+
+    fn check_one(options: &Options, shape: &Shape) {
+        let network = Network::new(options, shape, &mut Stream::new(1));
         let parameters = &network.parameters;
         let made = parameters
             .ids()
             .map(|id| parameters.shape(id).iter().product::<usize>());
-        assert_eq!(shape.weights(&options), made.sum::<usize>() as u64);
+        assert_eq!(shape.weights(options), made.sum::<usize>() as u64);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::matrix::pack;
 use crate::matrix::padded;
 use crate::nlu::diet::input::Input;
 use crate::nlu::diet::input::Unified;
+use crate::nlu::diet::masking::Masked;
 use crate::nlu::diet::packing::Packing;
 use crate::nlu::diet::side::Pooling;
 use crate::nlu::diet::side::Side;
@@ -43,6 +44,8 @@ pub(crate) struct Piece {
     unified: Unified,
     hidden: FeedForwardCache,
     hidden_out: Panel,
+    /// Tokens that are hidden from the transformer.
+    pub masked: Masked,
     transformer: TransformerCache,
     transformed: Panel,
     /// `[units, lanes]`: encoded positions; only the last ones, in the lanes of
@@ -61,6 +64,7 @@ const HIDDEN: u64 = 3;
 const TRANSFORMER: u64 = 4;
 const AFTER: u64 = 5;
 const UNIFY: u64 = 6;
+const MASK: u64 = 7;
 
 impl Side {
     /// Lays out the messages.
@@ -150,16 +154,29 @@ impl Side {
                 .forward(parameters, draw(HIDDEN), x, &mut piece.hidden, out);
             x = out;
         }
+        let before = x;
+        let masking = self.masking.as_ref().zip(draw(MASK));
+        if let Some((masking, draw)) = masking {
+            masking.hide(parameters, layout, draw, before, &mut piece.masked);
+        }
+        let seen = match masking {
+            Some(_) => &piece.masked.input,
+            None => before,
+        };
         match &self.transformer {
             Some(transformer) => {
                 let needed = (!self.all_encoded).then_some(&piece.last[..]);
                 let (cache, out) = (&mut piece.transformer, &mut piece.transformed);
                 let draw = draw(TRANSFORMER);
-                transformer.forward(parameters, layout, needed, draw, x, cache, out);
+                transformer.forward(parameters, layout, needed, draw, seen, cache, out);
                 piece.encoded.reshape(out.features(), out.width());
                 gelu(&out.data, &mut piece.encoded.data);
             }
-            None => piece.encoded.clone_from(x),
+            None => piece.encoded.clone_from(seen),
+        }
+        if let Some((masking, _)) = masking {
+            let (encoded, masked) = (&piece.encoded, &mut piece.masked);
+            masking.embed(parameters, before, encoded, masked);
         }
         if self.embed.is_some() {
             self.embed_forward(parameters, piece);
@@ -229,9 +246,14 @@ impl Side {
             add(&gradient.data, &mut dy.data);
         }
         let has_hidden = has_layers(&self.hidden);
+        let masking = self.masking.as_ref().filter(|_| piece.draw.is_some());
+        if let Some(masking) = masking {
+            masking.predicted_backward(parameters, gradients, &piece.masked, &mut dy);
+        }
         if let Some(transformer) = &self.transformer {
             gelu_backward(&piece.transformed.data, &mut dy.data);
             let x = match (has_hidden, self.input.is_unified()) {
+                _ if masking.is_some() => &piece.masked.input,
                 (true, _) => &piece.hidden_out,
                 (false, true) => &piece.unified.out,
                 (false, false) => input,
@@ -248,6 +270,9 @@ impl Side {
                 Some(&mut dx),
             );
             dy = dx;
+        }
+        if let Some(masking) = masking {
+            masking.hide_backward(parameters, gradients, &piece.masked, &mut dy);
         }
         if has_hidden {
             self.hidden

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::nlu::SplitByComma;
 use crate::nlu::diet::BatchStrategy;
+use crate::nlu::diet::HeldOut;
 use crate::nlu::diet::LossType;
 use crate::nlu::diet::OptionProblems;
 use crate::nlu::diet::Options;
@@ -60,6 +61,7 @@ fn read_training(reader: &mut Reader<'_>, mut options: Options) -> Options {
     options.learning_rate = reader.number("learning_rate", options.learning_rate, Range::Positive);
     options.drop_small_last_batch = reader.flag("drop_small_last_batch", false);
     options.featurizers = reader.names("featurizers");
+    options.held_out = HeldOut::read(reader);
     options
 }
 
@@ -121,6 +123,7 @@ fn read_architecture(reader: &mut Reader<'_>, options: &mut Options) {
         },
     );
     options.unidirectional_encoder = reader.flag("unidirectional_encoder", false);
+    options.use_masked_language_model = reader.flag("use_masked_language_model", false);
     options.embedding_dimension =
         reader.count("embedding_dimension", options.embedding_dimension, 1);
     read_dropout(reader, options);
@@ -249,16 +252,9 @@ fn read_entities(reader: &mut Reader<'_>, options: &mut Options) {
 
 /// Reads the options that Rasa has and that change nothing, or cannot be had.
 fn note_what_does_nothing(reader: &mut Reader<'_>) {
-    for option in ["use_masked_language_model", "share_hidden_layers"] {
-        if reader.flag(option, false) {
-            reader.unsupported(option, &Value::Bool(true));
-        }
+    if reader.flag("share_hidden_layers", false) {
+        reader.unsupported("share_hidden_layers", &Value::Bool(true));
     }
-    let held_out = reader.raw("evaluate_on_number_of_examples");
-    if let Some(given) = held_out.filter(|given| given.as_u64() != Some(0)) {
-        reader.unsupported("evaluate_on_number_of_examples", given);
-    }
-    reader.raw("evaluate_every_number_of_epochs");
     reader.raw("tensorboard_log_level");
     reader.raw("run_eagerly");
     if reader
@@ -269,16 +265,14 @@ fn note_what_does_nothing(reader: &mut Reader<'_>) {
             .remarks
             .push("`tensorboard_log_directory` is ignored: no logs are written".to_owned());
     }
-    if reader.flag("checkpoint_model", false) {
-        let sentence = "`checkpoint_model` is ignored: without `evaluate_on_number_of_examples` \
-                        there is nothing to choose a checkpoint by";
-        reader.remarks.push(sentence.to_owned());
-    }
 }
 
 fn check(reader: &mut Reader<'_>, options: &mut Options) {
     if options.number_of_transformer_layers == 0 {
         options.transformer_size = 0;
+        if options.use_masked_language_model {
+            reader.conflict("`use_masked_language_model` needs a transformer layer at least");
+        }
         return;
     }
     if options.transformer_size == 0 {

@@ -15,6 +15,7 @@ use crate::nlu::diet::Options;
 use crate::nlu::diet::input::Input;
 use crate::nlu::diet::input::RowsInput;
 use crate::nlu::diet::input::Widths;
+use crate::nlu::diet::masking::Masking;
 use crate::nlu::diet::packing::Positions;
 use crate::nn::FeedForward;
 use crate::nn::Linear;
@@ -49,6 +50,8 @@ pub(crate) struct Side {
     pub(super) input_dropout: InputDropout,
     /// Of every position.
     pub(super) hidden: FeedForward,
+    /// What hides tokens from the transformer while training.
+    pub(crate) masking: Option<Masking>,
     pub(super) transformer: Option<Transformer>,
     pub(super) pooling: Pooling,
     /// Of the pooled position.
@@ -56,7 +59,7 @@ pub(crate) struct Side {
     pub(super) embed: Option<Linear>,
     /// Features of an encoded position.
     pub units: usize,
-    /// Whether all encoded positions are wanted, for tags.
+    /// Whether all encoded positions are wanted, for tags or for hidden tokens.
     pub(super) all_encoded: bool,
 }
 
@@ -69,6 +72,7 @@ struct Parts<'a> {
     hidden: &'a [usize],
     after: &'a [usize],
     transformer: bool,
+    masked: bool,
     pooling: Pooling,
     all_encoded: bool,
     embed: bool,
@@ -96,8 +100,9 @@ impl Side {
             hidden: &options.hidden_layers_sizes.text,
             after: &[],
             transformer: options.number_of_transformer_layers > 0,
+            masked: options.masks(columns),
             pooling: Pooling::Last,
-            all_encoded: has_tags,
+            all_encoded: has_tags || options.masks(columns),
             embed: has_labels,
         };
         Self::new(
@@ -199,19 +204,23 @@ impl Side {
             FeedForward::new(parameters, name, inputs, sizes, shares, stream)
         };
         let hidden = layers(parameters, units, parts.hidden, stream);
-        let units = hidden.outputs();
+        let before = hidden.outputs();
         let transformer = parts.transformer.then(|| {
             let name = format!("{name}/transformer");
             Transformer::new(
                 parameters,
                 &name,
-                transformer_options(options, units),
+                transformer_options(options, before),
                 stream,
             )
         });
         let units = transformer
             .as_ref()
-            .map_or(units, |_| options.transformer_size);
+            .map_or(before, |_| options.transformer_size);
+        let masking = parts.masked.then(|| {
+            let has_sentence = matches!(shape, InputShape::Rows(columns) if columns.has_sentence());
+            Masking::new(parameters, options, (before, units), has_sentence, stream)
+        });
         let after = layers(parameters, units, parts.after, stream);
         let embed = parts.embed.then(|| {
             let linear = LinearOptions {
@@ -226,6 +235,7 @@ impl Side {
             input,
             input_dropout: parts.input_dropout,
             hidden,
+            masking,
             transformer,
             pooling: parts.pooling,
             after,
@@ -254,6 +264,7 @@ impl Side {
 }
 
 /// The features that a side is made for.
+#[derive(Clone, Copy)]
 enum InputShape {
     Rows(Columns),
     OneHot(usize),
@@ -277,6 +288,7 @@ impl<'a> Parts<'a> {
             hidden: &[],
             after: &options.hidden_layers_sizes.label,
             transformer: false,
+            masked: false,
             pooling: Pooling::Sum,
             all_encoded: false,
             embed: true,

@@ -23,6 +23,7 @@ use crate::nlu::diet::tags::PanelTags;
 use crate::nlu::diet::tags::TagPiece;
 use crate::nn::Crf;
 use crate::nn::DotBatch;
+use crate::nn::DotLoss;
 use crate::nn::DotLossResult;
 use crate::nn::Draw;
 use crate::nn::Gradients;
@@ -43,6 +44,7 @@ pub(crate) struct StepReport {
 const TEXT: u64 = 0;
 const LABEL: u64 = 1;
 const NEGATIVES: u64 = 2;
+const OTHER_TOKENS: u64 = 3;
 
 /// Memory of a step, reused by the next.
 #[derive(Default)]
@@ -88,6 +90,9 @@ pub(crate) struct Batch<'a> {
     pub examples: &'a [u32],
     /// Labels to encode, as [`Network::encoded_labels`] gives them.
     pub labels: &'a [u32],
+    /// A number for each token that tokens with the same features share; empty if none
+    /// are hidden.
+    pub token_kinds: &'a [u32],
     /// Names the random numbers of this step.
     pub draw: Draw,
 }
@@ -150,6 +155,9 @@ impl Network {
             let dimension = batch.options.embedding_dimension;
             work.text.spread(&result.d_inputs, dimension);
             work.label.spread(&result.d_labels, dimension);
+        }
+        if self.text.masking.is_some() {
+            report.loss += work.text.compare_hidden(batch);
         }
         self.backward(batch, &crfs, work);
         report
@@ -326,6 +334,61 @@ impl SideWork {
         }
     }
 
+    /// Compares what was told of hidden tokens with what they are, leaves the gradients,
+    /// and returns the loss.
+    ///
+    /// Rasa 3.6: the other tokens that each is compared with are those hidden in the
+    /// batch. Differs from Rasa: where none are, there is no loss; it takes the first
+    /// token of the batch.
+    fn compare_hidden(&mut self, batch: Batch<'_>) -> f32 {
+        let dimension = batch.options.embedding_dimension;
+        let mut kind_of: Vec<Vec<u32>> = vec![Vec::new(); self.pieces.len()];
+        for place in &self.packing.sequence {
+            let kinds = &mut kind_of[place.panel as usize];
+            let lane = place.lane as usize;
+            kinds.resize(kinds.len().max(lane + 1), 0);
+            kinds[lane] = batch.token_kinds[place.row as usize];
+        }
+        let (mut told, mut right, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
+        for (piece, kind_of) in self.pieces.iter().zip(&kind_of) {
+            let masked = &piece.masked;
+            for (at, &lane) in masked.lanes.iter().enumerate() {
+                told.extend(masked.predicted.column(at));
+                right.extend(masked.right.column(at));
+                kinds.push(kind_of[lane as usize]);
+            }
+        }
+        let own: Vec<u32> = (0..kinds.len() as u32).collect();
+        let embedded = DotBatch {
+            dimension,
+            inputs: &told,
+            labels: &right,
+            kinds: kinds.len(),
+            label_of: &own,
+            alike: Some(&kinds),
+            shares: None,
+        };
+        let loss = DotLoss {
+            scale_loss: false,
+            ..label_loss(batch.options)
+        };
+        let result = loss.apply(embedded, batch.draw.at(OTHER_TOKENS));
+        let mut d_told = result.d_inputs.chunks_exact(dimension);
+        let mut d_right = result.d_labels.chunks_exact(dimension);
+        for piece in &mut self.pieces {
+            let masked = &mut piece.masked;
+            let width = masked.predicted.width();
+            masked.d_predicted.reset(dimension, width);
+            masked.d_right.reset(dimension, width);
+            let gradients = d_told.by_ref().zip(d_right.by_ref());
+            for (at, (told, right)) in gradients.take(masked.lanes.len()).enumerate() {
+                masked.d_predicted.set_column(at, 0, told);
+                masked.d_right.set_column(at, 0, right);
+            }
+        }
+        result.loss
+    }
+
     fn items<'a>(
         &'a mut self,
         side: &'a Side,
@@ -378,6 +441,7 @@ fn compare(batch: Batch<'_>, text: &SideWork, label: &SideWork) -> DotLossResult
         labels: &label.embeddings(dimension),
         kinds: batch.data.labels.len(),
         label_of: &label_of,
+        alike: None,
         shares: None,
     };
     let draw = batch.draw.at(NEGATIVES);
@@ -410,6 +474,8 @@ mod tests {
     use super::*;
     use crate::matrix::Csr;
     use crate::nlu::diet::Sides;
+    use crate::nlu::diet::masking::Shares;
+    use crate::nlu::diet::masking::token_kinds;
     use crate::nlu::diet::network::Shape;
     use crate::nlu::diet::samples::Learnt;
     use crate::nlu::diet::samples::add_dense;
@@ -424,6 +490,13 @@ mod tests {
     fn check_gradients(options: &Options, data: &TrainingData) {
         let shape = Shape::of(data);
         let mut network = Network::new(options, &shape, &mut Stream::new(3));
+        if let Some(masking) = &mut network.text.masking {
+            // No gradient runs to a position that stands for another.
+            masking.shares = Shares {
+                mask: 0.6,
+                other: 0.0,
+            };
+        }
         let examples: Vec<u32> = (0..data.text.messages() as u32).collect();
         let labels = network.encoded_labels(data, &examples);
         let batch = Batch {
@@ -431,6 +504,7 @@ mod tests {
             data,
             examples: &examples,
             labels: &labels,
+            token_kinds: &token_kinds(&data.text),
             draw: Draw::new(5),
         };
         let mut work = Workspace::default();
@@ -492,6 +566,57 @@ mod tests {
         check_gradients(&options, &toy(9, Learnt::All));
         check_gradients(&options, &toy(9, Learnt::Labels));
         check_gradients(&options, &toy(9, Learnt::Tags));
+    }
+
+    #[test]
+    fn gradients_agree_where_tokens_are_hidden() {
+        let options = Options {
+            use_masked_language_model: true,
+            ..tiny_options()
+        };
+        check_gradients(&options, &toy(30, Learnt::All));
+        check_gradients(&options, &toy(30, Learnt::Labels));
+        let options = Options {
+            hidden_layers_sizes: Sides {
+                text: vec![6],
+                label: vec![],
+            },
+            ..options
+        };
+        let mut data = toy(30, Learnt::All);
+        add_dense(&mut data.text, 3, 2);
+        check_gradients(&options, &data);
+    }
+
+    #[test]
+    fn a_hidden_token_is_told_from_those_around_it() {
+        let options = Options {
+            use_masked_language_model: true,
+            drop_rate: 0.0,
+            ..tiny_options()
+        };
+        let data = toy(30, Learnt::Labels);
+        let examples: Vec<u32> = (0..30).collect();
+        let network = Network::new(&options, &Shape::of(&data), &mut Stream::new(3));
+        let labels = network.encoded_labels(&data, &examples);
+        let loss = |kinds: &[u32]| {
+            let batch = Batch {
+                options: &options,
+                data: &data,
+                examples: &examples,
+                labels: &labels,
+                token_kinds: kinds,
+                draw: Draw::new(5),
+            };
+            network.step(batch, &mut Workspace::default()).loss
+        };
+        let kinds = token_kinds(&data.text);
+        let tokens = data.text.sequence.rows();
+        // Words are the only features: as many kinds as words.
+        assert_eq!(kinds.iter().max(), Some(&8));
+        // Where all are alike there is nothing to tell them from.
+        let (told, alike) = (loss(&kinds), loss(&vec![0; tokens]));
+        assert!(told > alike + 1.0, "{told} {alike}");
     }
 
     #[test]

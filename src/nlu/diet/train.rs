@@ -1,12 +1,16 @@
 //! Training: batches, steps, epochs.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use crate::nlu::diet::BatchStrategy;
+use crate::nlu::diet::Evaluation;
 use crate::nlu::diet::LabelFeatures;
 use crate::nlu::diet::Model;
 use crate::nlu::diet::Options;
 use crate::nlu::diet::TrainingData;
+use crate::nlu::diet::held_out::Watch;
+use crate::nlu::diet::masking::token_kinds;
 use crate::nlu::diet::network::Network;
 use crate::nlu::diet::network::Shape;
 use crate::nlu::diet::step::Batch;
@@ -18,7 +22,7 @@ use crate::nn::batch_size;
 use crate::nn::epoch_batches;
 
 /// How an epoch went.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EpochReport {
     /// Number of the epoch, counted from 0.
     pub epoch: usize,
@@ -30,6 +34,8 @@ pub struct EpochReport {
     /// Mean over the batches of the share of examples whose label was at least as
     /// similar as its negatives; `None` when labels are not learnt.
     pub label_accuracy: Option<f32>,
+    /// What came of asking examples that are held out, if that was done after the epoch.
+    pub evaluation: Option<Evaluation>,
 }
 
 /// Why nothing was learnt.
@@ -45,6 +51,20 @@ pub enum TrainError {
     /// Neither labels nor entities are to be learnt.
     #[error("there are neither labels nor entities to learn")]
     NothingToLearn,
+    /// Examples cannot be held out as asked.
+    #[error(
+        "`evaluate_on_number_of_examples: {wanted}` does not fit: of {examples} examples with \
+         {labels} labels, those that are held out must be one a label at least, and leave one \
+         more than that"
+    )]
+    HeldOut {
+        /// How many are to be held out.
+        wanted: usize,
+        /// How many there are.
+        examples: usize,
+        /// How many labels these have.
+        labels: usize,
+    },
     /// The caller asked to stop.
     #[error("training was interrupted")]
     Interrupted,
@@ -54,11 +74,16 @@ pub enum TrainError {
 const WEIGHTS: u64 = 0;
 const ORDER: u64 = 1;
 const STEPS: u64 = 2;
+const HELD_OUT: u64 = 3;
 
 /// Learns from examples, calling `on_epoch` after each epoch.
 ///
 /// The seed is that of the options, or else `seed`. The same options, data and
 /// seed give the same weights for any number of threads.
+///
+/// If some are held out, they are asked from time to time, also after the last epoch;
+/// the model is that of the best evaluation if that is asked for, else that of the last
+/// epoch.
 ///
 /// Differs from Rasa: the displayed loss takes the regularisation at the end of
 /// the epoch, and no F1 is displayed.
@@ -79,24 +104,29 @@ pub fn train(
     data.check();
     refuse_too_little(options, data)?;
     let draw = Draw::new(options.random_seed.unwrap_or(seed));
-    let shape = Shape::of(data);
-    let network = Network::new(options, &shape, &mut draw.at(WEIGHTS).stream());
-    let mut trainer = Trainer {
-        options,
-        data,
-        network,
-        adam: Adam::new(options.learning_rate),
-        work: Workspace::default(),
-        draw,
-        steps: 0,
-    };
+    let mut watch = None;
+    let mut taught = None;
+    if let Some(settings) = &options.held_out {
+        let (asking, others) = Watch::new(settings, data, &mut draw.at(HELD_OUT).stream())?;
+        (watch, taught) = (Some(asking), Some(others));
+    }
+    let mut trainer = Trainer::new(options, data, taught, draw);
     for epoch in 0..options.epochs {
-        let report = trainer.epoch(epoch);
+        let mut report = trainer.epoch(epoch);
+        if let Some(watch) = watch.as_mut()
+            && watch.is_due(epoch, options.epochs)
+        {
+            report.evaluation = Some(watch.ask(trainer.model()));
+        }
         if on_epoch(report).is_break() {
             return Err(TrainError::Interrupted);
         }
+        if watch.as_ref().is_some_and(Watch::is_over) {
+            break;
+        }
     }
-    Ok(Model::new(options, data, shape, trainer.network))
+    let best = watch.and_then(Watch::into_best);
+    Ok(best.unwrap_or_else(|| trainer.model()))
 }
 
 fn refuse_too_little(options: &Options, data: &TrainingData) -> Result<(), TrainError> {
@@ -118,6 +148,11 @@ fn refuse_too_little(options: &Options, data: &TrainingData) -> Result<(), Train
 struct Trainer<'a> {
     options: &'a Options,
     data: &'a TrainingData,
+    /// The examples that are learnt; all if none.
+    taught: Option<Vec<u32>>,
+    /// As a [`Batch`] has it.
+    token_kinds: Vec<u32>,
+    shape: Shape,
     network: Network,
     adam: Adam,
     work: Workspace,
@@ -125,7 +160,42 @@ struct Trainer<'a> {
     steps: u64,
 }
 
-impl Trainer<'_> {
+impl<'a> Trainer<'a> {
+    fn new(
+        options: &'a Options,
+        data: &'a TrainingData,
+        taught: Option<Vec<u32>>,
+        draw: Draw,
+    ) -> Self {
+        let shape = Shape::of(data);
+        let token_kinds = match options.masks(shape.text) {
+            true => token_kinds(&data.text),
+            false => Vec::new(),
+        };
+        Self {
+            options,
+            data,
+            taught,
+            token_kinds,
+            network: Network::new(options, &shape, &mut draw.at(WEIGHTS).stream()),
+            shape,
+            adam: Adam::new(options.learning_rate),
+            work: Workspace::default(),
+            draw,
+            steps: 0,
+        }
+    }
+
+    /// Returns a model of the network as it is now.
+    fn model(&self) -> Model {
+        Model::new(
+            self.options,
+            self.data,
+            self.shape.clone(),
+            self.network.clone(),
+        )
+    }
+
     fn epoch(&mut self, epoch: usize) -> EpochReport {
         let (mut loss, mut accuracy) = (0.0, 0.0);
         let batches = self.batches(epoch);
@@ -136,6 +206,7 @@ impl Trainer<'_> {
                 data: self.data,
                 examples,
                 labels: &labels,
+                token_kinds: &self.token_kinds,
                 draw: self.draw.at(STEPS).at(self.steps),
             };
             let report = self.network.step(batch, &mut self.work);
@@ -151,6 +222,7 @@ impl Trainer<'_> {
             epochs: self.options.epochs,
             loss: loss / count + self.network.parameters.l2_loss(),
             label_accuracy: self.network.label.as_ref().map(|_| accuracy / count),
+            evaluation: None,
         }
     }
 
@@ -160,16 +232,18 @@ impl Trainer<'_> {
         let [first, last] = options.batch_size;
         let size = batch_size((first, last), epoch, options.epochs);
         let mut stream = self.draw.at(ORDER).at(epoch as u64).stream();
-        let mut batches = if self.data.label_ids.is_empty() {
-            let alike = vec![0; self.data.text.messages()];
-            epoch_batches(&alike, size, nn::BatchStrategy::Sequence, &mut stream)
-        } else {
-            let strategy = match options.batch_strategy {
-                BatchStrategy::Balanced => nn::BatchStrategy::Balanced,
-                BatchStrategy::Sequence => nn::BatchStrategy::Sequence,
-            };
-            epoch_batches(&self.data.label_ids, size, strategy, &mut stream)
+        let strategy = match options.batch_strategy {
+            BatchStrategy::Balanced if !self.data.label_ids.is_empty() => {
+                nn::BatchStrategy::Balanced
+            }
+            _ => nn::BatchStrategy::Sequence,
         };
+        let labels = self.taught_labels();
+        let mut batches = epoch_batches(&labels, size, strategy, &mut stream);
+        if let Some(taught) = &self.taught {
+            let examples = batches.iter_mut().flatten();
+            examples.for_each(|example| *example = taught[*example as usize]);
+        }
         let is_small = batches
             .last()
             .is_some_and(|batch| batch.len() < size.div_ceil(2));
@@ -177,6 +251,18 @@ impl Trainer<'_> {
             batches.pop();
         }
         batches
+    }
+
+    /// Returns the label of each example that is learnt; 0 when labels are not.
+    fn taught_labels(&self) -> Cow<'_, [u32]> {
+        let all = match self.data.label_ids.is_empty() {
+            true => Cow::Owned(vec![0; self.data.text.messages()]),
+            false => Cow::Borrowed(&self.data.label_ids[..]),
+        };
+        match &self.taught {
+            None => all,
+            Some(taught) => taught.iter().map(|&at| all[at as usize]).collect(),
+        }
     }
 }
 
@@ -187,6 +273,7 @@ mod tests {
     use super::*;
     use crate::matrix::Level;
     use crate::matrix::set_level;
+    use crate::nlu::diet::HeldOut;
     use crate::nlu::diet::LossType;
     use crate::nlu::diet::Sides;
     use crate::nlu::diet::Similarity;
@@ -306,6 +393,77 @@ mod tests {
         };
         let (labels, _) = learnt(&like_a_selector, &toy(30, Learnt::Labels));
         assert!(labels > 0.95, "{labels}");
+    }
+
+    /// Trains with examples held out; returns the model, the epochs and their evaluations.
+    fn watched(held_out: HeldOut, epochs: usize) -> (Model, Vec<(usize, Evaluation)>, usize) {
+        let options = Options {
+            epochs,
+            learning_rate: 0.01,
+            held_out: Some(held_out),
+            ..tiny_options()
+        };
+        let (mut evaluations, mut last) = (Vec::new(), 0);
+        let model = train(&options, &toy(40, Learnt::All), 7, &mut |report| {
+            last = report.epoch + 1;
+            evaluations.extend(report.evaluation.map(|evaluation| (last, evaluation)));
+            ControlFlow::Continue(())
+        });
+        (model.unwrap(), evaluations, last)
+    }
+
+    fn held_out(every: usize) -> HeldOut {
+        HeldOut {
+            examples: 10,
+            every,
+            checkpoint: false,
+            patience: 0,
+        }
+    }
+
+    #[test]
+    fn examples_that_are_held_out_are_asked_when_it_is_their_time() {
+        let epochs = |every| {
+            let (_, evaluations, _) = watched(held_out(every), 7);
+            let epochs = evaluations.iter().map(|(epoch, _)| *epoch);
+            epochs.collect::<Vec<_>>()
+        };
+        assert_eq!(epochs(3), [3, 6, 7]);
+        assert_eq!(epochs(0), [7]);
+    }
+
+    #[test]
+    fn training_ends_when_nothing_gets_better_and_keeps_the_best() {
+        let (best, evaluations, last) = watched(
+            HeldOut {
+                patience: 20,
+                ..held_out(1)
+            },
+            200,
+        );
+        assert!(last < 200, "{last}");
+        assert_eq!(evaluations.len(), last);
+        let mean = |one: &Evaluation| {
+            let scores: Vec<f32> = one
+                .label_accuracy
+                .iter()
+                .chain(&one.tag_f1)
+                .copied()
+                .collect();
+            scores.iter().sum::<f32>() / scores.len() as f32
+        };
+        let mut kept = &evaluations[0];
+        for one in &evaluations {
+            if mean(&one.1) > mean(&kept.1) {
+                kept = one;
+            }
+        }
+        assert_eq!(kept.0 + 20, last);
+        assert!(kept.1.label_accuracy > Some(0.8), "{kept:?}");
+        // The same as one that is trained so long and no longer, but for batches that
+        // would grow more slowly.
+        let (longer, ..) = watched(held_out(1), last);
+        assert_ne!(longer.to_files(), best.to_files());
     }
 
     #[test]
