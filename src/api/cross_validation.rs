@@ -24,9 +24,10 @@ use crate::api::evaluate::NluTested;
 use crate::api::reading::Said;
 use crate::api::remote::hand_over;
 use crate::api::run_tasks::Tasks;
+use crate::api::run_tasks::jobs;
 use crate::api::run_tasks::packaged;
+use crate::api::run_tasks::places;
 use crate::api::run_tasks::run_tasks;
-use crate::api::run_tasks::side_by_side;
 use crate::api::shared::threads;
 use crate::api::shared::tidy;
 use crate::api::training::Training;
@@ -36,6 +37,7 @@ use crate::archive::unpack;
 use crate::data::Example;
 use crate::data::Project;
 use crate::digest::Digest;
+use crate::engine::Places;
 use crate::engine::PlanSettings;
 use crate::engine::plan_with;
 use crate::evaluation::Answers;
@@ -134,6 +136,7 @@ pub fn cross_validate_nlu(
         pool: threads(options.num_threads.or(options.run.jobs))?,
         options,
         on_fold,
+        places: places(&options.run),
         keys: Mutex::default(),
     };
     if work.folds.iter().all(Option::is_none) {
@@ -188,6 +191,8 @@ struct Work<'a> {
     name: String,
     store: Arc<Store>,
     pool: Arc<ThreadPool>,
+    /// Places for tasks of all folds, if some are on other machines.
+    places: Option<Arc<Places>>,
     /// Keys of results that were used.
     keys: Mutex<BTreeSet<Digest>>,
 }
@@ -201,15 +206,16 @@ impl Work<'_> {
             .into_iter()
             .map(|fold| (fold, Mutex::new(None)))
             .collect();
-        let mut run = self.options.run.clone();
-        let workers = side_by_side(&mut run, done.len());
+        let (run, count) = (&self.options.run, done.len());
+        let there = run.remote_exec.as_ref().map_or(0, |exec| exec.jobs.get());
+        let workers = jobs(run).get().max(there).min(count);
         let work = || {
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some((fold, place)) = done.get(at) else {
                     break;
                 };
-                let tested = self.fold(*fold, &run);
+                let tested = self.fold(*fold, workers);
                 if tested.is_err() {
                     next.store(done.len(), Ordering::Relaxed);
                 }
@@ -228,7 +234,7 @@ impl Work<'_> {
     }
 
     /// Trains with all folds but one and tests with that one.
-    fn fold(&self, fold: usize, run: &RunSettings) -> Result<NluTested, TrainError> {
+    fn fold(&self, fold: usize, workers: usize) -> Result<NluTested, TrainError> {
         let (tested, others): (Vec<_>, Vec<_>) = self
             .examples
             .iter()
@@ -238,7 +244,7 @@ impl Work<'_> {
         let others = others.into_iter().map(|(example, _)| example.clone());
         let mut learned = self.rest.clone();
         learned.nlu.examples = others.collect();
-        let mut assistant = self.trained(Arc::new(learned), fold, run)?;
+        let mut assistant = self.trained(Arc::new(learned), fold, workers)?;
         // Its programs are the project's own, and were run to train it.
         if let Some(component) = self.rest.config.pipeline.first() {
             assistant.allow_commands(&component.folder);
@@ -255,7 +261,7 @@ impl Work<'_> {
         &self,
         project: Arc<Project>,
         fold: usize,
-        run: &RunSettings,
+        workers: usize,
     ) -> Result<Assistant, TrainError> {
         let name = format!("fold {} of {}", fold + 1, self.options.folds);
         let order = Order {
@@ -273,7 +279,8 @@ impl Work<'_> {
         let settings = PlanSettings { force: false };
         let remote = self.options.run.remote();
         let plan = plan_with(&recipe.graph, &self.store, remote, settings);
-        let mut run = run.clone();
+        let mut run = self.options.run.clone();
+        run.jobs = Some((jobs(&run).get() / workers).max(1));
         // All folds have the same tasks: only whole folds are told.
         run.observer = Observer::default();
         let tasks = Tasks {
@@ -283,6 +290,7 @@ impl Work<'_> {
             memory: None,
             only: None,
             handed: HashSet::new(),
+            places: self.places.clone(),
         };
         let archive = run_tasks(&run, tasks, |results| {
             let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);

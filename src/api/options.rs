@@ -13,7 +13,6 @@ use crate::data::RemoteExec;
 use crate::digest::Digest;
 use crate::engine::CancelFlag;
 use crate::engine::OnFailure;
-use crate::engine::Places;
 use crate::import::REST_NS;
 use crate::import::StampsProve;
 use crate::import::stamps_prove;
@@ -227,9 +226,6 @@ pub struct RunSettings {
     /// Tasks that may run at the same time, and threads for their numeric work
     /// unless those are given apart; `None` for one a core.
     pub jobs: Option<usize>,
-    /// Places for tasks here and elsewhere, if others that run beside this one take from
-    /// them, too; without, there are as many as `jobs` and `remote_exec` say.
-    pub places: Option<Arc<Places>>,
     /// What to do when a task fails.
     pub on_failure: OnFailure,
     /// How much memory the process may take, by estimates; `None` for any.
@@ -263,7 +259,6 @@ impl Default for RunSettings {
             remote: None,
             remote_exec: None,
             jobs: None,
-            places: None,
             shared: None,
             on_failure: OnFailure::Stop,
             memory: None,

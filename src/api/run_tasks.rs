@@ -45,6 +45,8 @@ pub struct Tasks<'a> {
     pub only: Option<&'a BTreeSet<TaskId>>,
     /// Keys of results that the remote cache has, as far as that is known.
     pub handed: HashSet<Digest>,
+    /// Places for tasks, if runs beside this one take from them as well.
+    pub places: Option<Arc<Places>>,
 }
 
 /// Executes a plan; then uses the results. What was here before is handed to the remote
@@ -65,6 +67,7 @@ pub fn run_tasks<T>(
         memory,
         only,
         handed,
+        places,
     } = tasks;
     let observer = &run.observer;
     // What runs beside a failed task is not worth waiting for.
@@ -79,7 +82,7 @@ pub fn run_tasks<T>(
     let sender = sender(run, recipe, store);
     let settings = Settings {
         jobs: jobs(run),
-        places: run.places.clone(),
+        places,
         memory: memory.map(|memory| Memory {
             budget: &memory.budget,
             largest: memory.left(),
@@ -149,19 +152,11 @@ pub fn sender<'a>(
     Some(Sender::new(settings, remote, recipe, store))
 }
 
-/// Lets runs that go on side by side share what there is of jobs, here and elsewhere;
-/// returns how many of `count` do so at once: as many as there are jobs, or places
-/// elsewhere if those are more.
-pub fn side_by_side(run: &mut RunSettings, count: usize) -> usize {
-    let jobs = jobs(run);
-    let Some(exec) = &run.remote_exec else {
-        let each = jobs.get() / count.max(1);
-        run.jobs = Some(each.max(1));
-        return jobs.get().min(count);
-    };
-    run.jobs = Some(jobs.get());
-    run.places = Some(Arc::new(Places::new(jobs, exec.jobs.get())));
-    jobs.max(exec.jobs).get().min(count)
+/// Returns places for tasks of runs side by side, here and elsewhere, where some are
+/// elsewhere.
+pub fn places(run: &RunSettings) -> Option<Arc<Places>> {
+    let exec = run.remote_exec.as_ref()?;
+    Some(Arc::new(Places::new(jobs(run), exec.jobs.get())))
 }
 
 /// Returns how many tasks may run at once.
@@ -232,31 +227,4 @@ pub fn packaged(
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |time| time.as_millis() as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::RemoteExec;
-
-    #[test]
-    fn as_many_go_on_side_by_side_as_there_are_jobs_or_places_elsewhere() {
-        let settled = |jobs: usize, there: Option<usize>, count: usize| {
-            let mut run = RunSettings {
-                jobs: Some(jobs),
-                remote_exec: there.and_then(NonZeroUsize::new).map(|jobs| RemoteExec {
-                    jobs,
-                    ..RemoteExec::default()
-                }),
-                ..RunSettings::default()
-            };
-            let at_once = side_by_side(&mut run, count);
-            (at_once, run.jobs, run.places.is_some())
-        };
-        assert_eq!(settled(2, None, 100), (2, Some(1), false));
-        assert_eq!(settled(4, None, 2), (2, Some(2), false));
-        assert_eq!(settled(2, Some(8), 100), (8, Some(2), true));
-        assert_eq!(settled(2, Some(8), 3), (3, Some(2), true));
-        assert_eq!(settled(4, Some(2), 100), (4, Some(4), true));
-    }
 }

@@ -20,9 +20,11 @@ use crate::api::RunSettings;
 use crate::api::TrainError;
 use crate::api::in_project;
 use crate::api::remote::note_all_handed;
+use crate::api::run_tasks::places;
 use crate::api::witness::PutWitness;
 use crate::digest::Digest;
 use crate::engine::Budget;
+use crate::engine::Places;
 use crate::store::Access;
 use crate::store::CacheLimits;
 use crate::store::RemoteStore;
@@ -43,6 +45,8 @@ pub struct Shared {
     num_threads: Option<usize>,
     /// These threads, once somebody needs them.
     pool: Mutex<Option<Arc<ThreadPool>>>,
+    /// Places for tasks of all trainings, if some are on other machines.
+    pub places: Option<Arc<Places>>,
     /// What tasks of all trainings take memory from, if there is a limit.
     pub memory: Option<SharedMemory>,
     /// Keys of results that a training used or made.
@@ -88,6 +92,7 @@ impl Shared {
         Self {
             store,
             num_threads: num_threads.or(run.jobs),
+            places: places(run),
             pool: Mutex::default(),
             memory: run.memory.map(SharedMemory::new),
             needed: Mutex::default(),

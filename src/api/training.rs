@@ -284,6 +284,7 @@ impl Training<'_> {
         let memory = memory.as_ref();
         // The witness that says so goes when the run is noted.
         let handed = self.handed(store);
+        let shared = self.run.shared.as_ref();
         let tasks = Tasks {
             recipe,
             plan,
@@ -291,6 +292,7 @@ impl Training<'_> {
             memory,
             only: None,
             handed,
+            places: shared.and_then(|shared| shared.places.clone()),
         };
         run_tasks(self.run, tasks, |results| self.finish(prepared, results))
     }

@@ -403,7 +403,6 @@ pub fn settings(place: &PlaceArguments, screen: &Arc<Screen>) -> Result<RunSetti
         remote: remote(place, None, &cancel)?,
         remote_exec: None,
         jobs: place.jobs,
-        places: None,
         shared: None,
         on_failure: OnFailure::Stop,
         memory: None,

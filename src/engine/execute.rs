@@ -159,10 +159,11 @@ impl Settings<'_> {
 
     /// Returns how many threads take tasks. Who waits for another machine keeps none of
     /// this one's tasks waiting, nor do those that might as well run there.
-    fn workers(&self) -> usize {
-        let beside = self.executor.map_or(0, |_| 1);
-        let workers = self.jobs.get().saturating_add(self.there());
-        workers.saturating_add(beside)
+    fn workers(&self, places: &Places) -> usize {
+        match self.executor {
+            Some(_) => places.count().saturating_add(1),
+            None => self.jobs.get(),
+        }
     }
 }
 
@@ -264,7 +265,8 @@ pub fn execute<'a>(
     };
     let schedule = Schedule::new(graph, plan, &is_settled, settings.only, memory);
     if !schedule.is_empty() {
-        let workers = settings.workers().min(schedule.waiting_count());
+        let workers = settings.workers(&results.places);
+        let workers = workers.min(schedule.waiting_count());
         thread::scope(|scope| {
             for number in 1..=workers {
                 thread::Builder::new()

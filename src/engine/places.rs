@@ -77,6 +77,11 @@ impl Places {
         }
     }
 
+    /// Returns how many there are in all.
+    pub(super) fn count(&self) -> usize {
+        self.here.saturating_add(self.there)
+    }
+
     /// Waits for a place here; none if the run is cancelled before.
     pub(super) fn here(&self, cancel: &CancelFlag) -> Option<Place<'_>> {
         let mut taken = self.taken();

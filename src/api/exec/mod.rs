@@ -256,6 +256,7 @@ impl Bench {
             memory: None,
             only: Some(wanted),
             handed: HashSet::new(),
+            places: None,
         };
         run_tasks(run, tasks, then)
     }

@@ -1,5 +1,6 @@
 //! The Execution service: an action is queued, run, and waited for.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use crate::remote::execute::JobAction;
 use crate::remote::fault::Fault;
 use crate::remote::grpc::GrpcWire;
 use crate::remote::grpc::SHA256;
+use crate::remote::grpc::capabilities::Capabilities;
 use crate::remote::grpc::status::fault;
 use crate::remote::pace::seconds;
 use crate::remote::web::Web;
@@ -35,8 +37,9 @@ type Execution = api::execution_client::ExecutionClient<Web>;
 type Operations = longrunning::operations_client::OperationsClient<Web>;
 type Stream = Streaming<longrunning::Operation>;
 
-/// How long a server may take to say that it has heard of a job.
-const HEARD: Duration = Duration::from_secs(60);
+/// After so many time-outs without news of a job the server is asked whether it is still
+/// there: some say nothing, not even that they have heard of it, until it is over.
+const SILENCE: u32 = 12;
 
 /// How often a stream of news may be cut.
 const CUTS_MAX: u32 = 5;
@@ -124,14 +127,14 @@ impl GrpcWire {
         });
         let mut running = Running::new(self);
         let mut client = self.execution();
-        let answer = timeout(HEARD.min(time), client.execute(request)).await;
-        let answer = answer.map_err(|_| Fault::Slow)?;
+        let answer = self.news(end, client.execute(request)).await?;
+        let answer = answer.ok_or_else(|| not_over(time))?;
         let mut stream = answer.map_err(|status| not_begun(&status))?.into_inner();
         let mut cuts = 0;
         loop {
-            match timeout_at(end, stream.message()).await {
-                Err(_) => return Err(not_over(time)),
-                Ok(Ok(Some(operation))) => {
+            match self.news(end, stream.message()).await? {
+                None => return Err(not_over(time)),
+                Some(Ok(Some(operation))) => {
                     if !operation.name.is_empty() {
                         running.name.clone_from(&operation.name);
                     }
@@ -140,7 +143,7 @@ impl GrpcWire {
                         return ended(operation);
                     }
                 }
-                Ok(cut) => {
+                Some(cut) => {
                     let fault = match cut {
                         Err(status) => fault(&status),
                         Ok(_) => Fault::Passing("the stream ended".to_owned()),
@@ -152,6 +155,23 @@ impl GrpcWire {
                     stream = self.wait_for(&running.name).await?;
                 }
             }
+        }
+    }
+
+    /// Waits for news until `end`, as long as the server is there; none if none came.
+    async fn news<T>(
+        &self,
+        end: Instant,
+        news: impl Future<Output = T>,
+    ) -> Result<Option<T>, Fault> {
+        let mut news = pin!(news);
+        loop {
+            let pause = end.min(Instant::now() + SILENCE * self.timeout);
+            match timeout_at(pause, &mut news).await {
+                Ok(came) => return Ok(Some(came)),
+                Err(_) if pause == end => return Ok(None),
+                Err(_) => Capabilities::ask(self).await?,
+            };
         }
     }
 

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
 use bazel_remote_apis::google::longrunning;
@@ -62,6 +63,10 @@ pub enum Lie {
     NeverOver,
     /// It is never begun, and nobody is told.
     NeverHeard,
+    /// The server says nothing before the task is over, which takes three seconds.
+    Late,
+    /// The server falls silent once it has the task.
+    FallsSilent,
     /// The stream is cut before it is over; so many are.
     Cut(usize),
     /// It says that it failed.
@@ -291,7 +296,10 @@ impl api::execution_server::Execution for Reapi {
     async fn execute(&self, request: Request<api::ExecuteRequest>) -> Answer<Self::ExecuteStream> {
         let number = self.jobs.asked.fetch_add(1, Ordering::SeqCst);
         let lie = *self.lie.lock().unwrap();
-        if lie == Lie::NeverHeard {
+        if lie == Lie::Late {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+        if matches!(lie, Lie::NeverHeard | Lie::FallsSilent) {
             std::future::pending::<()>().await;
         }
         let action = request.into_inner().action_digest;

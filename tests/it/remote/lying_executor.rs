@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::displays::needed;
 use crate::remote::Machine;
 use crate::remote::executor::Lie;
+use crate::remote::reapi::Counts;
 use crate::remote::reapi::Habits;
 use crate::remote::reapi::Reapi;
 use crate::remote::timed;
@@ -108,7 +109,7 @@ fn an_executor_that_lies_is_told_of_once_and_changes_no_archive() {
         (Lie::LongStdout, "decoded message length too large"),
         (Lie::Internal, "the task was not run there: a bad day"),
         (Lie::NeverOver, "the task was not over within 2 s"),
-        (Lie::NeverHeard, "it does not answer in time"),
+        (Lie::NeverHeard, "the task was not over within 2 s"),
         (Lie::Cut(usize::MAX), "Unavailable: cut"),
         (Lie::Failed, "the task ended with 3 there:  [31mno room"),
     ] {
@@ -138,6 +139,40 @@ fn what_can_be_mended_is_not_told() {
         let after = server.jobs.asked.load(Ordering::SeqCst);
         assert_eq!(after - before, asked, "{lie:?}");
     }
+}
+
+/// Trains with one long task and a short time-out; returns what is said of the server,
+/// and how often it was asked what it can do.
+fn patient(lie: Lie) -> (Vec<String>, usize) {
+    let (machine, server) = (machine(), executing());
+    let second = "- name: LogisticRegressionClassifier\n  max_iter: 50\n";
+    machine.bench.replace("config.yml", second, "");
+    *server.lie.lock().unwrap() = lie;
+    let mut command = command(&machine, &server, "1");
+    let output = command
+        .args(["--remote-timeout", "100ms"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{told}");
+    let lines = told.lines().filter(|line| line.contains("remote cache"));
+    let lines = lines.map(str::to_owned).collect();
+    (lines, Counts::of(&server.counts.capabilities))
+}
+
+#[test]
+fn a_server_may_say_nothing_of_a_task_until_it_is_over_as_long_as_it_is_there() {
+    let (told, asked) = patient(Lie::Late);
+    assert_eq!(told, [""; 0]);
+    assert!(asked >= 2, "{asked}");
+}
+
+#[test]
+fn a_server_that_falls_silent_with_a_task_is_not_waited_for_until_that_must_be_over() {
+    let ((told, _), took) = timed(|| patient(Lie::FallsSilent));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("it does not answer in time"), "{told:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
 }
 
 #[test]
