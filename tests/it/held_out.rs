@@ -85,8 +85,9 @@ fn more_than_can_be_held_out_is_an_error_that_says_how_many_there_are() {
     let bench = bench("  evaluate_on_number_of_examples: 33\n");
     let out = train(&bench);
     let said = String::from_utf8_lossy(&out.stderr);
-    assert_eq!(out.status.code(), Some(1), "{said}");
-    let want = "`evaluate_on_number_of_examples: 33` does not fit: of 35 examples with 3 labels";
+    assert_eq!(out.status.code(), Some(65), "{said}");
+    let want = "`evaluate_on_number_of_examples: 33` does not fit: of 35 examples with 3 labels 3 to 31 \
+                can be held out";
     assert!(said.contains(want), "{said}");
 }
 

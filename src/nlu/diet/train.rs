@@ -54,8 +54,8 @@ pub enum TrainError {
     /// Examples cannot be held out as asked.
     #[error(
         "`evaluate_on_number_of_examples: {wanted}` does not fit: of {examples} examples with \
-         {labels} labels, those that are held out must be one a label at least, and leave one \
-         more than that"
+         {labels} labels {labels} to {} can be held out",
+        examples.saturating_sub(labels + 1)
     )]
     HeldOut {
         /// How many are to be held out.
