@@ -7,6 +7,7 @@ use crate::engine::Event;
 use crate::engine::Outcome;
 use crate::engine::Outputs;
 use crate::engine::Planned;
+use crate::engine::Source;
 use crate::engine::Stale;
 use crate::engine::State;
 use crate::engine::TaskId;
@@ -97,8 +98,13 @@ impl<'a> Results<'a> {
                     continue;
                 }
             }
-            let Some(given) = self.given(id, &inputs)? else {
-                continue;
+            // What runs elsewhere takes no memory here.
+            let given = match is_sent && self.has_stored_inputs(id) {
+                true => BTreeMap::new(),
+                false => match self.given(id, &inputs)? {
+                    Some(given) => given,
+                    None => continue,
+                },
             };
             if !is_told {
                 self.tell_started(id, key, reasons(planned));
@@ -108,7 +114,6 @@ impl<'a> Results<'a> {
                 let ms = self.run(id, key, &inputs, Work::Call(given, None))?;
                 return Ok(Outcome::Ran { ms });
             }
-            // What runs elsewhere takes no memory here.
             drop(given);
             let (work, _memory) = match self.sent(id, key, need) {
                 Sending::Gave(sent) => (Work::Sent(sent), None),
@@ -140,6 +145,20 @@ impl<'a> Results<'a> {
             Locked::Cancelled => Err(Failure::Cancelled),
             lock => Ok(lock),
         }
+    }
+
+    /// Returns whether all that a task reads of others is in the store, as far as that can
+    /// be told without reading it.
+    fn has_stored_inputs(&self, id: TaskId) -> bool {
+        let mut inputs = self.graph.task(id).inputs.iter();
+        inputs.all(|input| match &input.source {
+            Source::Leaf(_) => true,
+            Source::Output { task, output } => {
+                let slot = self.slot(*task);
+                let output = slot.outputs.get(output).filter(|_| slot.is_stored);
+                output.is_some_and(|output| self.store.contains(output.digest, output.size))
+            }
+        })
     }
 
     /// Returns what a task is called with; none if a lost output was made again and came

@@ -149,7 +149,7 @@ fn train_left(
     let jobs = jobs(&all);
     all.run.jobs = Some((jobs / left.len().max(1)).max(1));
     all.run.shared = Some(Arc::clone(&shared));
-    let workers = fan_out(&mut all, jobs, left.len());
+    let workers = fan_out(&all, jobs, left.len());
     let crew = Crew {
         folders,
         members,
@@ -222,14 +222,10 @@ fn asked_before(settings: WitnessSettings) -> WitnessSettings {
 
 /// Returns how many assistants are trained side by side: as many as there are places on
 /// other machines, which they share, if those are more than the jobs here.
-fn fan_out(all: &mut TrainOptions, jobs: usize, members: usize) -> usize {
-    let Some(exec) = &mut all.run.remote_exec else {
-        return jobs.min(members);
-    };
-    let workers = jobs.max(exec.jobs.get()).min(members);
-    let share = exec.jobs.get() / workers.max(1);
-    exec.jobs = NonZeroUsize::new(share).unwrap_or(NonZeroUsize::MIN);
-    workers
+fn fan_out(all: &TrainOptions, jobs: usize, members: usize) -> usize {
+    let there = all.run.remote_exec.as_ref();
+    let there = there.map_or(0, |exec| exec.jobs.get());
+    jobs.max(there).min(members)
 }
 
 /// How many tasks may run at the same time.
@@ -418,19 +414,18 @@ mod tests {
     use crate::data::RemoteExec;
 
     #[test]
-    fn assistants_share_the_places_elsewhere() {
+    fn as_many_are_under_way_as_there_are_jobs_or_places_elsewhere() {
         let fanned = |jobs: usize, there: usize, members: usize| {
             let mut all = TrainOptions::default();
-            all.run.remote_exec = Some(RemoteExec {
-                jobs: NonZeroUsize::new(there).unwrap(),
+            all.run.remote_exec = NonZeroUsize::new(there).map(|jobs| RemoteExec {
+                jobs,
                 ..RemoteExec::default()
             });
-            let workers = fan_out(&mut all, jobs, members);
-            (workers, all.run.remote_exec.unwrap().jobs.get())
+            fan_out(&all, jobs, members)
         };
-        assert_eq!(fanned(2, 8, 100), (8, 1));
-        assert_eq!(fanned(2, 8, 3), (3, 2));
-        assert_eq!(fanned(4, 2, 100), (4, 1));
-        assert_eq!(fan_out(&mut TrainOptions::default(), 2, 100), 2);
+        assert_eq!(fanned(2, 8, 100), 8);
+        assert_eq!(fanned(2, 8, 3), 3);
+        assert_eq!(fanned(4, 2, 100), 4);
+        assert_eq!(fanned(2, 0, 100), 2);
     }
 }

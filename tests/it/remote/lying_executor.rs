@@ -231,6 +231,30 @@ fn an_interrupt_cancels_what_runs_there_and_leaves_nothing_half_done() {
 }
 
 #[test]
+fn one_that_is_killed_leaves_nothing_behind_of_what_it_sent() {
+    let (machine, server) = (machine(), executing());
+    *server.lie.lock().unwrap() = Lie::NeverOver;
+    let scratch = machine.bench.root().with_file_name("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    let mut child = command(&machine, &server, "2")
+        .env("TMPDIR", &scratch)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while server.jobs.asked.load(Ordering::SeqCst) < 2 {
+        assert_eq!(child.try_wait().unwrap(), None);
+        thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0);
+    let names = walkdir::WalkDir::new(machine.bench.cache()).into_iter();
+    let names = names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    let left: Vec<String> = names.filter(|name| name.starts_with("tmp-")).collect();
+    assert_eq!(left, [""; 0]);
+}
+
+#[test]
 fn what_is_too_large_for_this_machine_runs_elsewhere_if_it_can() {
     let (honest, server) = (machine(), executing());
     let (there, back) = (machine(), machine());
