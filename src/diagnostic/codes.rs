@@ -52,6 +52,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("W042", "a name holds a character that cannot be seen"),
     ("W043", "a name mixes letters that look alike"),
     ("W044", "a value ends in a quote that was never opened"),
+    ("W046", "a link to a data file leads nowhere"),
+    ("W047", "a lookup table names a file that is not there"),
     (
         "E101",
         "an entry of `pipeline` or `policies` is not a component",

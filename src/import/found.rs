@@ -176,15 +176,35 @@ impl<'e> Candidate<'e> {
                 }
                 Err(error) => {
                     let path = error.path().unwrap_or(folder).to_owned();
-                    let source = io::Error::from(error);
                     // A link to nothing is not a file of the project.
-                    if source.kind() != io::ErrorKind::NotFound {
-                        return Err(ImportError::Read { path, source });
+                    match leads_nowhere(&error) {
+                        true => self.say_of_link(&path),
+                        false => {
+                            let source = io::Error::from(error);
+                            return Err(ImportError::Read { path, source });
+                        }
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// Warns of a link to nothing that has a data file's name. Hidden ones are marks
+    /// of editors.
+    fn say_of_link(&mut self, path: &Path) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') || suffix(path).is_none() || !path.is_symlink() {
+            return;
+        }
+        let place = Place {
+            file: shown(&self.root, path),
+            ..Place::default()
+        };
+        let what = format!("`{}` is a link that leads nowhere", place.file);
+        let about = Diagnostic::new("W046", place, what);
+        let about = about.help("let it lead to a file, or take it away");
+        self.diagnostics.push(about);
     }
 
     fn add_file(&mut self, path: PathBuf, role: Role, named: bool) {
@@ -257,6 +277,16 @@ impl<'e> Candidate<'e> {
         self.found.sort_by(|a, b| a.path.cmp(&b.path));
         (self.found, self.diagnostics)
     }
+}
+
+/// Whether nothing is at a path, or a link that leads back to itself.
+fn leads_nowhere(error: &walkdir::Error) -> bool {
+    #[cfg(unix)]
+    let is_loop = |error: &io::Error| error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32);
+    #[cfg(not(unix))]
+    let is_loop = |_: &io::Error| false;
+    let error = error.io_error();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::NotFound || is_loop(error))
 }
 
 /// Returns a path as it is shown: relative to the root, with `/`.

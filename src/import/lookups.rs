@@ -13,6 +13,7 @@ use crate::data::Lookup;
 use crate::data::PhraseList;
 use crate::data::Place;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::shortened;
 use crate::digest::Digest;
 use crate::import::FileKind;
 use crate::import::ImportError;
@@ -60,6 +61,9 @@ pub fn fill(
         .enumerate()
         .filter_map(|(at, entry)| inline_file(at, entry, root, shelf))
         .collect();
+    let has_file = |at: usize| named.binary_search_by_key(&at, |one| one.0).is_ok();
+    let others = entries.iter().enumerate().filter(|(at, _)| !has_file(*at));
+    said.extend(others.filter_map(|(_, entry)| named_in_vain(entry)));
     for file in std::mem::take(&mut part.lookup_files) {
         match existing(&file, root, shelf) {
             Some(path) => named.push((entries.len(), file.clone(), path)),
@@ -106,6 +110,26 @@ fn inline_file(
 /// Returns whether a phrase looks like the path of a file at all.
 fn is_path(phrase: &str) -> bool {
     phrase.contains(['/', '.']) && !phrase.contains('\n')
+}
+
+/// Suffixes of files that hold phrases.
+const SUFFIXES: [&str; 5] = [".txt", ".csv", ".tsv", ".list", ".lst"];
+
+/// Returns what to say of a table without a file whose one phrase looks like the
+/// name of one.
+fn named_in_vain(entry: &Lookup) -> Option<Diagnostic> {
+    let phrase = entry
+        .elements
+        .first()
+        .filter(|_| entry.elements.len() == 1)?;
+    let is_name = !phrase.contains(char::is_whitespace);
+    if !is_name || !SUFFIXES.iter().any(|suffix| phrase.ends_with(suffix)) {
+        return None;
+    }
+    let (name, phrase) = (shortened(&entry.name), shortened(phrase));
+    let what = format!("lookup table `{name}` has the phrase `{phrase}` and no file of that name");
+    let about = Diagnostic::new("W047", entry.place.clone(), what);
+    Some(about.help("paths are relative to the project's folder"))
 }
 
 /// Returns the path of a file: relative to the project, or to the file that

@@ -1380,6 +1380,53 @@ fn a_folder_that_links_into_itself_is_read_once() {
 }
 
 #[test]
+fn a_link_that_leads_nowhere_is_passed_over() {
+    let nlu = "nlu:\n- intent: a\n  examples: |\n    - x\n";
+    let root = folder(&[("data/nlu.yml", nlu)]);
+    let links = [
+        ("gone.yml", "nowhere.yml"),
+        ("one.yml", "other.yml"),
+        ("other.yml", "one.yml"),
+        ("self", "self"),
+        (".#nlu.yml", "somebody@host.42"),
+    ];
+    for (link, target) in links {
+        std::os::unix::fs::symlink(target, root.path().join("data").join(link)).unwrap();
+    }
+    let imported = import(root.path());
+    assert_eq!(imported.project.nlu.examples.len(), 1);
+    let said = imported.diagnostics.iter();
+    let said = said.filter(|d| d.code == "W046");
+    let said: Vec<&str> = said.map(|d| &*d.place.file).collect();
+    assert_eq!(said, ["data/gone.yml", "data/one.yml", "data/other.yml"]);
+    assert!(errors(&imported).is_empty());
+}
+
+#[test]
+fn a_lookup_file_that_is_not_there_is_named() {
+    let entry =
+        |name: &str, phrases: &str| format!("- lookup: {name}\n  examples: |\n    - {phrases}\n");
+    let nlu = [
+        "nlu:\n",
+        &entry("city", "data/citys.txt"),
+        &entry("there", "data/there.txt"),
+        &entry("files", "a.txt\n    - b.txt"),
+        &entry("said", "what is in a.txt"),
+        &entry("dish", "pizza"),
+    ];
+    let root = folder(&[
+        ("data/nlu.yml", &nlu.concat()),
+        ("data/there.txt", "x\ny\n"),
+    ]);
+    let imported = import(root.path());
+    let said = imported.diagnostics.iter();
+    let said = said.filter(|d| d.code == "W047");
+    let said: Vec<String> = said.map(|d| format!("{} {}", d.place, d.message)).collect();
+    expect![["data/nlu.yml:2:11 lookup table `city` has the phrase `data/citys.txt` and no file of that name"]]
+        .assert_eq(&said.join("\n"));
+}
+
+#[test]
 fn forms_of_rasa_2_give_their_mappings_to_slots() {
     let domain = "\
 version: '2.0'
