@@ -1,12 +1,15 @@
 //! Stories and rules as blocks: names that stand twice, stories that say the
 //! same, checkpoints that lead nowhere.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::hash::Hash;
 use std::hash::Hasher;
-use std::hash::RandomState;
+
+use foldhash::HashMap;
+use foldhash::HashMapExt;
+use foldhash::HashSet;
+use foldhash::HashSetExt;
+use foldhash::fast::RandomState;
 
 use crate::check::about;
 use crate::data::Event;
@@ -64,7 +67,7 @@ fn repeated_names(steps: &[Step], said: &mut Vec<Diagnostic>) {
 }
 
 fn repeated_content(steps: &[Step], said: &mut Vec<Diagnostic>) {
-    let hashes = RandomState::new();
+    let hashes = RandomState::default();
     let mut first: HashMap<u64, Vec<&Step>> = HashMap::with_capacity(steps.len());
     for step in steps {
         let alike = first.entry(hash(step, &hashes)).or_default();
@@ -106,7 +109,7 @@ fn hash_events(events: &[Event], hasher: &mut impl Hasher) {
         match event {
             Event::User(utterance) => {
                 (&utterance.intent, &utterance.text).hash(hasher);
-                for found in &utterance.entities {
+                for found in utterance.entities.iter() {
                     (&found.entity, &found.role, &found.group).hash(hasher);
                     found.value.hash(hasher);
                 }

@@ -1,8 +1,11 @@
 //! Examples that contradict each other, or are too few.
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::collections::HashSet;
+
+use foldhash::HashMap;
+use foldhash::HashMapExt;
+use foldhash::HashSet;
+use foldhash::HashSetExt;
 
 use crate::check::about;
 use crate::check::uses::Uses;

@@ -1,6 +1,7 @@
 //! Names that look like others, or break where they are used.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
+use foldhash::HashMapExt;
 
 use crate::check::about;
 use crate::check::uses::Uses;

@@ -1,10 +1,9 @@
 //! Regular expressions that cannot be used or match nothing at all, and lookup
 //! tables without use.
 
-use std::hash::DefaultHasher;
-use std::hash::Hash;
-use std::hash::Hasher;
+use std::hash::BuildHasher;
 
+use foldhash::quality::FixedState;
 use rayon::prelude::*;
 
 use crate::check::about;
@@ -106,9 +105,7 @@ fn repeats(phrases: &PhraseList) -> Option<(usize, &str)> {
 }
 
 fn hash(phrase: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    phrase.hash(&mut hasher);
-    hasher.finish()
+    FixedState::with_seed(0).hash_one(phrase)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Where the names of a domain are used: the first place of each.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
+use foldhash::HashMap;
+use foldhash::HashSet;
 
 use crate::data::Annotation;
 use crate::data::Event;
@@ -105,7 +105,7 @@ impl<'p> Uses<'p> {
             let base = intent.split('/').next().unwrap_or(intent);
             self.intents.entry(base).or_insert(place);
         }
-        for annotation in &utterance.entities {
+        for annotation in utterance.entities.iter() {
             let entity = annotation.entity.as_str();
             self.story_entities.entry(entity).or_insert(place);
             for (kind, name) in [("role", &annotation.role), ("group", &annotation.group)] {

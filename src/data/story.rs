@@ -87,6 +87,7 @@ pub struct Utterance {
     pub intent_response_key: Option<String>,
     /// The text of an end-to-end step or test story, without annotations.
     pub text: Option<String>,
-    /// Entities; `start` and `end` are 0 unless the text is annotated.
-    pub entities: Vec<Annotation>,
+    /// Entities; `start` and `end` are 0 unless the text is annotated. A clone shares
+    /// them: conversations hold them too.
+    pub entities: Arc<[Annotation]>,
 }

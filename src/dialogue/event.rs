@@ -1,5 +1,7 @@
 //! What happens in a conversation, as a tracker records it.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
@@ -103,8 +105,12 @@ pub struct UserMessage {
     #[serde(default = "certain")]
     pub confidence: f64,
     /// Entities in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub entities: Vec<Annotation>,
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub entities: Arc<[Annotation]>,
+}
+
+fn is_none(entities: &Arc<[Annotation]>) -> bool {
+    entities.is_empty()
 }
 
 fn certain() -> f64 {
@@ -125,7 +131,7 @@ impl UserMessage {
             intent: utterance.intent.as_ref().map(base),
             intent_response_key: utterance.intent_response_key.clone(),
             confidence: 1.0,
-            entities: utterance.entities.clone(),
+            entities: Arc::clone(&utterance.entities),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Events that stand in many conversations are kept once.
 
-use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::hash::Hash;
 use std::hash::Hasher;
-use std::hash::RandomState;
 use std::sync::Arc;
 
+use foldhash::HashSet;
+use foldhash::fast::RandomState;
 use serde_json::Value;
 
 use crate::dialogue::Event;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::collections::HashSet;
+
+use foldhash::HashSet;
 
 use crate::data::Annotation;
 use crate::data::Domain;

@@ -1,7 +1,8 @@
 //! Finds examples that are written more than once. They count once, as in
 //! Rasa, so that afterwards nothing shows them any more.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
+use foldhash::HashMapExt;
 
 use crate::data::Example;
 use crate::diagnostic::Diagnostic;

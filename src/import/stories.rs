@@ -7,10 +7,10 @@ mod user;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::collections::HashMap;
-use std::collections::HashSet;
 use std::sync::Arc;
 
+use foldhash::HashMap;
+use foldhash::HashSet;
 use serde_json::Value;
 
 use crate::data::Checkpoint;

@@ -339,7 +339,7 @@ fn utterance_part(utterance: &Utterance) -> String {
         (Some(intent), Some(text)) => format!("intent: {intent} \"{text}\""),
         (None, text) => format!("user: {}", text.as_deref().unwrap_or_default()),
     };
-    for entity in &utterance.entities {
+    for entity in utterance.entities.iter() {
         text.push_str(&format!(" [{}: {}]", entity.entity, shown(&entity.value)));
         for (name, value) in [("role", &entity.role), ("group", &entity.group)] {
             if let Some(value) = value {

@@ -237,7 +237,7 @@ pub fn entity_types(project: &Project) -> BTreeSet<String> {
         .flat_map(|example| &example.entities);
     let stories = project.stories.steps.iter().flat_map(|step| &step.events);
     let stories = stories.filter_map(|event| match event {
-        Event::User(utterance) => Some(&utterance.entities),
+        Event::User(utterance) => Some(utterance.entities.iter()),
         _ => None,
     });
     examples

@@ -283,7 +283,7 @@ fn understood(stories: &StoryGraph) -> BTreeMap<String, Parsed> {
                     intent: said.intent.clone(),
                     full_intent: said.intent_response_key.clone(),
                     confidence: 1.0,
-                    entities: said.entities.clone(),
+                    entities: said.entities.to_vec(),
                 },
             )),
             _ => None,

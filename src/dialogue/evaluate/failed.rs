@@ -80,7 +80,7 @@ fn message_lines(message: &UserMessage) -> Vec<String> {
         ));
     } else if !message.entities.is_empty() {
         lines.push("entities:".to_owned());
-        for found in &message.entities {
+        for found in message.entities.iter() {
             lines.push(format!("- {}: {}", quoted(&found.entity), found.value));
         }
     }

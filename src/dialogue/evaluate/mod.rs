@@ -182,7 +182,7 @@ impl<'a> Player<'a> {
                 intent: parsed.intent.clone(),
                 intent_response_key: parsed.full_intent.clone(),
                 confidence: parsed.confidence,
-                entities: parsed.entities.clone(),
+                entities: parsed.entities.as_slice().into(),
             }
         };
         self.so_far.push(Event::User(heard));

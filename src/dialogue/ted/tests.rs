@@ -89,11 +89,12 @@ fn user(intent: &str) -> Event {
 fn order(dish: &str) -> [Event; 2] {
     let utterance = Utterance {
         intent: Some("order".into()),
-        entities: vec![Annotation {
+        entities: [Annotation {
             entity: "dish".into(),
             value: dish.into(),
             ..Annotation::default()
-        }],
+        }]
+        .into(),
         ..Utterance::default()
     };
     [

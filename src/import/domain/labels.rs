@@ -1,7 +1,8 @@
 //! Reads `intents`, `entities` and `actions`: lists of names, each maybe with
 //! options.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
+use foldhash::HashMapExt;
 
 use crate::data::Entity;
 use crate::data::Intent;

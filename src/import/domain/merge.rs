@@ -4,9 +4,12 @@
 //! where two define the same thing differently, which is said.
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::collections::HashSet;
 use std::sync::Arc;
+
+use foldhash::HashMap;
+use foldhash::HashMapExt;
+use foldhash::HashSet;
+use foldhash::HashSetExt;
 
 use crate::data::Domain;
 use crate::data::Entity;

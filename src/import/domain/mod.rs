@@ -5,7 +5,8 @@ mod slots;
 mod forms;
 mod merge;
 
-use std::collections::HashSet;
+use foldhash::HashSet;
+use foldhash::HashSetExt;
 
 use crate::data::Entity;
 use crate::data::Intent;

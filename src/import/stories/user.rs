@@ -72,10 +72,8 @@ impl BlockReader<'_, '_> {
             return;
         }
         let items = self.reading.list(node, "`entities`");
-        utterance.entities.reserve_exact(items.len());
-        for item in items {
-            utterance.entities.extend(self.entity(item));
-        }
+        let entities = items.iter().filter_map(|item| self.entity(item));
+        utterance.entities = entities.collect();
     }
 
     /// Takes over an intent's name; `base/key` is the base in training.
@@ -125,7 +123,7 @@ impl BlockReader<'_, '_> {
             self.check_entity(&entity.entity, node);
         }
         utterance.text = Some(annotated.text);
-        utterance.entities = annotated.entities;
+        utterance.entities = annotated.entities.into();
     }
 
     /// Reads `intent@0.9{"entity": "value", "other": ["one", "two"]}`.
@@ -159,6 +157,7 @@ impl BlockReader<'_, '_> {
             self.reading.say("W442", node, what);
             return;
         };
+        let mut entities = Vec::new();
         for (entity, value) in map {
             self.check_entity(&entity, node);
             let values = match value {
@@ -170,8 +169,9 @@ impl BlockReader<'_, '_> {
                 value,
                 ..Annotation::default()
             });
-            utterance.entities.extend(annotations);
+            entities.extend(annotations);
         }
+        utterance.entities = entities.into();
     }
 
     /// Reads an item of `entities`: a type, or a map of type to value with

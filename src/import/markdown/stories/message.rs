@@ -60,7 +60,7 @@ impl Reader<'_, '_> {
                 text: map,
                 ..part
             };
-            utterance.entities = self.entities(at);
+            utterance.entities = self.entities(at).into();
         }
         if let Some((start, text)) = written.text
             && self.purpose == Purpose::Test
@@ -118,7 +118,7 @@ impl Reader<'_, '_> {
         if let Some(command) = part.text.strip_prefix('/') {
             utterance.text = Some(part.text.to_owned());
             if let Some(at) = command.find('{') {
-                utterance.entities = self.entities(part.after(1 + at));
+                utterance.entities = self.entities(part.after(1 + at)).into();
             }
             return;
         }
@@ -138,6 +138,6 @@ impl Reader<'_, '_> {
             self.reading.diagnostics.extend(about);
         }
         utterance.text = Some(annotated.text);
-        utterance.entities = annotated.entities;
+        utterance.entities = annotated.entities.into();
     }
 }

@@ -20,7 +20,7 @@ fn read_text(text: &str, purpose: Purpose) -> (Vec<Block>, Vec<String>) {
 fn items(block: &Block) -> Vec<String> {
     let entities = |utterance: &Utterance| {
         let mut shown = utterance.intent.clone().unwrap_or_default();
-        for entity in &utterance.entities {
+        for entity in utterance.entities.iter() {
             shown += &format!(" {}={}", entity.entity, entity.value);
         }
         if let Some(text) = &utterance.text {
