@@ -248,10 +248,8 @@ impl Situation {
         let mut states: Vec<_> = set.collect();
         if shown == SlotsShown::All {
             let set_count = states.len();
-            let slots = universe.slots().iter();
-            let unset = slots.filter(|slot| {
-                !slot.initial_value.is_null() && self.set_slots.value(&slot.name).is_none()
-            });
+            let is_unset = |slot: &&Slot| self.set_slots.value(&slot.name).is_none();
+            let unset = universe.initial_slots().filter(is_unset);
             states.extend(unset.filter_map(|slot| state(slot, &slot.initial_value)));
             if states.len() > set_count {
                 states.sort_by_key(|(name, _)| *name);

@@ -123,7 +123,7 @@ fn marked(event: Event) -> Event {
 ///
 /// Rasa 3.6 `Domain.slots_for_entities`; a slot of a Rasa 2 domain that an
 /// entity of its own name fills (`auto_fill`) counts as mapped from it.
-pub fn slots_for_entities(entities: &[Annotation], universe: &Universe) -> Vec<Event> {
+pub fn slots_for_entities<'u>(entities: &'u [Annotation], universe: &'u Universe) -> Vec<Event> {
     if !universe.stores_entities_as_slots() || entities.is_empty() {
         return Vec::new();
     }
@@ -138,7 +138,8 @@ pub fn slots_for_entities(entities: &[Annotation], universe: &Universe) -> Vec<E
             value,
         })
     };
-    universe.slots().iter().filter_map(fill).collect()
+    let types = entities.iter().map(|found| found.entity.as_str());
+    universe.filled_by(types).filter_map(fill).collect()
 }
 
 fn matching_values(slot: &Slot, entities: &[Annotation]) -> Vec<Value> {

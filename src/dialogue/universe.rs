@@ -5,16 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::collections::HashSet;
 
-use serde::Deserialize;
-use serde::Serialize;
+use foldhash::HashSet;
+use foldhash::HashSetExt;
 use serde_json::Value;
 
 use crate::data::Domain;
 use crate::data::Entity;
 use crate::data::Form;
-use crate::data::Intent;
+use crate::data::MappingKind;
 use crate::data::Place;
 use crate::data::Slot;
 use crate::data::SlotKind;
@@ -62,7 +61,7 @@ pub const DEFAULT_INTENTS: [&str; 5] = [
 ///
 /// Rasa 3.6 `Domain`: `intents`, `entity_states`, `slot_states`,
 /// `action_names_or_texts`, `form_names`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Universe {
     intents: Vec<String>,
     entities: Vec<String>,
@@ -72,10 +71,37 @@ pub struct Universe {
     actions: Vec<String>,
     forms: Vec<Form>,
     store_entities_as_slots: bool,
-    /// Labels that an intent does not take from `entity_states`, by intent.
-    used_entities: BTreeMap<String, BTreeSet<String>>,
+    /// Which entities messages show, by intent. Not the labels themselves: they would
+    /// be as many as intents times entities.
+    shown: BTreeMap<String, Shown>,
+    /// Whose label each of `entity_states` is.
+    labels: BTreeMap<String, Vec<Label>>,
     action_index: BTreeMap<String, usize>,
     slot_index: BTreeMap<String, usize>,
+    /// Indices of the slots that an entity type may fill.
+    filled: BTreeMap<String, Vec<usize>>,
+    /// Indices of the slots that have a value from the start.
+    initial: Vec<usize>,
+}
+
+/// Which entities messages of an intent show.
+#[derive(Clone, Debug, PartialEq)]
+enum Shown {
+    /// All of them.
+    All,
+    /// Those of these types or labels.
+    Only(BTreeSet<String>),
+    /// All but those of these types.
+    AllBut(BTreeSet<String>),
+}
+
+/// An entity type, one of its roles or one of its groups.
+#[derive(Clone, Debug, PartialEq)]
+struct Label {
+    entity: String,
+    influences: bool,
+    /// Whether it is the type itself.
+    is_plain: bool,
 }
 
 impl Universe {
@@ -87,22 +113,22 @@ impl Universe {
         let slots = slots(domain);
         let action_index = index(actions.iter());
         let slot_index = index(slots.iter().map(|slot| &slot.name));
-        let used_entities = domain
-            .intents
-            .iter()
-            .map(|intent| (intent.name.clone(), used_entities(intent, &domain.entities)))
-            .chain(default_intents(domain))
-            .collect();
+        let numbered = slots.iter().enumerate();
+        let initial = numbered.filter(|(_, slot)| !slot.initial_value.is_null());
+        let initial = initial.map(|(at, _)| at).collect();
         Self {
             intents: intents(domain),
             entities: entities.iter().map(|e| e.name.clone()).collect(),
             entity_states: entity_states(&entities),
             slot_states: slot_states(&slots),
+            filled: filled(&slots),
+            initial,
             slots,
             actions,
             forms: domain.forms.clone(),
             store_entities_as_slots: domain.store_entities_as_slots,
-            used_entities,
+            shown: shown(domain),
+            labels: labels(&domain.entities),
             action_index,
             slot_index,
         }
@@ -133,6 +159,21 @@ impl Universe {
         self.slot_index.get(name).map(|&index| &self.slots[index])
     }
 
+    /// Returns the slots that entities of these types may fill, in their order.
+    pub fn filled_by<'u>(
+        &'u self,
+        types: impl Iterator<Item = &'u str>,
+    ) -> impl Iterator<Item = &'u Slot> {
+        let places = types.filter_map(|name| self.filled.get(name)).flatten();
+        let places: BTreeSet<usize> = places.copied().collect();
+        places.into_iter().map(|at| &self.slots[at])
+    }
+
+    /// Returns the slots that have a value from the start.
+    pub fn initial_slots(&self) -> impl Iterator<Item = &Slot> {
+        self.initial.iter().map(|&at| &self.slots[at])
+    }
+
     /// Returns one name `slot_i` for each feature of each slot.
     pub fn slot_states(&self) -> &[String] {
         &self.slot_states
@@ -161,10 +202,12 @@ impl Universe {
     /// Returns whether messages of `intent` may show the entity `label`
     /// (`type`, `type#role` or `type#group`). An unknown intent shows all.
     pub fn is_entity_used(&self, intent: Option<&str>, label: &str) -> bool {
-        match intent.and_then(|intent| self.used_entities.get(intent)) {
-            Some(used) => used.contains(label),
-            None => true,
-        }
+        let Some(shown) = intent.and_then(|intent| self.shown.get(intent)) else {
+            return true;
+        };
+        let mut owners = self.labels.get(label).into_iter().flatten();
+        matches!(shown, Shown::Only(used) if used.contains(label))
+            || owners.any(|owner| owner.is_in(shown))
     }
 }
 
@@ -184,24 +227,6 @@ fn intents(domain: &Domain) -> Vec<String> {
         .chain(DEFAULT_INTENTS.map(str::to_owned))
         .collect();
     names.into_iter().collect()
-}
-
-/// Default intents that the domain does not list; they use every entity.
-fn default_intents(domain: &Domain) -> Vec<(String, BTreeSet<String>)> {
-    DEFAULT_INTENTS
-        .iter()
-        .filter(|name| !domain.intents.iter().any(|intent| intent.name == **name))
-        .map(|name| {
-            let intent = Intent {
-                name: (*name).to_owned(),
-                ..Intent::default()
-            };
-            (
-                intent.name.clone(),
-                used_entities(&intent, &domain.entities),
-            )
-        })
-        .collect()
 }
 
 fn roles(entity: &Entity) -> impl Iterator<Item = String> + '_ {
@@ -227,33 +252,71 @@ fn entity_states(entities: &[&Entity]) -> Vec<String> {
         .collect()
 }
 
-/// Rasa 3.6: an entity that does not influence the conversation loses its own
-/// label with intents that use all entities, but keeps its roles and groups.
-fn used_entities(intent: &Intent, entities: &[Entity]) -> BTreeSet<String> {
-    let mut used = BTreeSet::new();
-    for entity in entities {
-        let (plain, labels) = match &intent.used_entities {
-            UsedEntities::All => (entity.influences, true),
-            UsedEntities::Only(names) => {
-                let named = names.contains(&entity.name);
-                (named, named)
-            }
-            UsedEntities::AllBut(names) => {
-                let named = names.contains(&entity.name);
-                (entity.influences && !named, !named)
-            }
+/// Returns what is shown with each intent: with a default one that the domain does
+/// not list, everything.
+fn shown(domain: &Domain) -> BTreeMap<String, Shown> {
+    let default = DEFAULT_INTENTS.iter();
+    let default = default.map(|name| ((*name).to_owned(), Shown::All));
+    let listed = domain.intents.iter().map(|intent| {
+        let names = |names: &[String]| names.iter().cloned().collect();
+        let shown = match &intent.used_entities {
+            UsedEntities::All => Shown::All,
+            UsedEntities::Only(used) => Shown::Only(names(used)),
+            UsedEntities::AllBut(ignored) => Shown::AllBut(names(ignored)),
         };
-        if plain {
-            used.insert(entity.name.clone());
-        }
-        if labels {
-            used.extend(roles(entity).chain(groups(entity)));
+        (intent.name.clone(), shown)
+    });
+    default.chain(listed).collect()
+}
+
+/// Returns whose labels there are; two types may have one of the same name.
+fn labels(entities: &[Entity]) -> BTreeMap<String, Vec<Label>> {
+    let mut labels: BTreeMap<String, Vec<Label>> = BTreeMap::new();
+    for entity in entities {
+        let mut add = |name: String, is_plain: bool| {
+            labels.entry(name).or_default().push(Label {
+                entity: entity.name.clone(),
+                influences: entity.influences,
+                is_plain,
+            });
+        };
+        add(entity.name.clone(), true);
+        roles(entity)
+            .chain(groups(entity))
+            .for_each(|label| add(label, false));
+    }
+    labels
+}
+
+impl Label {
+    /// Rasa 3.6: an entity that does not influence the conversation loses its own
+    /// label with intents that use all entities, but keeps its roles and groups.
+    fn is_in(&self, shown: &Shown) -> bool {
+        let is_seen = self.influences || !self.is_plain;
+        match shown {
+            Shown::All => is_seen,
+            Shown::Only(used) => used.contains(&self.entity),
+            Shown::AllBut(ignored) => is_seen && !ignored.contains(&self.entity),
         }
     }
-    if let UsedEntities::Only(names) = &intent.used_entities {
-        used.extend(names.iter().cloned());
+}
+
+/// Returns the slots that an entity of each type may fill, in their order.
+fn filled(slots: &[Slot]) -> BTreeMap<String, Vec<usize>> {
+    let mut filled: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (at, slot) in slots.iter().enumerate() {
+        let mapped = slot.mappings.iter().filter_map(|one| match &one.kind {
+            MappingKind::FromEntity { entity, .. } => Some(entity),
+            _ => None,
+        });
+        for entity in mapped.chain(slot.auto_fill.then_some(&slot.name)) {
+            let places = filled.entry(entity.clone()).or_default();
+            if places.last() != Some(&at) {
+                places.push(at);
+            }
+        }
     }
-    used
+    filled
 }
 
 fn actions(domain: &Domain) -> Vec<String> {
@@ -306,4 +369,122 @@ fn slot_states(slots: &[Slot]) -> Vec<String> {
         .iter()
         .flat_map(|slot| (0..slot_features::count(slot)).map(|i| format!("{}_{i}", slot.name)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::data::Intent;
+
+    /// All labels that are shown with an intent, one by one.
+    fn used_entities(intent: &Intent, entities: &[Entity]) -> BTreeSet<String> {
+        let mut used = BTreeSet::new();
+        for entity in entities {
+            let (plain, labels) = match &intent.used_entities {
+                UsedEntities::All => (entity.influences, true),
+                UsedEntities::Only(names) => {
+                    let named = names.contains(&entity.name);
+                    (named, named)
+                }
+                UsedEntities::AllBut(names) => {
+                    let named = names.contains(&entity.name);
+                    (entity.influences && !named, !named)
+                }
+            };
+            if plain {
+                used.insert(entity.name.clone());
+            }
+            if labels {
+                used.extend(roles(entity).chain(groups(entity)));
+            }
+        }
+        if let UsedEntities::Only(names) = &intent.used_entities {
+            used.extend(names.iter().cloned());
+        }
+        used
+    }
+
+    fn entity() -> impl Strategy<Value = Entity> {
+        let names = || prop::collection::vec("[ab]", 0..3);
+        let name = prop::sample::select(vec!["a", "b", "c", "a#b"]);
+        (name, names(), names(), any::<bool>()).prop_map(|(name, roles, groups, influences)| {
+            Entity {
+                name: name.to_owned(),
+                roles,
+                groups,
+                influences,
+                ..Entity::default()
+            }
+        })
+    }
+
+    fn used() -> impl Strategy<Value = UsedEntities> {
+        let names =
+            || prop::collection::vec(prop::sample::select(vec!["a", "b", "a#a", "z"]), 0..3);
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+        prop_oneof![
+            Just(UsedEntities::All),
+            names().prop_map(move |names| UsedEntities::Only(owned(names))),
+            names().prop_map(move |names| UsedEntities::AllBut(owned(names))),
+        ]
+    }
+
+    /// Each pair of them would be four billion names.
+    #[test]
+    fn intents_and_slots_are_not_multiplied_with_entities() {
+        let count = 1 << 16;
+        let names = (0..count).map(|number| format!("n{number}"));
+        let names: Vec<String> = names.collect();
+        let intent = |name: &String| Intent {
+            name: name.clone(),
+            ..Intent::default()
+        };
+        let entity = |name: &String| Entity {
+            name: name.clone(),
+            influences: true,
+            ..Entity::default()
+        };
+        let slot = |name: &String| Slot {
+            auto_fill: true,
+            ..default_slot(name, SlotKind::Text)
+        };
+        let universe = Universe::new(&Domain {
+            intents: names.iter().map(intent).collect(),
+            entities: names.iter().map(entity).collect(),
+            slots: names.iter().map(slot).collect(),
+            ..Domain::default()
+        });
+        for name in &names {
+            assert!(universe.is_entity_used(Some(name), "n7"));
+            let filled: Vec<&Slot> = universe.filled_by([name.as_str()].into_iter()).collect();
+            assert_eq!(filled.len(), 1);
+        }
+        assert_eq!(universe.initial_slots().count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn an_intent_shows_the_labels_that_it_uses(
+            entities in prop::collection::vec(entity(), 0..4),
+            used in used(),
+        ) {
+            let intent = Intent {
+                name: "i".to_owned(),
+                used_entities: used,
+                ..Intent::default()
+            };
+            let universe = Universe::new(&Domain {
+                intents: vec![intent.clone()],
+                entities: entities.clone(),
+                ..Domain::default()
+            });
+            let want = used_entities(&intent, &entities);
+            for label in ["a", "b", "c", "z", "a#a", "a#b", "b#a", "b#b", "c#b", "a#b#a"] {
+                let is_used = universe.is_entity_used(Some("i"), label);
+                prop_assert_eq!(is_used, want.contains(label), "{}", label);
+            }
+        }
+    }
 }
