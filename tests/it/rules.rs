@@ -451,6 +451,37 @@ fn rules_with_other_flags_train_anew() {
 }
 
 #[test]
+fn flags_become_attributes_for_bazel() {
+    let bench = Workbench::new(&[
+        ("WORKSPACE", ""),
+        ("bot/settings/one.yml", CONFIG),
+        ("bot/what/domain.yml", DOMAIN),
+        ("bot/texts/all.yml", DATA),
+    ]);
+    let program = env!("CARGO_BIN_EXE_tabella");
+    let flags = "rules bazel --project bot --config settings/one.yml --domain what --data texts \
+                 --augmentation 7 --persist-nlu-data --fail-on-validation-warnings \
+                 --validation-max-history 3";
+    let words: Vec<&str> = flags.split_whitespace().collect();
+    let written = run(&bench, program, &words);
+    assert!(written.status.success(), "{written:?}");
+    let package = bench.read("bot/BUILD.bazel");
+    for line in [
+        "    name = \"model\",\n",
+        "    config = \"settings/one.yml\",\n",
+        "\"what/**\"",
+        "\"texts/**\"",
+        "    augmentation = 7,\n",
+        "    persist_nlu_data = True,\n",
+        "    fail_on_warnings = True,\n",
+        "    validation_max_history = 3,\n",
+    ] {
+        assert!(package.contains(line), "{line}: {package}");
+    }
+    assert!(!package.contains("skip_validation"), "{package}");
+}
+
+#[test]
 fn flags_that_a_workspace_says_itself_are_refused_beside_it() {
     let bench = bench("make", "Makefile", MAKEFILE);
     let program = env!("CARGO_BIN_EXE_tabella");
