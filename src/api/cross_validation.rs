@@ -208,7 +208,7 @@ impl Work<'_> {
             .collect();
         let (run, count) = (&self.options.run, done.len());
         let there = run.remote_exec.as_ref().map_or(0, |exec| exec.jobs.get());
-        let workers = jobs(run).get().max(there).min(count);
+        let workers = jobs(run).get().saturating_add(there).min(count);
         let work = || {
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);

@@ -220,12 +220,12 @@ fn asked_before(settings: WitnessSettings) -> WitnessSettings {
     }
 }
 
-/// Returns how many assistants are trained side by side: as many as there are places on
-/// other machines, which they share, if those are more than the jobs here.
+/// Returns how many assistants are trained side by side: as many as there are jobs here
+/// and places on other machines, which they share.
 fn fan_out(all: &TrainOptions, jobs: usize, members: usize) -> usize {
     let there = all.run.remote_exec.as_ref();
     let there = there.map_or(0, |exec| exec.jobs.get());
-    jobs.max(there).min(members)
+    jobs.saturating_add(there).min(members)
 }
 
 /// How many tasks may run at the same time.
@@ -414,7 +414,7 @@ mod tests {
     use crate::data::RemoteExec;
 
     #[test]
-    fn as_many_are_under_way_as_there_are_jobs_or_places_elsewhere() {
+    fn as_many_are_under_way_as_there_are_jobs_and_places_elsewhere() {
         let fanned = |jobs: usize, there: usize, members: usize| {
             let mut all = TrainOptions::default();
             all.run.remote_exec = NonZeroUsize::new(there).map(|jobs| RemoteExec {
@@ -423,9 +423,9 @@ mod tests {
             });
             fan_out(&all, jobs, members)
         };
-        assert_eq!(fanned(2, 8, 100), 8);
+        assert_eq!(fanned(2, 8, 100), 10);
         assert_eq!(fanned(2, 8, 3), 3);
-        assert_eq!(fanned(4, 2, 100), 4);
+        assert_eq!(fanned(4, 2, 100), 6);
         assert_eq!(fanned(2, 0, 100), 2);
     }
 }
