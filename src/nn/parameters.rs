@@ -40,6 +40,24 @@ impl Parameters {
         Self::default()
     }
 
+    /// Returns the same weights, without what an optimiser knows of them.
+    pub fn without_moments(&self) -> Self {
+        let tensors = self.tensors.iter().map(|tensor| Tensor {
+            name: tensor.name.clone(),
+            shape: tensor.shape.clone(),
+            data: tensor.data.clone(),
+            kept: tensor.kept.clone(),
+            transposed: tensor.transposed.clone(),
+            l2: tensor.l2,
+            mean: Vec::new(),
+            square: Vec::new(),
+        });
+        Self {
+            tensors: tensors.collect(),
+            unset: self.unset,
+        }
+    }
+
     /// Returns a network without tensors whose weights will be read from a file:
     /// [`add_kernel`] gives its kernels no values.
     pub fn unset() -> Self {

@@ -130,7 +130,11 @@ impl DataSize {
                 // Of a transformer's weights only some are kept, but several workers
                 // have gradients of them.
                 let learning = 9 * layers / 2 + 3 * (weights - layers);
-                12 * MIB + learning + self.activations(options) + 14 * inputs
+                let kept = match chooses_model(options) {
+                    true => weights,
+                    false => 0,
+                };
+                12 * MIB + learning + kept + self.activations(options) + 14 * inputs
             }
             "core.ted" => {
                 let batch = 20 * MIB * largest_batch(options).min(1_024) / 256;
@@ -213,6 +217,11 @@ impl DataSize {
             .max(number(&options["dense_dimension"]["text"], 128));
         BUFFERS_PER_LAYER * F32 * tokens * depth * width
     }
+}
+
+/// Whether a network keeps the best model beside the one that it learns.
+fn chooses_model(options: &Value) -> bool {
+    options["checkpoint_model"] == true || number(&options["early_stopping"], 0) > 0
 }
 
 /// Returns what the layers of a transformer take, in bytes.

@@ -230,7 +230,8 @@ fn parsed<O: serde::Serialize>(
     let written = Written(component);
     match parsed {
         Ok(parsed) => {
-            let known: Vec<String> = options_map(&parsed.options).into_keys().collect();
+            let mut known: Vec<String> = options_map(&parsed.options).into_keys().collect();
+            known.extend(diet::UNWRITTEN.map(str::to_owned));
             written.unknown(&parsed.unknown, &known, line.diagnostics);
             for remark in &parsed.remarks {
                 written.remark(remark, line.diagnostics);

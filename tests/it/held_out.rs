@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::process::Output;
 
 use serde_json::Value;
+use tabella::archive::Limits;
+use tabella::archive::unpack;
 
 use crate::workbench::Workbench;
 use crate::workbench::program;
@@ -92,15 +94,21 @@ fn more_than_can_be_held_out_is_an_error_that_says_how_many_there_are() {
 }
 
 #[test]
-fn words_are_hidden_while_training_and_never_in_an_answer() {
-    let bench = bench("  use_masked_language_model: true\n");
-    assert!(train(&bench).status.success());
-    let answer = || {
+fn words_are_hidden_while_training_and_the_model_answers() {
+    for (options, is_hidden) in [("  use_masked_language_model: true\n", true), ("", false)] {
+        let bench = bench(options);
+        assert!(train(&bench).status.success());
         let mut parse = program(&bench.root(), bench.cache());
         let out = parse.args(["parse", "please fly"]).output().unwrap();
         let answer: Value = serde_json::from_slice(&out.stdout).unwrap();
-        answer
-    };
-    assert_eq!(answer()["intent"]["name"], "book");
-    assert_eq!(answer(), answer());
+        assert_eq!(answer["intent"]["name"], "book", "{answer}");
+        let archive = bench.archive();
+        let model = unpack(&archive[..], archive.len() as u64, &Limits::default()).unwrap();
+        let names = model.nlu.keys();
+        let weights = names
+            .clone()
+            .find(|name| name.ends_with("weights.safetensors"));
+        let weights = String::from_utf8_lossy(&model.nlu[weights.unwrap()]);
+        assert_eq!(weights.contains("text/mask/vector"), is_hidden);
+    }
 }

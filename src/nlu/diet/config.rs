@@ -10,6 +10,15 @@ use crate::nlu::diet::settings::finish;
 use crate::nlu::diet::settings::read_network;
 use serde::Serialize;
 
+/// The names of options that are written only where they are not the default.
+pub const UNWRITTEN: [&str; 5] = [
+    "use_masked_language_model",
+    "evaluate_on_number_of_examples",
+    "evaluate_every_number_of_epochs",
+    "checkpoint_model",
+    "early_stopping",
+];
+
 /// Options of the network after defaults: what a training run depends on.
 ///
 /// They are written under the names that a user would write, so that
@@ -299,13 +308,13 @@ mod tests {
         let written = json!({
             "epochs": -1, "drop_rate": 1.0, "loss_type": "hinge", "transformer_size": 30,
             "share_hidden_layers": true, "early_stopping": 2, "evaluate_every_number_of_epochs": 0,
+            "evaluate_on_number_of_examples": 9,
             "model_confidence": "linear_norm", "hidden_layers_sizes": [1],
         });
         let problems = Options::parse(&user(written)).unwrap_err();
         let want = expect_test::expect![[r#"
             `epochs` must be a whole number of at least 0, not `-1`
             `evaluate_every_number_of_epochs` must be -1 or a whole number above 0, not `0`
-            `early_stopping` needs `evaluate_on_number_of_examples`: without examples that are held out nobody knows when to stop
             `hidden_layers_sizes` must be a map of `text` and `label` to lists of whole numbers above 0, not `[1]`
             `drop_rate` must be a number from 0 to below 1, not `1.0`
             `loss_type` must be one of `cross_entropy`, `softmax`, `margin`, not `"hinge"`
@@ -319,6 +328,24 @@ mod tests {
             .map(|problem| format!("{problem}\n"))
             .collect();
         want.assert_eq(&shown.concat());
+    }
+
+    #[test]
+    fn how_often_is_asked_is_written_only_where_something_follows_from_the_answers() {
+        let written = |more: Value| {
+            let mut options = json!({"epochs": 9, "evaluate_on_number_of_examples": 5});
+            let more = more.as_object().cloned().unwrap_or_default();
+            options.as_object_mut().unwrap().extend(more);
+            let parsed = Options::parse(&user(options)).unwrap();
+            serde_json::to_value(parsed.options).unwrap()
+        };
+        let often = written(json!({"evaluate_every_number_of_epochs": 1}));
+        assert_eq!(often, written(json!({})));
+        let stopped = written(json!({"early_stopping": 3}));
+        assert_eq!(stopped["evaluate_every_number_of_epochs"], 1);
+        // Without examples that are held out it was never looked at.
+        let parsed = Options::parse(&user(json!({"evaluate_every_number_of_epochs": 0})));
+        assert_eq!(parsed.unwrap().options.held_out, None);
     }
 
     #[test]
@@ -340,7 +367,7 @@ mod tests {
         });
         let last_alone = json!({
             "epochs": 9, "evaluate_on_number_of_examples": 5,
-            "evaluate_every_number_of_epochs": -1,
+            "evaluate_every_number_of_epochs": -1, "checkpoint_model": true,
         });
         let margin = json!({"epochs": 1, "loss_type": "margin"});
         for written in [written, margin, held_out, last_alone] {

@@ -8,7 +8,9 @@
 
 use serde::Serialize;
 use serde::Serializer;
+use serde::ser::SerializeMap;
 use serde_json::Value;
+use serde_json::json;
 
 use crate::features::FeatureRows;
 use crate::nlu::diet::Model;
@@ -21,44 +23,54 @@ use crate::nlu::diet::select;
 use crate::nn::Stream;
 
 /// Epochs between two evaluations, unless configured.
-const EVERY: usize = 20;
+const USUALLY: usize = 20;
+
+const EXAMPLES: &str = "evaluate_on_number_of_examples";
+const EVERY: &str = "evaluate_every_number_of_epochs";
+const CHECKPOINT: &str = "checkpoint_model";
+const PATIENCE: &str = "early_stopping";
 
 /// Examples that are asked while the others are learnt, and what follows from the
 /// answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+///
+/// Written under the names that a user would write. How often they are asked is written
+/// only where something follows from the answers: else it decides nothing but what is
+/// told.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldOut {
-    /// How many.
-    #[serde(rename = "evaluate_on_number_of_examples")]
+    /// How many (`evaluate_on_number_of_examples`).
     pub examples: usize,
-    /// Epochs between two evaluations; 0 for one after the last epoch alone.
-    #[serde(
-        rename = "evaluate_every_number_of_epochs",
-        serialize_with = "as_written"
-    )]
+    /// Epochs between two evaluations (`evaluate_every_number_of_epochs`); 0 for one
+    /// after the last epoch alone.
     pub every: usize,
-    /// Whether the model is that of the best evaluation, not of the last epoch.
-    #[serde(rename = "checkpoint_model", skip_serializing_if = "is_false")]
+    /// Whether the model is that of the best evaluation, not of the last epoch
+    /// (`checkpoint_model`).
     pub checkpoint: bool,
     /// After so many evaluations in a row that were no better training ends, and the
-    /// model is that of the best one; 0 for never. The better one is that whose scores
-    /// have the greater mean: while several rise, one of them may fall.
-    #[serde(rename = "early_stopping", skip_serializing_if = "is_zero")]
+    /// model is that of the best one; 0 for never (`early_stopping`). The better one is
+    /// that whose scores have the greater mean: while several rise, one of them may fall.
     pub patience: usize,
 }
 
-fn as_written<S: Serializer>(every: &usize, serializer: S) -> Result<S::Ok, S::Error> {
-    match every {
-        0 => serializer.serialize_i64(-1),
-        every => serializer.serialize_u64(*every as u64),
+impl Serialize for HeldOut {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(EXAMPLES, &self.examples)?;
+        if self.chooses() {
+            let every = match self.every {
+                0 => json!(-1),
+                every => json!(every),
+            };
+            map.serialize_entry(EVERY, &every)?;
+        }
+        if self.checkpoint {
+            map.serialize_entry(CHECKPOINT, &true)?;
+        }
+        if self.patience > 0 {
+            map.serialize_entry(PATIENCE, &self.patience)?;
+        }
+        map.end()
     }
-}
-
-fn is_false(flag: &bool) -> bool {
-    !*flag
-}
-
-fn is_zero(count: &usize) -> bool {
-    *count == 0
 }
 
 impl HeldOut {
@@ -67,45 +79,35 @@ impl HeldOut {
     /// `early_stopping` is an option of our own; with it every epoch is evaluated
     /// unless it is said how many are.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let examples = reader.count("evaluate_on_number_of_examples", 0, 0);
+        let examples = reader.count(EXAMPLES, 0, 0);
         let wanted = "false or a whole number of at least 0";
-        let patience = reader.read("early_stopping", 0, wanted, |value| match value {
+        let patience = reader.read(PATIENCE, 0, wanted, |value| match value {
             Value::Bool(false) => Some(0),
             other => count(other, 0),
         });
+        let checkpoint = reader.flag(CHECKPOINT, false);
+        if examples == 0 {
+            reader.raw(EVERY);
+            without_any(reader, patience, checkpoint);
+            return None;
+        }
         let wanted = "-1 or a whole number above 0";
-        let default = if patience > 0 { 1 } else { EVERY };
-        let every = reader.read(
-            "evaluate_every_number_of_epochs",
-            default,
-            wanted,
-            |value| match value.as_i64() {
-                Some(-1) => Some(0),
-                _ => count(value, 1),
-            },
-        );
-        let checkpoint = reader.flag("checkpoint_model", false);
-        if examples > 0 {
-            return Some(Self {
-                examples,
-                every,
-                checkpoint,
-                patience,
-            });
+        let default = if patience > 0 { 1 } else { USUALLY };
+        let every = reader.read(EVERY, default, wanted, |value| match value.as_i64() {
+            Some(-1) => Some(0),
+            _ => count(value, 1),
+        });
+        if patience > 0 && every == 0 {
+            let sentence =
+                format!("`{PATIENCE}` needs more than the one evaluation of `{EVERY}: -1`");
+            reader.conflict(sentence);
         }
-        if patience > 0 {
-            reader.conflict(
-                "`early_stopping` needs `evaluate_on_number_of_examples`: without examples that \
-                 are held out nobody knows when to stop",
-            );
-        }
-        if checkpoint {
-            let sentence = "`checkpoint_model` is ignored: without \
-                            `evaluate_on_number_of_examples` there is nothing to choose a \
-                            checkpoint by";
-            reader.remarks.push(sentence.to_owned());
-        }
-        None
+        Some(Self {
+            examples,
+            every,
+            checkpoint,
+            patience,
+        })
     }
 
     fn is_due(&self, epoch: usize, epochs: usize) -> bool {
@@ -125,6 +127,22 @@ impl HeldOut {
     }
 }
 
+/// Says what cannot be, or does nothing, where no examples are held out.
+fn without_any(reader: &mut Reader<'_>, patience: usize, checkpoint: bool) {
+    if patience > 0 {
+        reader.conflict(format!(
+            "`{PATIENCE}` needs `{EXAMPLES}`: without examples that are held out nobody knows \
+             when to stop"
+        ));
+    }
+    if checkpoint {
+        reader.remarks.push(format!(
+            "`{CHECKPOINT}` is ignored: without `{EXAMPLES}` there is nothing to choose a \
+             checkpoint by"
+        ));
+    }
+}
+
 /// How well held-out examples are understood.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluation {
@@ -134,7 +152,8 @@ pub struct Evaluation {
     /// Differs from Rasa 3.6, which compares the right label with a sample of others.
     pub label_accuracy: Option<f32>,
     /// F1 over all tokens that are in an entity or said to be, for each kind of tag that
-    /// is learnt; entities first.
+    /// is learnt; entities first. Roles and groups are asked with the entities that were
+    /// found, not with the right ones.
     pub tag_f1: Vec<f32>,
 }
 
@@ -269,12 +288,12 @@ impl<'a> Watch<'a> {
     }
 
     /// Asks a network as it is now.
-    pub fn ask(&mut self, model: Model) -> Evaluation {
-        let evaluation = Evaluation::of(&model, &self.asked);
+    pub fn ask(&mut self, model: &Model) -> Evaluation {
+        let evaluation = Evaluation::of(model, &self.asked);
         let best = self.best.as_ref();
         match best.is_none_or(|(best, _)| self.settings.is_better(&evaluation, best)) {
             true if self.settings.chooses() => {
-                self.best = Some((evaluation.clone(), model));
+                self.best = Some((evaluation.clone(), model.snapshot()));
                 self.since = 0;
             }
             _ => self.since += 1,

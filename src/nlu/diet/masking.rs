@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use crate::features::FeatureRows;
 use crate::matrix::Layout;
 use crate::matrix::Panel;
+use crate::matrix::Span;
 use crate::matrix::Write;
 use crate::nlu::diet::Options;
 use crate::nn::Draw;
@@ -114,8 +115,8 @@ impl Masking {
 
     /// Chooses tokens of a panel and puts something in their places.
     ///
-    /// Differs from Rasa: what stands for a token that is exchanged comes from another
-    /// position of the same panel, never from padding, of which there is none.
+    /// Differs from Rasa: what stands for a token that is exchanged is any token of the
+    /// same panel; there it may be noise, in the place of a whole message or of padding.
     pub fn hide(
         &self,
         parameters: &Parameters,
@@ -124,18 +125,15 @@ impl Masking {
         before: &Panel,
         masked: &mut Masked,
     ) {
-        let Masked { lanes, stands, .. } = masked;
-        lanes.clear();
-        stands.clear();
         let beside = u32::from(self.has_sentence);
-        for span in &layout.spans {
-            for lane in span.start..(span.start + span.count).saturating_sub(beside) {
-                if draw.at(0).falls(lane, CHOSEN) {
-                    lanes.push(lane);
-                    stands.push(self.stand(layout, draw, lane));
-                }
-            }
-        }
+        let of_message = |span: &Span| span.start..(span.start + span.count).max(beside) - beside;
+        let tokens: Vec<u32> = layout.spans.iter().flat_map(of_message).collect();
+        let chosen = |lane: &u32| draw.at(0).falls(*lane, CHOSEN);
+        masked.lanes.clear();
+        masked.lanes.extend(tokens.iter().copied().filter(chosen));
+        let stands = masked.lanes.iter();
+        let stands = stands.map(|&lane| self.stand(&tokens, draw, lane));
+        masked.stands = stands.collect();
         masked.input.clone_from(before);
         let mask = parameters.values(self.mask);
         for (&lane, stand) in masked.lanes.iter().zip(&masked.stands) {
@@ -150,12 +148,12 @@ impl Masking {
         }
     }
 
-    fn stand(&self, layout: &Layout, draw: Draw, lane: u32) -> Stand {
+    fn stand(&self, tokens: &[u32], draw: Draw, lane: u32) -> Stand {
         let chance = draw.at(1).uniform(lane);
         if chance < self.shares.mask {
             Stand::Mask
         } else if chance < self.shares.mask + self.shares.other {
-            Stand::Other(draw.at(2).below(lane, layout.tokens()) as u32)
+            Stand::Other(tokens[draw.at(2).below(lane, tokens.len())])
         } else {
             Stand::Itself
         }
@@ -247,4 +245,86 @@ pub(crate) fn token_kinds(rows: &FeatureRows) -> Vec<u32> {
         }
     });
     kinds.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::pack;
+    use crate::nn::in_slots;
+
+    const OTHERS: Shares = Shares {
+        mask: 0.0,
+        other: 1.0,
+    };
+
+    /// A panel of ten messages of five tokens, each with a number of its own, and a
+    /// position for the whole.
+    fn hidden(shares: Shares) -> (Masking, Parameters, Panel, Masked) {
+        let mut parameters = Parameters::new();
+        let (options, mut stream) = (Options::default(), Stream::new(3));
+        let mut masking = Masking::new(&mut parameters, &options, (2, 2), true, &mut stream);
+        masking.shares = shares;
+        let layout = &pack(&[6; 10])[0];
+        let mut before = Panel::new(2, layout.width);
+        for lane in 0..60 {
+            before.set_column(lane, 0, &[lane as f32, 1.0]);
+        }
+        let mut masked = Masked::default();
+        masking.hide(&parameters, layout, Draw::new(5), &before, &mut masked);
+        masking.embed(&parameters, &before, &before, &mut masked);
+        (masking, parameters, before, masked)
+    }
+
+    #[test]
+    fn tokens_are_exchanged_for_tokens_and_whole_messages_stay() {
+        let (.., before, masked) = hidden(OTHERS);
+        assert!((3..15).contains(&masked.lanes.len()), "{masked:?}");
+        for lane in 0..60_u32 {
+            let (was, is) = (
+                before.column(lane as usize),
+                masked.input.column(lane as usize),
+            );
+            if !masked.lanes.contains(&lane) {
+                assert_eq!(was, is);
+            }
+            assert!(lane % 6 < 5 || !masked.lanes.contains(&lane));
+            assert!(is[0] as u32 == lane || is[0] as u32 % 6 < 5);
+        }
+    }
+
+    #[test]
+    fn no_gradient_runs_through_what_stands_for_a_token() {
+        let right = |shares| {
+            let (masking, parameters, before, mut masked) = hidden(shares);
+            let width = masked.right.width();
+            masked.d_right = Panel::new(masked.right.features(), width);
+            let mut dy = Panel::new(2, before.width());
+            dy.data.fill(1.0);
+            let mut slots = Vec::new();
+            in_slots(&mut slots, &mut [&mut dy], |gradients, dy| {
+                masking.hide_backward(&parameters, gradients, &masked, dy);
+            });
+            let lanes = masked.lanes.clone();
+            let mask = slots[0].get(masking.mask).map(<[f32]>::to_vec);
+            let of_hidden = lanes.iter().map(|&lane| dy.column(lane as usize));
+            let of_hidden: f32 = of_hidden.flatten().sum();
+            let all: f32 = dy.data.iter().sum();
+            (
+                lanes.len() as f32,
+                of_hidden,
+                all - before.data.len() as f32,
+                mask,
+            )
+        };
+        let (count, of_hidden, lost, mask) = right(OTHERS);
+        assert_eq!((of_hidden, lost, mask), (0.0, -2.0 * count, None));
+        let masks = Shares {
+            mask: 1.0,
+            other: 0.0,
+        };
+        let (count, of_hidden, lost, mask) = right(masks);
+        assert_eq!((of_hidden, lost), (0.0, -2.0 * count));
+        assert_eq!(mask, Some(vec![count, count]));
+    }
 }

@@ -41,6 +41,7 @@ pub use config::Options;
 pub use config::Parsed;
 pub use config::Sides;
 pub use config::Similarity;
+pub use config::UNWRITTEN;
 pub use data::Columns;
 pub use data::LabelFeatures;
 pub use data::TagColumn;

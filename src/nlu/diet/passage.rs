@@ -41,6 +41,8 @@ pub(crate) struct Piece {
     /// Lane of each message's last position.
     last: Vec<u32>,
     draw: Option<Draw>,
+    /// Whether all positions are encoded, not only the last ones.
+    is_whole: bool,
     unified: Unified,
     hidden: FeedForwardCache,
     hidden_out: Panel,
@@ -139,6 +141,7 @@ impl Side {
         piece.layout.clone_from(layout);
         piece.last = layout.last_lanes();
         piece.draw = training;
+        piece.is_whole = self.all_encoded || training.is_some() && self.masking.is_some();
         self.drop_dense(training, input);
         let draw = |branch| training.map(|draw| draw.at(branch));
         let mut x: &Panel = input;
@@ -165,7 +168,7 @@ impl Side {
         };
         match &self.transformer {
             Some(transformer) => {
-                let needed = (!self.all_encoded).then_some(&piece.last[..]);
+                let needed = (!piece.is_whole).then_some(&piece.last[..]);
                 let (cache, out) = (&mut piece.transformer, &mut piece.transformed);
                 let draw = draw(TRANSFORMER);
                 transformer.forward(parameters, layout, needed, draw, seen, cache, out);
@@ -198,7 +201,7 @@ impl Side {
     fn embed_forward(&self, parameters: &Parameters, piece: &mut Piece) {
         let Some(embed) = &self.embed else { return };
         match self.pooling {
-            Pooling::Last if self.is_pooled() => piece.pooled.clone_from(&piece.encoded),
+            Pooling::Last if self.is_pooled(piece) => piece.pooled.clone_from(&piece.encoded),
             Pooling::Last => piece.pooled.gather(&piece.encoded, &piece.last),
             Pooling::Sum => {
                 let messages = piece.layout.spans.len();
@@ -220,8 +223,8 @@ impl Side {
     }
 
     /// Returns whether the encoded lanes are the last positions already.
-    fn is_pooled(&self) -> bool {
-        !self.all_encoded && self.pooling == Pooling::Last
+    fn is_pooled(&self, piece: &Piece) -> bool {
+        !piece.is_whole && self.pooling == Pooling::Last
     }
 
     /// Adds the gradients of one panel and writes that of its input.
@@ -310,7 +313,7 @@ impl Side {
             self.after
                 .backward(parameters, gradients, &piece.after, &mut dx);
         }
-        if self.is_pooled() {
+        if self.is_pooled(piece) {
             return dx;
         }
         let mut spread = Panel::new(piece.encoded.features(), piece.encoded.width());

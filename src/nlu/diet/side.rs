@@ -59,7 +59,7 @@ pub(crate) struct Side {
     pub(super) embed: Option<Linear>,
     /// Features of an encoded position.
     pub units: usize,
-    /// Whether all encoded positions are wanted, for tags or for hidden tokens.
+    /// Whether all encoded positions are wanted, for tags.
     pub(super) all_encoded: bool,
 }
 
@@ -102,7 +102,7 @@ impl Side {
             transformer: options.number_of_transformer_layers > 0,
             masked: options.masks(columns),
             pooling: Pooling::Last,
-            all_encoded: has_tags || options.masks(columns),
+            all_encoded: has_tags,
             embed: has_labels,
         };
         Self::new(

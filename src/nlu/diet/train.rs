@@ -26,7 +26,7 @@ use crate::nn::epoch_batches;
 pub struct EpochReport {
     /// Number of the epoch, counted from 0.
     pub epoch: usize,
-    /// How many there will be.
+    /// How many there will be at most.
     pub epochs: usize,
     /// Mean over the batches of the sum of all losses, with the regularisation
     /// loss as it was after the epoch.
@@ -116,7 +116,8 @@ pub fn train(
         if let Some(watch) = watch.as_mut()
             && watch.is_due(epoch, options.epochs)
         {
-            report.evaluation = Some(watch.ask(trainer.model()));
+            trainer.model.embed_labels();
+            report.evaluation = Some(watch.ask(&trainer.model));
         }
         if on_epoch(report).is_break() {
             return Err(TrainError::Interrupted);
@@ -125,8 +126,11 @@ pub fn train(
             break;
         }
     }
-    let best = watch.and_then(Watch::into_best);
-    Ok(best.unwrap_or_else(|| trainer.model()))
+    if let Some(best) = watch.and_then(Watch::into_best) {
+        return Ok(best);
+    }
+    trainer.model.embed_labels();
+    Ok(trainer.model)
 }
 
 fn refuse_too_little(options: &Options, data: &TrainingData) -> Result<(), TrainError> {
@@ -152,8 +156,8 @@ struct Trainer<'a> {
     taught: Option<Vec<u32>>,
     /// As a [`Batch`] has it.
     token_kinds: Vec<u32>,
-    shape: Shape,
-    network: Network,
+    /// What is learnt; the labels are embedded when it is asked.
+    model: Model,
     adam: Adam,
     work: Workspace,
     draw: Draw,
@@ -172,13 +176,13 @@ impl<'a> Trainer<'a> {
             true => token_kinds(&data.text),
             false => Vec::new(),
         };
+        let network = Network::new(options, &shape, &mut draw.at(WEIGHTS).stream());
         Self {
             options,
             data,
             taught,
             token_kinds,
-            network: Network::new(options, &shape, &mut draw.at(WEIGHTS).stream()),
-            shape,
+            model: Model::new(options, data, shape, network),
             adam: Adam::new(options.learning_rate),
             work: Workspace::default(),
             draw,
@@ -186,21 +190,11 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Returns a model of the network as it is now.
-    fn model(&self) -> Model {
-        Model::new(
-            self.options,
-            self.data,
-            self.shape.clone(),
-            self.network.clone(),
-        )
-    }
-
     fn epoch(&mut self, epoch: usize) -> EpochReport {
         let (mut loss, mut accuracy) = (0.0, 0.0);
         let batches = self.batches(epoch);
         for examples in &batches {
-            let labels = self.network.encoded_labels(self.data, examples);
+            let labels = self.model.network.encoded_labels(self.data, examples);
             let batch = Batch {
                 options: self.options,
                 data: self.data,
@@ -209,9 +203,9 @@ impl<'a> Trainer<'a> {
                 token_kinds: &self.token_kinds,
                 draw: self.draw.at(STEPS).at(self.steps),
             };
-            let report = self.network.step(batch, &mut self.work);
+            let report = self.model.network.step(batch, &mut self.work);
             self.adam
-                .step(&mut self.network.parameters, &self.work.slots);
+                .step(&mut self.model.network.parameters, &self.work.slots);
             self.steps += 1;
             loss += report.loss;
             accuracy += report.label_accuracy;
@@ -220,8 +214,8 @@ impl<'a> Trainer<'a> {
         EpochReport {
             epoch,
             epochs: self.options.epochs,
-            loss: loss / count + self.network.parameters.l2_loss(),
-            label_accuracy: self.network.label.as_ref().map(|_| accuracy / count),
+            loss: loss / count + self.model.network.parameters.l2_loss(),
+            label_accuracy: self.model.network.label.as_ref().map(|_| accuracy / count),
             evaluation: None,
         }
     }
@@ -296,6 +290,11 @@ mod tests {
         let mut options = tiny_options();
         // Enough rows for several panels.
         options.batch_size = [64, 64];
+        options.use_masked_language_model = true;
+        options.held_out = Some(HeldOut {
+            patience: 1,
+            ..held_out(1)
+        });
         let with = |threads: usize, options: &Options| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             pool.unwrap()
@@ -310,9 +309,13 @@ mod tests {
     #[test]
     fn any_vector_instructions_find_the_same_weights() {
         let data = toy(12, Learnt::All);
+        let options = Options {
+            use_masked_language_model: true,
+            ..tiny_options()
+        };
         let with = |level: Level| {
             set_level(level);
-            trained(&tiny_options(), &data).0.to_files()
+            trained(&options, &data).0.to_files()
         };
         let portable = with(Level::Portable);
         assert!(portable == with(Level::Avx2));
@@ -460,10 +463,62 @@ mod tests {
         }
         assert_eq!(kept.0 + 20, last);
         assert!(kept.1.label_accuracy > Some(0.8), "{kept:?}");
-        // The same as one that is trained so long and no longer, but for batches that
-        // would grow more slowly.
-        let (longer, ..) = watched(held_out(1), last);
-        assert_ne!(longer.to_files(), best.to_files());
+        assert_eq!(asked_again(&best), kept.1);
+    }
+
+    #[test]
+    fn the_best_checkpoint_is_kept_and_all_epochs_are_learnt() {
+        let checkpoint = HeldOut {
+            checkpoint: true,
+            ..held_out(2)
+        };
+        let (best, evaluations, last) = watched(checkpoint, 40);
+        assert_eq!((last, evaluations.len()), (40, 20));
+        let mut kept = &evaluations[0].1;
+        for (_, one) in &evaluations {
+            if one.improves_on(kept) {
+                kept = one;
+            }
+        }
+        assert_eq!(asked_again(&best), *kept);
+        // Without a choice it is that of the last epoch.
+        let (last, evaluations, _) = watched(held_out(2), 40);
+        assert_eq!(asked_again(&last), evaluations[19].1);
+    }
+
+    /// Asks a model for the examples that it was not taught.
+    fn asked_again(model: &Model) -> Evaluation {
+        let settings = held_out(1);
+        let data = toy(40, Learnt::All);
+        let mut stream = Draw::new(7).at(HELD_OUT).stream();
+        let (mut watch, _) = Watch::new(&settings, &data, &mut stream).unwrap();
+        watch.ask(model)
+    }
+
+    #[test]
+    fn nothing_is_hidden_from_an_answer() {
+        let options = Options {
+            use_masked_language_model: true,
+            ..tiny_options()
+        };
+        let data = toy(12, Learnt::All);
+        let (mut model, _) = trained(&options, &data);
+        let scores = model.scores(&data.text);
+        let parameters = &mut model.network.parameters;
+        let mask = parameters.find("text/mask/vector").unwrap();
+        parameters.update(mask, |values| values.fill(9.0));
+        assert_eq!(model.scores(&data.text), scores);
+    }
+
+    #[test]
+    fn what_is_held_out_is_in_no_batch() {
+        let (options, data) = (tiny_options(), toy(40, Learnt::All));
+        let taught: Vec<u32> = (0..40).filter(|example| example % 4 > 0).collect();
+        let trainer = Trainer::new(&options, &data, Some(taught.clone()), Draw::new(7));
+        let mut seen = trainer.batches(0).concat();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen, taught);
     }
 
     #[test]

@@ -122,6 +122,25 @@ impl Model {
         model
     }
 
+    /// Returns the model as it is now, for keeping.
+    pub(crate) fn snapshot(&self) -> Self {
+        Self {
+            options: self.options.clone(),
+            labels: self.labels.clone(),
+            label_features: self.label_features.clone(),
+            tags: self.tags.clone(),
+            shape: self.shape.clone(),
+            network: Network {
+                parameters: self.network.parameters.without_moments(),
+                text: self.network.text.clone(),
+                label: self.network.label.clone(),
+                heads: self.network.heads.clone(),
+                has_sentence: self.network.has_sentence,
+            },
+            label_embeddings: self.label_embeddings.clone(),
+        }
+    }
+
     /// Returns the options it was trained with.
     pub fn options(&self) -> &Options {
         &self.options
@@ -147,7 +166,8 @@ impl Model {
         Columns::of(rows) == self.columns()
     }
 
-    fn embed_labels(&mut self) {
+    /// Embeds the labels with the weights as they are now.
+    pub(crate) fn embed_labels(&mut self) {
         let Some(label) = &self.network.label else {
             return;
         };
