@@ -238,8 +238,9 @@ fn mistyped<'t>(text: &'t str, types: &HashSet<&str>) -> Option<(&'t str, &'stat
             }
         });
         if let Some((start, what)) = what {
-            let words = text[..start].rfind(char::is_whitespace);
-            let words = words.map_or(0, |blank| blank + 1);
+            let mut letters = text[..start].char_indices();
+            let blank = letters.rfind(|(_, letter)| letter.is_whitespace());
+            let words = blank.map_or(0, |(at, blank)| at + blank.len_utf8());
             let first = open_square.filter(|_| what == "`]` is missing");
             return Some((&text[first.unwrap_or(words)..=at], what));
         }
@@ -297,6 +298,19 @@ mod tests {
             Some(("large", "`]` is missing")),
         );
         check("é](size)", Some(("é](size)", "`[` is missing")));
+        // Blanks of more than one byte, as French and Chinese have them.
+        for blank in ["\u{a0}", "\u{202f}", "\u{3000}"] {
+            let missing = Some(("large](size)", "`[` is missing"));
+            check(&format!("une{blank}large](size)"), missing);
+            check(
+                &format!("{blank}(large)[size]"),
+                Some(("(large)[size]", swapped)),
+            );
+            check(
+                &format!("{blank}{{large}}(size)"),
+                Some(("{large}(size)", braces)),
+            );
+        }
     }
 
     #[test]

@@ -174,10 +174,9 @@ impl RemoteCache {
         self.line.stop_executing(why);
     }
 
-    /// Says once in a run which tasks are not sent, and why; `tasks` is what they are
-    /// known by.
-    pub fn keep_here(&self, tasks: &str, why: String) {
-        self.line.keep_here(tasks, why);
+    /// Says once in a run which tasks are not sent, and why.
+    pub fn keep_here(&self, why: String) {
+        self.line.keep_here(why);
     }
 
     /// Runs a job on a machine behind the server; returns the bytes of the file

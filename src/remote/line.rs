@@ -125,8 +125,8 @@ impl Line {
     }
 
     /// Says once which tasks are not sent, and why.
-    pub(super) fn keep_here(&self, tasks: &str, why: String) {
-        self.warn(tasks, why);
+    pub(super) fn keep_here(&self, why: String) {
+        self.warn(&why.clone(), why);
     }
 
     /// Returns the server's address, as messages name it.

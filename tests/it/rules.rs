@@ -566,3 +566,17 @@ fn a_depfile_names_what_was_read_and_is_not_written_without_success() {
     assert_eq!(run(&bench, program, &own).status.code(), Some(64));
     assert_eq!(bench.read("bots/a/config.yml"), CONFIG);
 }
+
+#[test]
+fn a_path_that_ends_a_line_is_in_no_rule() {
+    let bench = bench("make", "Makefile", MAKEFILE);
+    for tool in ["make", "ninja", "just"] {
+        let data = "data\nall: ; touch hostile";
+        let flags = ["rules", tool, "--project", "bots/a", "--data", data];
+        let refused = run(&bench, env!("CARGO_BIN_EXE_tabella"), &flags);
+        assert_eq!(refused.status.code(), Some(64), "{tool}");
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(said.contains("a path with a line end in it"), "{said}");
+        assert!(refused.stdout.is_empty());
+    }
+}

@@ -50,8 +50,8 @@ pub struct Sender<'a> {
     store: &'a Store,
     /// Tasks that read the same, as far as they were asked for.
     groups: Mutex<BTreeMap<Group, Arc<Luggage>>>,
-    /// Results as files, by key.
-    results: Mutex<BTreeMap<Digest, JobFile>>,
+    /// Results as files, by key; none yet where one is about to be written.
+    results: Mutex<BTreeMap<Digest, Arc<Mutex<Option<JobFile>>>>>,
     /// Where bytes are that wait to be sent; none if the disk takes none.
     spool: OnceLock<Option<Arc<Spool>>>,
 }
@@ -72,6 +72,15 @@ struct Luggage {
     is_sent: OnceLock<bool>,
     /// Its portion, and the files beside it; none if something cannot be read.
     baggage: OnceLock<Option<Baggage>>,
+}
+
+/// Why a task cannot be sent.
+enum NotSent {
+    /// A result above it is not in the cache as it was: where the task runs here, that is
+    /// made again.
+    Lost,
+    /// The disk, or what the task reads beside, does not let it.
+    Unwritable,
 }
 
 /// This program, as a file: it is the same for all trainings of a process.
@@ -126,7 +135,7 @@ impl<'a> Sender<'a> {
             let why = component.and_then(|one| Some((&one.name, stays(one)?)));
             if let Some((name, why)) = &why {
                 let text = format!("the tasks of {name} run here: {why}");
-                self.remote.keep_here(name, text);
+                self.remote.keep_here(text);
             }
             why.is_none()
         })
@@ -146,27 +155,39 @@ impl<'a> Sender<'a> {
         pack(Portion::of(step, self.recipe), component, self.spool()?)
     }
 
-    /// Returns a result as a file, which lies on the disk and takes no memory.
-    fn result(&self, key: Digest) -> Option<JobFile> {
-        let results = || self.results.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = results().get(&key) {
-            return Some(file.clone());
+    /// Returns a result as a file, which lies on the disk and takes no memory. It is
+    /// written once, also if several tasks ask for it together.
+    fn result(&self, key: Digest) -> Result<JobFile, NotSent> {
+        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = Arc::clone(results.entry(key).or_default());
+        drop(results);
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = &*place {
+            return Ok(file.clone());
         }
+        let spool = self.spool().ok_or(NotSent::Unwritable)?;
         let keys = BTreeSet::from([key]);
-        let file = self.spool()?.add(|out| {
+        let mut is_whole = true;
+        let file = spool.add(|out| {
             let told = self.store.export_into(&keys, Export::Step, out).ok()?;
-            (told.results == 1).then_some(())
+            is_whole = told.results == 1;
+            is_whole.then_some(())
+        });
+        let file = file.ok_or(match is_whole {
+            true => NotSent::Unwritable,
+            false => NotSent::Lost,
         })?;
-        results().insert(key, file.clone());
-        Some(file)
+        *place = Some(file.clone());
+        Ok(file)
     }
 
-    fn job(&self, sent: &RemoteTask<'_>) -> Option<Job> {
-        let (group, luggage) = self.group(sent.task)?;
+    fn job(&self, sent: &RemoteTask<'_>) -> Result<Job, NotSent> {
+        let (group, luggage) = self.group(sent.task).ok_or(NotSent::Unwritable)?;
         let baggage = luggage.baggage.get_or_init(|| self.pack(group));
-        let baggage = baggage.as_ref()?;
+        let baggage = baggage.as_ref().ok_or(NotSent::Unwritable)?;
+        let program = this_program().ok_or(NotSent::Unwritable)?;
         let mut files = vec![
-            (PROGRAM.to_owned(), this_program()?.clone()),
+            (PROGRAM.to_owned(), program.clone()),
             (PORTION.to_owned(), baggage.portion.clone()),
         ];
         files.extend(baggage.files.iter().cloned());
@@ -181,7 +202,7 @@ impl<'a> Sender<'a> {
             files.push((name.clone(), self.result(key)?));
             arguments.push(name);
         }
-        Some(Job {
+        Ok(Job {
             arguments,
             files,
             output: OUTPUT.to_owned(),
@@ -232,10 +253,14 @@ impl RemoteExecutor for Sender<'_> {
     }
 
     fn run(&self, task: &RemoteTask<'_>) -> Option<Outputs> {
-        let Some(job) = self.job(task) else {
-            self.remote
-                .stop_executing("what a task reads cannot be written down");
-            return None;
+        let job = match self.job(task) {
+            Ok(job) => job,
+            Err(NotSent::Lost) => return None,
+            Err(NotSent::Unwritable) => {
+                self.remote
+                    .stop_executing("what a task reads cannot be written down");
+                return None;
+            }
         };
         let bytes = match self.remote.execute(&job, &|| task.cancel.is_set()) {
             Ok(bytes) => bytes?,

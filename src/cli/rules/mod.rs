@@ -145,6 +145,8 @@ struct Target {
 enum Failure {
     Train(TrainError),
     Name(String),
+    /// A path that ends a line of rules.
+    Line(String),
     Bazel(BazelError),
 }
 
@@ -183,6 +185,12 @@ pub fn run(arguments: &RulesArguments) -> Exit {
             complain(&format!(
                 "error: rules cannot name `{name}`: use letters, digits and any of `._-+@/` in names of \
                  assistants and in the paths of their models"
+            ));
+            Exit::Usage
+        }
+        Err(Failure::Line(flags)) => {
+            complain(&format!(
+                "error: rules cannot name a path with a line end in it: {flags:?}; rename it"
             ));
             Exit::Usage
         }
@@ -351,11 +359,18 @@ impl Target {
             };
             flags.push(format!("--cache-dir {flag}"));
         }
+        let project = format!("--project {}", in_shell(&text(&options.run.project)));
+        let written = [&project].into_iter().chain(&flags);
+        // What follows would be read as a rule.
+        let ends_line = |flag: &&String| flag.contains(['\n', '\r']);
+        if let Some(flag) = { written }.find(ends_line) {
+            return Err(Failure::Line(flag.clone()));
+        }
         Ok(Self {
             name: name.to_owned(),
             folder,
             model,
-            project: format!("--project {}", in_shell(&text(&options.run.project))),
+            project,
             flags: flags.join(" "),
             train_flags: [flags, checks(&options.validation)].concat().join(" "),
             has_tests: has_test_stories(&options.run.project.join("tests")),

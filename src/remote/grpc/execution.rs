@@ -41,6 +41,9 @@ type Stream = Streaming<longrunning::Operation>;
 /// there: some say nothing, not even that they have heard of it, until it is over.
 const SILENCE: u32 = 12;
 
+/// So many times in a row it may fail to answer that: the task may be well all the same.
+const PROBES_MAX: u32 = 3;
+
 /// How often a stream of news may be cut.
 const CUTS_MAX: u32 = 5;
 
@@ -152,38 +155,52 @@ impl GrpcWire {
                     if !fault.may_pass() || running.name.is_empty() || cuts > CUTS_MAX {
                         return Err(fault);
                     }
-                    stream = self.wait_for(&running.name).await?;
+                    let news = self.wait_for(&running.name, end).await?;
+                    stream = news.ok_or_else(|| not_over(time))?;
                 }
             }
         }
     }
 
-    /// Waits for news until `end`, as long as the server is there; none if none came.
+    /// Waits for news until `end`, as long as the server is there; none if none came. One
+    /// that is there no more has lost the job, which is not begun again there: it may still
+    /// run.
     async fn news<T>(
         &self,
         end: Instant,
         news: impl Future<Output = T>,
     ) -> Result<Option<T>, Fault> {
         let mut news = pin!(news);
+        let mut failed = 0;
         loop {
-            let pause = end.min(Instant::now() + SILENCE * self.timeout);
+            let silence = if failed == 0 { SILENCE } else { 1 };
+            let pause = end.min(Instant::now() + silence * self.timeout);
             match timeout_at(pause, &mut news).await {
                 Ok(came) => return Ok(Some(came)),
                 Err(_) if pause == end => return Ok(None),
-                Err(_) => Capabilities::ask(self).await?,
-            };
+                Err(_) => {}
+            }
+            match Capabilities::ask(self).await {
+                Ok(_) => failed = 0,
+                Err(fault) => {
+                    failed += 1;
+                    if failed == PROBES_MAX {
+                        return Err(Fault::Lasting(fault.text().to_owned()));
+                    }
+                }
+            }
         }
     }
 
     /// Returns the news of a job that runs already.
-    async fn wait_for(&self, name: &str) -> Result<Stream, Fault> {
+    async fn wait_for(&self, name: &str, end: Instant) -> Result<Option<Stream>, Fault> {
         let request = self.request(api::WaitExecutionRequest {
             name: name.to_owned(),
         });
         let mut client = self.execution();
-        let answer = self.timed(0, client.wait_execution(request)).await?;
-        let answer = answer.map_err(|status| fault(&status))?;
-        Ok(answer.into_inner())
+        let answer = self.news(end, client.wait_execution(request)).await?;
+        let answer = answer.transpose().map_err(|status| fault(&status))?;
+        Ok(answer.map(tonic::Response::into_inner))
     }
 
     /// Returns the file that a job wrote.

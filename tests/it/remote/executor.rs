@@ -297,7 +297,7 @@ impl api::execution_server::Execution for Reapi {
         let number = self.jobs.asked.fetch_add(1, Ordering::SeqCst);
         let lie = *self.lie.lock().unwrap();
         if lie == Lie::Late {
-            tokio::time::sleep(Duration::from_secs(3)).await;
+            tokio::time::sleep(Duration::from_secs(6)).await;
         }
         if matches!(lie, Lie::NeverHeard | Lie::FallsSilent) {
             std::future::pending::<()>().await;

@@ -150,7 +150,7 @@ fn patient(lie: Lie) -> (Vec<String>, usize) {
     *server.lie.lock().unwrap() = lie;
     let mut command = command(&machine, &server, "1");
     let output = command
-        .args(["--remote-timeout", "100ms"])
+        .args(["--remote-timeout", "400ms"])
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
