@@ -343,3 +343,18 @@ fn a_file_that_is_no_map_is_refused() {
     "#]],
     );
 }
+
+#[test]
+fn a_pattern_with_settings_of_its_own_is_told_where_those_belong() {
+    check_mistakes(
+        "version: 1\nassistants:\n- {path: bots/*, data: data}\n",
+        expect![[r#"
+        error[E702]: folder `bots/*` does not exist
+          ──▶ tabella.yml:3:10
+           │
+         3 │ - {path: bots/*, data: data}
+           │          ^^^^^^
+           = help: a pattern of folders is an entry of its own, such as `- bots/*`; what all assistants share stands at the top of the file
+    "#]],
+    );
+}

@@ -361,7 +361,13 @@ impl<'r> Reader<'r> {
         let beside = names(&self.root.join(parent));
         let name = Path::new(path).file_name().unwrap_or_default();
         let about = self.reading.about("E702", node, what);
-        let about = about.suggest(&name.to_string_lossy(), beside.iter().map(String::as_str));
+        let about = match path.contains(['*', '?']) {
+            true => about.help(
+                "a pattern of folders is an entry of its own, such as `- bots/*`; what all \
+                 assistants share stands at the top of the file",
+            ),
+            false => about.suggest(&name.to_string_lossy(), beside.iter().map(String::as_str)),
+        };
         self.reading.diagnostics.push(about);
     }
 
