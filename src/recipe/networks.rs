@@ -1,5 +1,6 @@
 //! The tasks of the networks that learn intents, entities and responses.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use serde_json::json;
@@ -47,6 +48,11 @@ pub fn diet(
     component: &Component,
 ) -> Option<ComponentEntry> {
     let options = parsed(line, component, diet::Options::parse(&component.options))?;
+    let label = |example: &Example| match options.intent_classification {
+        true => example.intent.clone(),
+        false => Some(String::new()),
+    };
+    tell_what_fits(line, component, &options, &label)?;
     let seed = seed(&component.options, &component.name, ordinal);
     let mut inputs = vec![
         Input::leaf("annotated", line.slices.annotated.clone()),
@@ -96,6 +102,35 @@ pub fn tell_too_little(line: &mut Line<'_>, component: &Component, help: &str) {
     }
 }
 
+/// Tells beforehand that the data has too few examples for those that are to be held out;
+/// none then. Where there is too little to learn at all, nothing is held out.
+fn tell_what_fits(
+    line: &mut Line<'_>,
+    component: &Component,
+    options: &diet::Options,
+    label_of: &dyn Fn(&Example) -> Option<String>,
+) -> Option<()> {
+    let Some(held_out) = &options.held_out else {
+        return Some(());
+    };
+    let learnt: Vec<String> = line.examples.iter().filter_map(label_of).collect();
+    let labels = learnt.iter().collect::<BTreeSet<_>>().len();
+    let least = if options.intent_classification { 2 } else { 1 };
+    let bounds = diet::HeldOut::bounds(learnt.len(), labels);
+    if labels < least || bounds.contains(&held_out.examples) {
+        return Some(());
+    }
+    let (examples, from, to) = (learnt.len(), bounds.start(), bounds.end());
+    let reason = match bounds.is_empty() {
+        true => format!("{examples} examples with {labels} labels are too few to hold any out"),
+        false => {
+            format!("of {examples} examples with {labels} labels {from} to {to} can be held out")
+        }
+    };
+    Written(component).wrong(diet::HELD_OUT, &reason, line.diagnostics);
+    None
+}
+
 /// Adds a `ResponseSelector`.
 pub fn selector(
     line: &mut Line<'_>,
@@ -108,6 +143,9 @@ pub fn selector(
         component,
         selector::Options::parse(&component.options),
     )?;
+    tell_what_fits(line, component, &options.network, &|one| {
+        options.label_of(one)
+    })?;
     let seed = seed(&component.options, &component.name, ordinal);
     let label = options.label_attribute();
     let mut inputs = vec![

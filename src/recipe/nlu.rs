@@ -23,6 +23,7 @@ use serde_json::json;
 
 use crate::archive::ComponentEntry;
 use crate::data::Component;
+use crate::data::Example;
 use crate::data::NluData;
 use crate::data::Options;
 use crate::data::Project;
@@ -113,8 +114,8 @@ pub struct Line<'a> {
     pub language: Option<&'a str>,
     /// Distinct intents in the data.
     pub intent_count: usize,
-    /// Examples in the data.
-    pub example_count: usize,
+    /// The examples of the data.
+    pub examples: &'a [Example],
     /// What is wrong with the configuration.
     pub diagnostics: &'a mut Vec<Diagnostic>,
 }
@@ -193,7 +194,7 @@ pub fn tasks(
         vectors: None,
         language: project.config.language.as_deref(),
         intent_count: intents.len(),
-        example_count: project.nlu.examples.len(),
+        examples: &project.nlu.examples,
         diagnostics,
     };
     let mut entries = Vec::with_capacity(pipeline.len());

@@ -88,8 +88,13 @@ fn more_than_can_be_held_out_is_an_error_that_says_how_many_there_are() {
     let out = train(&bench);
     let said = String::from_utf8_lossy(&out.stderr);
     assert_eq!(out.status.code(), Some(65), "{said}");
-    let want = "`evaluate_on_number_of_examples: 33` does not fit: of 35 examples with 3 labels 3 to 31 \
-                can be held out";
+    let want = "option `evaluate_on_number_of_examples` of `DIETClassifier` cannot be used: of 35 \
+                examples with 3 labels 3 to 31 can be held out";
+    // Before anything trains, with its place.
+    assert!(
+        said.contains("config.yml:") && !said.contains("run "),
+        "{said}"
+    );
     assert!(said.contains(want), "{said}");
 }
 

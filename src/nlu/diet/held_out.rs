@@ -6,6 +6,8 @@
 //!                       └─▶ asked ──▶ [Watch]: better than any before? ◀──┘
 //! ```
 
+use std::ops::RangeInclusive;
+
 use serde::Serialize;
 use serde::Serializer;
 use serde::ser::SerializeMap;
@@ -25,7 +27,9 @@ use crate::nn::Stream;
 /// Epochs between two evaluations, unless configured.
 const USUALLY: usize = 20;
 
-const EXAMPLES: &str = "evaluate_on_number_of_examples";
+/// The option that holds examples out.
+pub const HELD_OUT: &str = "evaluate_on_number_of_examples";
+
 const EVERY: &str = "evaluate_every_number_of_epochs";
 const CHECKPOINT: &str = "checkpoint_model";
 const PATIENCE: &str = "early_stopping";
@@ -55,7 +59,7 @@ pub struct HeldOut {
 impl Serialize for HeldOut {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry(EXAMPLES, &self.examples)?;
+        map.serialize_entry(HELD_OUT, &self.examples)?;
         if self.chooses() {
             let every = match self.every {
                 0 => json!(-1),
@@ -79,7 +83,7 @@ impl HeldOut {
     /// `early_stopping` is an option of our own; with it every epoch is evaluated
     /// unless it is said how many are.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let examples = reader.count(EXAMPLES, 0, 0);
+        let examples = reader.count(HELD_OUT, 0, 0);
         let wanted = "false or a whole number of at least 0";
         let patience = reader.read(PATIENCE, 0, wanted, |value| match value {
             Value::Bool(false) => Some(0),
@@ -110,6 +114,14 @@ impl HeldOut {
         })
     }
 
+    /// Returns how many of so many examples with so many labels can be held out: one a
+    /// label at least, with one more than that left.
+    ///
+    /// Rasa 3.6: `RasaModelData.split`.
+    pub fn bounds(examples: usize, labels: usize) -> RangeInclusive<usize> {
+        labels.max(1)..=examples.saturating_sub(labels + 1)
+    }
+
     fn is_due(&self, epoch: usize, epochs: usize) -> bool {
         let is_last = epoch + 1 == epochs;
         is_last || self.every > 0 && (epoch + 1).is_multiple_of(self.every)
@@ -131,13 +143,13 @@ impl HeldOut {
 fn without_any(reader: &mut Reader<'_>, patience: usize, checkpoint: bool) {
     if patience > 0 {
         reader.conflict(format!(
-            "`{PATIENCE}` needs `{EXAMPLES}`: without examples that are held out nobody knows \
+            "`{PATIENCE}` needs `{HELD_OUT}`: without examples that are held out nobody knows \
              when to stop"
         ));
     }
     if checkpoint {
         reader.remarks.push(format!(
-            "`{CHECKPOINT}` is ignored: without `{EXAMPLES}` there is nothing to choose a \
+            "`{CHECKPOINT}` is ignored: without `{HELD_OUT}` there is nothing to choose a \
              checkpoint by"
         ));
     }
@@ -314,8 +326,6 @@ impl<'a> Watch<'a> {
 
 /// Returns the examples to learn, and those to hold out: of each label its share of
 /// `wanted`, and never all of its examples; both in order.
-///
-/// Rasa 3.6: `RasaModelData.split`, which wants one example of each label on either side.
 fn split(
     label_of: &[u32],
     wanted: usize,
@@ -327,8 +337,7 @@ fn split(
         examples[*label as usize].push(example as u32);
     }
     examples.retain(|of_label| !of_label.is_empty());
-    let most = label_of.len().saturating_sub(examples.len() + 1);
-    if !(examples.len()..=most).contains(&wanted) {
+    if !HeldOut::bounds(label_of.len(), examples.len()).contains(&wanted) {
         return Err(TrainError::HeldOut {
             wanted,
             examples: label_of.len(),

@@ -49,6 +49,7 @@ pub use data::TrainingData;
 pub use data::select;
 pub use data::with_features;
 pub use held_out::Evaluation;
+pub use held_out::HELD_OUT;
 pub use held_out::HeldOut;
 pub use predict::Scores;
 pub use predict::TokenTags;

@@ -91,19 +91,22 @@ impl Options {
     ///
     /// If the parts of the corpus are of different lengths.
     pub fn training_data(&self, corpus: Corpus<'_>) -> TrainingData {
-        let label = |example: &Example| {
-            let wanted = self.retrieval_intent.is_none() || self.retrieval_intent == example.intent;
-            let key = example.intent_response_key.as_ref().filter(|_| wanted)?;
-            match self.use_text_as_label {
-                true => example.response.clone(),
-                false => Some(key.clone()),
-            }
-        };
+        let label = |example: &Example| self.label_of(example);
         let reading = match self.use_text_as_label {
             true => LabelReading::Text,
             false => LabelReading::Bag,
         };
         TrainingData::new(corpus, Some(&label), reading, Vec::new())
+    }
+
+    /// Returns what an example is learnt as; none if it is not.
+    pub fn label_of(&self, example: &Example) -> Option<String> {
+        let wanted = self.retrieval_intent.is_none() || self.retrieval_intent == example.intent;
+        let key = example.intent_response_key.as_ref().filter(|_| wanted)?;
+        match self.use_text_as_label {
+            true => example.response.clone(),
+            false => Some(key.clone()),
+        }
     }
 }
 

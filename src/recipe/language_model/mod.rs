@@ -90,7 +90,7 @@ pub fn featurizer(
         place,
         options: json!({ "model_name": options.model_name }),
         parts: &parts,
-        count: part_count(line.example_count),
+        count: part_count(line.examples.len()),
         model,
     };
     let tokenizer = line.tokenizer?;
