@@ -30,12 +30,18 @@
 //! who wants them equal reads them into one type first. An `f32` is widened,
 //! which loses nothing; every NaN is one NaN; 0.0 and −0.0 differ.
 
+mod key;
+mod out;
+
 use std::fmt::Display;
 
 use serde::Serialize;
 use serde::Serializer;
 use serde::ser;
-use serde::ser::Impossible;
+
+use crate::digest::canonical::key::Key;
+use crate::digest::canonical::out::Entry;
+use crate::digest::canonical::out::Out;
 
 /// Receives the bytes of an encoding in order.
 pub trait ByteSink {
@@ -65,13 +71,7 @@ pub fn encode<T: Serialize + ?Sized>(
     value: &T,
     sink: &mut dyn ByteSink,
 ) -> Result<(), EncodeError> {
-    let mut out = Out {
-        sink,
-        bytes: Vec::with_capacity(SMALL),
-        entries: Vec::new(),
-        open: 0,
-        sorted: Vec::new(),
-    };
+    let mut out = Out::new(sink);
     value.serialize(Encoder { out: &mut out })?;
     out.hand_over();
     Ok(())
@@ -101,94 +101,6 @@ impl ser::Error for EncodeError {
         Self {
             reason: message.to_string(),
         }
-    }
-}
-
-/// Bytes that go to the sink at once: so many that BLAKE3 hashes several pieces
-/// of them side by side.
-const GATHERED: usize = 16 << 10;
-
-/// Bytes that most values fit into.
-const SMALL: usize = 512;
-
-/// An encoding under way.
-struct Out<'s> {
-    sink: &'s mut dyn ByteSink,
-    /// What the sink has not got yet.
-    bytes: Vec<u8>,
-    /// The entries of all open maps, those of an inner one last.
-    entries: Vec<Entry>,
-    /// Maps that were not closed yet: what is in one cannot go to the sink.
-    open: usize,
-    /// Where the entries of a map are brought into order.
-    sorted: Vec<u8>,
-}
-
-/// Where an entry of a map stands among the bytes that wait.
-#[derive(Clone, Copy)]
-struct Entry {
-    /// Where its key starts, with tag and length.
-    start: usize,
-    /// Where its value starts.
-    value: usize,
-    end: usize,
-}
-
-/// Bytes of a text's tag and length.
-const HEAD: usize = 9;
-
-impl Entry {
-    /// Returns what entries are sorted by.
-    fn order<'b>(&self, bytes: &'b [u8]) -> (&'b [u8], &'b [u8]) {
-        let key = &bytes[self.start + HEAD..self.value];
-        (key, &bytes[self.value..self.end])
-    }
-}
-
-impl Out<'_> {
-    /// Adds a piece with its tag and length.
-    fn sized(&mut self, tag: u8, bytes: &[u8]) {
-        let mut head = [tag; HEAD];
-        head[1..].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
-        self.bytes.extend_from_slice(&head);
-        if self.open == 0 && bytes.len() > GATHERED {
-            self.hand_over();
-            self.sink.bytes(bytes);
-        } else {
-            self.bytes.extend_from_slice(bytes);
-        }
-    }
-
-    /// Hands what waits to the sink if it may go and is enough.
-    fn flow(&mut self) {
-        if self.open == 0 && self.bytes.len() >= GATHERED {
-            self.hand_over();
-        }
-    }
-
-    /// Hands all that waits to the sink.
-    fn hand_over(&mut self) {
-        self.sink.bytes(&self.bytes);
-        self.bytes.clear();
-    }
-
-    /// Sorts the entries from `first` on, which are those of the innermost map.
-    fn sort(&mut self, first: usize) {
-        let bytes = &self.bytes;
-        let entries = &mut self.entries[first..];
-        if entries.is_sorted_by(|a, b| a.order(bytes) <= b.order(bytes)) {
-            return;
-        }
-        let start = entries[0].start;
-        entries.sort_by(|a, b| a.order(bytes).cmp(&b.order(bytes)));
-        self.sorted.clear();
-        self.sorted.reserve(bytes.len() - start);
-        for entry in entries.iter() {
-            self.sorted
-                .extend_from_slice(&bytes[entry.start..entry.end]);
-        }
-        self.bytes.truncate(start);
-        self.bytes.extend_from_slice(&self.sorted);
     }
 }
 
@@ -538,160 +450,6 @@ impl ser::SerializeMap for Map<'_, '_> {
 
     fn end(self) -> Result<(), EncodeError> {
         self.close()
-    }
-}
-
-/// Adds a map key as the text that JSON would have for it.
-struct Key<'a, 's> {
-    out: &'a mut Out<'s>,
-}
-
-fn no_key<T>(what: &str) -> Result<T, EncodeError> {
-    Err(EncodeError {
-        reason: format!("a map key is {what}, not text"),
-    })
-}
-
-macro_rules! key_shown {
-    ($($method:ident $type:ty),*) => {$(
-        fn $method(self, value: $type) -> Result<(), EncodeError> {
-            self.serialize_str(&value.to_string())
-        }
-    )*};
-}
-
-impl Serializer for Key<'_, '_> {
-    type Ok = ();
-    type Error = EncodeError;
-    type SerializeSeq = Impossible<(), EncodeError>;
-    type SerializeTuple = Impossible<(), EncodeError>;
-    type SerializeTupleStruct = Impossible<(), EncodeError>;
-    type SerializeTupleVariant = Impossible<(), EncodeError>;
-    type SerializeMap = Impossible<(), EncodeError>;
-    type SerializeStruct = Impossible<(), EncodeError>;
-    type SerializeStructVariant = Impossible<(), EncodeError>;
-
-    key_shown!(
-        serialize_bool bool,
-        serialize_i8 i8,
-        serialize_i16 i16,
-        serialize_i32 i32,
-        serialize_i64 i64,
-        serialize_i128 i128,
-        serialize_u8 u8,
-        serialize_u16 u16,
-        serialize_u32 u32,
-        serialize_u64 u64,
-        serialize_u128 u128,
-        serialize_char char
-    );
-
-    fn serialize_str(self, value: &str) -> Result<(), EncodeError> {
-        self.out.sized(b's', value.as_bytes());
-        Ok(())
-    }
-
-    fn serialize_f32(self, _: f32) -> Result<(), EncodeError> {
-        no_key("a float")
-    }
-
-    fn serialize_f64(self, _: f64) -> Result<(), EncodeError> {
-        no_key("a float")
-    }
-
-    fn serialize_bytes(self, _: &[u8]) -> Result<(), EncodeError> {
-        no_key("raw bytes")
-    }
-
-    fn serialize_none(self) -> Result<(), EncodeError> {
-        no_key("null")
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), EncodeError> {
-        value.serialize(self)
-    }
-
-    fn serialize_unit(self) -> Result<(), EncodeError> {
-        no_key("null")
-    }
-
-    fn serialize_unit_struct(self, _: &'static str) -> Result<(), EncodeError> {
-        no_key("null")
-    }
-
-    fn serialize_unit_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-    ) -> Result<(), EncodeError> {
-        self.serialize_str(variant)
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), EncodeError> {
-        value.serialize(self)
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> Result<(), EncodeError> {
-        no_key("a variant with contents")
-    }
-
-    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, EncodeError> {
-        no_key("a sequence")
-    }
-
-    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, EncodeError> {
-        no_key("a sequence")
-    }
-
-    fn serialize_tuple_struct(
-        self,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleStruct, EncodeError> {
-        no_key("a sequence")
-    }
-
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleVariant, EncodeError> {
-        no_key("a sequence")
-    }
-
-    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, EncodeError> {
-        no_key("a map")
-    }
-
-    fn serialize_struct(
-        self,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeStruct, EncodeError> {
-        no_key("a struct")
-    }
-
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeStructVariant, EncodeError> {
-        no_key("a struct")
     }
 }
 
