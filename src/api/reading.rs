@@ -90,7 +90,16 @@ impl Training<'_> {
             earlier: self.earlier(),
         })?;
         imported.looks.add_all(eyes.looks());
+        self.go_on()?;
         Ok(imported)
+    }
+
+    /// Fails if the run is to stop: what was read so far was for nothing.
+    pub(super) fn go_on(&self) -> Result<(), TrainError> {
+        match self.run.cancel.is_set() {
+            true => Err(TrainError::Interrupted),
+            false => Ok(()),
+        }
     }
 
     /// Tells findings, and fails if one of them keeps the project from being
@@ -148,6 +157,7 @@ impl Training<'_> {
         sources: SourceMap,
     ) -> Result<(), TrainError> {
         let mut diagnostics = check_conversations(&recipe.project, self.validation.max_history);
+        self.go_on()?;
         arrange(&mut diagnostics);
         self.tell(Findings {
             diagnostics,

@@ -172,6 +172,7 @@ impl Training<'_> {
             let plan = plan_with(&recipe.graph, &store, self.run.remote(), settings);
             (store, plan)
         });
+        self.go_on()?;
         if observer.wants().plan {
             let tasks = planned_tasks(&recipe.graph, &plan);
             observer.tell(Notice::Planned(Arc::new(tasks)));

@@ -29,11 +29,11 @@ use crate::cli::args::ValidationFlags;
 use crate::cli::args::at_least_one;
 use crate::cli::environment::environment;
 use crate::cli::exit::Exit;
+use crate::cli::interrupt::on_interrupt;
 use crate::cli::output::Format;
 use crate::cli::output::fail;
 use crate::cli::screen::Screen;
 use crate::cli::train::validation;
-use crate::engine::CancelFlag;
 use crate::import::data_suffix;
 
 /// `tabella exec`.
@@ -197,10 +197,7 @@ fn import(flags: &ImportFlags, screen: &Arc<Screen>) -> (TrainOptions, PortionPa
 
 /// How to run: notices go to the screen, Ctrl-C sets the flag.
 fn settings(jobs: Option<usize>, screen: &Arc<Screen>) -> RunSettings {
-    let cancel = CancelFlag::default();
-    let flag = cancel.clone();
-    // Without a handler Ctrl-C ends the program at once, which harms nothing.
-    let _ = ctrlc::set_handler(move || flag.set());
+    let cancel = on_interrupt();
     let screen = Arc::clone(screen);
     RunSettings {
         jobs,

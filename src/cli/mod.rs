@@ -21,6 +21,7 @@ mod exit;
 mod explain;
 mod explain_code;
 mod inspect;
+mod interrupt;
 mod jobserver;
 mod key;
 mod output;

@@ -48,6 +48,7 @@ use crate::cli::displays::in_use;
 use crate::cli::environment::environment;
 use crate::cli::environment::witness;
 use crate::cli::exit::Exit;
+use crate::cli::interrupt::on_interrupt;
 use crate::cli::output::Format;
 use crate::cli::output::complain;
 use crate::cli::output::fail;
@@ -65,7 +66,6 @@ use crate::cli::watch::Waited;
 use crate::cli::watch::Watched;
 use crate::cli::watch::Watcher;
 use crate::cli::workspace;
-use crate::engine::CancelFlag;
 use crate::engine::OnFailure;
 use crate::import::REST_NS;
 use crate::import::stamps_prove;
@@ -391,10 +391,7 @@ impl Trainer<'_> {
 ///
 /// If the remote cache that is asked for cannot be one.
 pub fn settings(place: &PlaceArguments, screen: &Arc<Screen>) -> Result<RunSettings, TrainError> {
-    let cancel = CancelFlag::default();
-    let flag = cancel.clone();
-    // Without a handler Ctrl-C ends the program at once, which harms nothing.
-    let _ = ctrlc::set_handler(move || flag.set());
+    let cancel = on_interrupt();
     let screen = Arc::clone(screen);
     Ok(RunSettings {
         project: place.project.clone(),

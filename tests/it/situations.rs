@@ -168,6 +168,26 @@ fn without_a_domain_only_nlu_is_trained_and_a_dry_run_stays_one() {
 }
 
 #[test]
+fn who_is_interrupted_while_a_project_is_read_does_not_wait_for_the_plan() {
+    let bench = without(&[]);
+    let mut options = TrainOptions {
+        dry_run: true,
+        ..bench.options()
+    };
+    let cancel = options.run.cancel.clone();
+    options.run.observer = Observer::new(move |notice| {
+        if let Notice::Began(_) = notice {
+            cancel.set();
+        }
+    });
+    let outcome = api::train(&options);
+    assert!(
+        matches!(outcome, Err(TrainError::Interrupted)),
+        "{outcome:?}"
+    );
+}
+
+#[test]
 fn a_domain_of_defaults_alone_is_an_empty_one() {
     let bench = without(&[]);
     bench.write("domain.yml", "version: \"3.1\"\nintents: []\n");

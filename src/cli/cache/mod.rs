@@ -28,11 +28,11 @@ use crate::cli::cache_dir::cache_folder;
 use crate::cli::cache_dir::limits;
 use crate::cli::environment::environment;
 use crate::cli::exit::Exit;
+use crate::cli::interrupt::on_interrupt;
 use crate::cli::output::Format;
 use crate::cli::output::fail;
 use crate::cli::output::print;
 use crate::cli::screen::Screen;
-use crate::engine::CancelFlag;
 use crate::store::CacheError;
 
 /// `tabella cache`.
@@ -281,10 +281,7 @@ fn place(run: &RunSettings) -> String {
 
 /// How to run: notices go to the screen, Ctrl-C sets the flag.
 fn settings(place: &CachePlace) -> RunSettings {
-    let cancel = CancelFlag::default();
-    let flag = cancel.clone();
-    // Without a handler Ctrl-C ends the program at once, which harms nothing.
-    let _ = ctrlc::set_handler(move || flag.set());
+    let cancel = on_interrupt();
     let screen = Arc::new(Screen::new(place.quiet));
     RunSettings {
         project: place.project.clone(),
