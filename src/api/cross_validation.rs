@@ -125,12 +125,9 @@ pub fn cross_validate_nlu(
     }
     // What is wrong with the configuration is told once, of the whole.
     let whole = training.recipe(imported, TrainingType::Nlu, &mut said)?;
-    let mut rest = Project::clone(&whole.project);
-    let examples = std::mem::take(&mut rest.nlu.examples);
     let work = Work {
-        folds: folds(&examples, options.folds, options.seed),
-        rest,
-        examples,
+        folds: folds(&whole.project.nlu.examples, options.folds, options.seed),
+        project: whole.project,
         name: training.project_name(),
         store: training.store(),
         pool: threads(options.num_threads.or(options.run.jobs))?,
@@ -183,9 +180,7 @@ type Tested = Result<NluTested, TrainError>;
 struct Work<'a> {
     options: &'a CrossValidation,
     on_fold: &'a (dyn Fn(usize, &NluScores) + Sync),
-    /// The project without its examples.
-    rest: Project,
-    examples: Vec<Example>,
+    project: Arc<Project>,
     /// The fold of each example.
     folds: Vec<Option<usize>>,
     name: String,
@@ -235,18 +230,19 @@ impl Work<'_> {
 
     /// Trains with all folds but one and tests with that one.
     fn fold(&self, fold: usize, workers: usize) -> Result<NluTested, TrainError> {
-        let (tested, others): (Vec<_>, Vec<_>) = self
-            .examples
-            .iter()
+        let examples = self.project.nlu.examples.iter();
+        let (tested, others): (Vec<_>, Vec<_>) = (0..)
+            .zip(examples)
             .zip(&self.folds)
             .partition(|(_, own)| **own == Some(fold));
-        let tested: Vec<&Example> = tested.into_iter().map(|(example, _)| example).collect();
-        let others = others.into_iter().map(|(example, _)| example.clone());
-        let mut learned = self.rest.clone();
-        learned.nlu.examples = others.collect();
-        let mut assistant = self.trained(Arc::new(learned), fold, workers)?;
+        let learned = others.into_iter().map(|((number, _), _)| number);
+        let tested: Vec<&Example> = tested
+            .into_iter()
+            .map(|((_, example), _)| example)
+            .collect();
+        let mut assistant = self.trained(learned.collect(), fold, workers)?;
         // Its programs are the project's own, and were run to train it.
-        if let Some(component) = self.rest.config.pipeline.first() {
+        if let Some(component) = self.project.config.pipeline.first() {
             assistant.allow_commands(&component.folder);
         }
         let pipeline = assistant.pipeline()?;
@@ -259,7 +255,7 @@ impl Work<'_> {
 
     fn trained(
         &self,
-        project: Arc<Project>,
+        learned: Arc<[u32]>,
         fold: usize,
         workers: usize,
     ) -> Result<Assistant, TrainError> {
@@ -269,13 +265,15 @@ impl Work<'_> {
             augmentation: 0,
             persist_nlu_data: false,
             project_name: format!("{}|{name}", self.name).into(),
+            learned: Some(learned),
         };
-        let recipe = recipe(&project, &order, Arc::clone(&self.pool)).map_err(|diagnostics| {
-            TrainError::Mistakes(Arc::new(Findings {
-                diagnostics,
-                ..Findings::default()
-            }))
-        })?;
+        let recipe =
+            recipe(&self.project, &order, Arc::clone(&self.pool)).map_err(|diagnostics| {
+                TrainError::Mistakes(Arc::new(Findings {
+                    diagnostics,
+                    ..Findings::default()
+                }))
+            })?;
         let settings = PlanSettings { force: false };
         let remote = self.options.run.remote();
         let plan = plan_with(&recipe.graph, &self.store, remote, settings);
@@ -298,7 +296,7 @@ impl Work<'_> {
             packaged(&recipe, results, ARCHIVE)
         })?;
         let model = unpack(archive.as_slice(), archive.len() as u64, &Limits::default())?;
-        let component = project.config.pipeline.first();
+        let component = self.project.config.pipeline.first();
         let folders = ModelFolders {
             project: component.map_or_else(PathBuf::new, |first| first.folder.clone()),
             instead: None,

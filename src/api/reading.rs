@@ -178,6 +178,7 @@ impl Training<'_> {
             augmentation: self.augmentation,
             persist_nlu_data: self.persist_nlu_data,
             project_name: self.project_name().into(),
+            learned: None,
         };
         // One a core where neither is given.
         let pool = match &self.run.shared {

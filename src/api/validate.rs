@@ -186,6 +186,7 @@ fn recipe_of(
         augmentation: DEFAULT_AUGMENTATION,
         persist_nlu_data: false,
         project_name: "".into(),
+        learned: None,
     };
     let pool = ThreadPoolBuilder::new().num_threads(1).build();
     let pool = Arc::new(pool.map_err(TrainError::Threads)?);

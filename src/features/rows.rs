@@ -62,6 +62,28 @@ impl FeatureRows {
         }
     }
 
+    /// Returns the features of some messages, in the order given.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such message.
+    pub fn select(&self, messages: &[usize]) -> FeatureRows {
+        let tokens = || messages.iter().flat_map(|&message| self.tokens(message));
+        let mut token_offsets = vec![0];
+        let mut total = 0;
+        for &message in messages {
+            total += self.tokens(message).len() as u32;
+            token_offsets.push(total);
+        }
+        FeatureRows {
+            token_offsets,
+            sequence: self.sequence.select(tokens()),
+            sentence: self.sentence.select(messages.iter().copied()),
+            dense_sequence: selected(&self.dense_sequence, tokens()),
+            dense_sentence: selected(&self.dense_sentence, messages.iter().copied()),
+        }
+    }
+
     /// Returns whether there are features at all.
     pub fn has_columns(&self) -> bool {
         let sparse = self.sequence.cols() + self.sentence.cols();
@@ -109,5 +131,64 @@ impl FeatureRows {
         }
         (0..total).for_each(|_| rows.sequence.push_row([]));
         rows
+    }
+}
+
+/// Returns some rows; of a matrix without columns, which has none, nothing.
+fn selected(matrix: &Dense, rows: impl Iterator<Item = usize>) -> Dense {
+    match matrix.cols() {
+        0 => Dense::default(),
+        _ => matrix.select(rows),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three messages of one, no and two tokens, with features of every kind.
+    fn rows() -> FeatureRows {
+        let (mut sequence, mut sentence) = (Csr::new(4), Csr::new(2));
+        let (mut words, mut texts) = (Dense::new(2), Dense::new(1));
+        for token in 0..3 {
+            sequence.push_row([(token, 1.0), (3, token as f32)]);
+            words.push(&[token as f32, -1.0]);
+        }
+        for message in 0..3 {
+            sentence.push_row([(message % 2, message as f32)]);
+            texts.push(&[message as f32]);
+        }
+        FeatureRows {
+            token_offsets: vec![0, 1, 1, 3],
+            sequence,
+            sentence,
+            dense_sequence: words,
+            dense_sentence: texts,
+        }
+    }
+
+    #[test]
+    fn messages_that_are_chosen_keep_their_features() {
+        let all = rows();
+        assert_eq!(all.select(&[0, 1, 2]), all);
+        let some = all.select(&[2, 0]);
+        assert_eq!((some.messages(), some.tokens(0)), (2, 0..2));
+        assert_eq!(some.sequence.row(0), all.sequence.row(1));
+        assert_eq!(some.sequence.row(2), all.sequence.row(0));
+        assert_eq!(some.sentence.row(0), all.sentence.row(2));
+        assert_eq!(some.dense_sequence.row(1), all.dense_sequence.row(2));
+        assert_eq!(some.dense_sentence.row(0), all.dense_sentence.row(2));
+    }
+
+    #[test]
+    fn what_has_no_dense_features_gets_none() {
+        let sparse = FeatureRows {
+            dense_sequence: Dense::default(),
+            dense_sentence: Dense::default(),
+            ..rows()
+        };
+        let some = sparse.select(&[1, 2]);
+        assert_eq!(some.dense_sequence, Dense::default());
+        assert_eq!(some.sentence.rows(), 2);
     }
 }

@@ -63,6 +63,22 @@ impl Csr {
         self.offsets.push(self.indices.len() as u32);
     }
 
+    /// Returns some rows in the order given.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such row.
+    pub fn select(&self, rows: impl IntoIterator<Item = usize>) -> Csr {
+        let mut chosen = Csr::new(self.cols);
+        for row in rows {
+            let (columns, values) = self.row(row);
+            chosen.indices.extend_from_slice(columns);
+            chosen.values.extend_from_slice(values);
+            chosen.offsets.push(chosen.indices.len() as u32);
+        }
+        chosen
+    }
+
     /// Returns the matrices side by side: columns of the first, then of the
     /// second, and so on.
     ///

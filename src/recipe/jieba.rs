@@ -48,7 +48,7 @@ pub fn tokenizer(
         written.wrong("dictionary_path", &reason, line.diagnostics);
         return None;
     }
-    let mut inputs = vec![Input::leaf("messages", line.slices.messages.clone())];
+    let mut inputs = vec![Input::leaf("messages", line.all_messages())];
     let files = Arc::new(component.files.clone());
     let has_words = !files.is_empty();
     if has_words {
@@ -69,7 +69,7 @@ pub fn tokenizer(
         places: places_of(component),
         run: Box::new(run),
     });
-    line.tokenizer = Some(task);
+    line.add_tokenizer(place, component, task);
     Some(line.packed(place, component, &options, task, &[FITTED]))
 }
 

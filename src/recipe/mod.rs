@@ -19,6 +19,7 @@ mod slices;
 mod portion;
 mod seeds;
 mod builder;
+mod fold;
 mod options;
 mod instead;
 mod memory;
@@ -44,6 +45,8 @@ use crate::data::Project;
 use crate::diagnostic::Diagnostic;
 use crate::engine::Graph;
 use crate::engine::TaskId;
+
+use fold::Fold;
 
 pub use builder::Builder;
 pub use builder::Draft;
@@ -85,6 +88,10 @@ pub struct Order {
     pub persist_nlu_data: bool,
     /// Tells projects that share a cache apart; for reasons only.
     pub project_name: Arc<str>,
+    /// Which examples of the project are learnt from, by their numbers, ascending; all
+    /// if none. What depends on each example alone is computed for all of them, so that
+    /// trainings that learn from others share it.
+    pub learned: Option<Arc<[u32]>>,
 }
 
 /// A project as a graph.
@@ -116,12 +123,14 @@ pub fn recipe(
     order: &Order,
     pool: Arc<ThreadPool>,
 ) -> Result<Recipe, Vec<Diagnostic>> {
+    let (whole, project) = (project, &fold::learned(project, order));
     let slices = Slices::of(project);
     let mut builder = Builder::new(Arc::clone(&order.project_name), pool);
     let mut diagnostics = Vec::new();
     let mut pipeline = Vec::new();
     if order.training_type != TrainingType::Core {
-        pipeline = nlu::tasks(&mut builder, project, &slices, &mut diagnostics);
+        let fold = Fold::of(whole, order);
+        pipeline = nlu::tasks(&mut builder, project, &slices, fold, &mut diagnostics);
     }
     let mut policies = Vec::new();
     if order.training_type != TrainingType::Nlu {
@@ -143,7 +152,7 @@ pub fn recipe(
         packaged: builder.packaged,
         parts: Part::of(order.training_type),
         warnings: diagnostics,
-        project: Arc::clone(project),
+        project: Arc::clone(whole),
         order: order.clone(),
     })
 }

@@ -29,6 +29,7 @@ use crate::data::Options;
 use crate::data::Project;
 use crate::diagnostic::Diagnostic;
 use crate::engine::Input;
+use crate::engine::Leaf;
 use crate::engine::Outputs;
 use crate::engine::TaskContext;
 use crate::engine::TaskError;
@@ -53,6 +54,7 @@ use crate::nlu::duckling::DIMENSIONS;
 use crate::nlu::duckling::DucklingOptions;
 use crate::recipe::Builder;
 use crate::recipe::Draft;
+use crate::recipe::Fold;
 use crate::recipe::Keywords;
 use crate::recipe::Messages;
 use crate::recipe::Slices;
@@ -81,6 +83,9 @@ pub const ATTRIBUTES: [Attribute; 4] = [
     Attribute::Response,
 ];
 
+/// Outputs of a tokenizer: all attributes, and the text alone.
+pub const DOCUMENTS: [&str; 2] = ["documents", "texts"];
+
 /// Algorithm versions: raised when the output for the same input changes.
 const TOKENIZER_VERSION: u32 = 1;
 const REGEX_FEATURIZER_VERSION: u32 = 1;
@@ -100,8 +105,12 @@ pub struct Line<'a> {
     pub builder: &'a mut Builder,
     /// What they read.
     pub slices: &'a Slices,
-    /// The tokenizer's task.
+    /// The task that gives the tokens of the examples that are learnt from.
     pub tokenizer: Option<TaskId>,
+    /// The task that gives the tokens of all examples of the project.
+    pub tokenizer_of_all: Option<TaskId>,
+    /// Which examples are learnt from, if not all.
+    pub fold: Option<Fold>,
     /// Featurizers so far, with their aliases.
     pub featurizers: Vec<(String, TaskId)>,
     /// Which of them give dense features.
@@ -114,7 +123,7 @@ pub struct Line<'a> {
     pub language: Option<&'a str>,
     /// Distinct intents in the data.
     pub intent_count: usize,
-    /// The examples of the data.
+    /// The examples that are learnt from.
     pub examples: &'a [Example],
     /// What is wrong with the configuration.
     pub diagnostics: &'a mut Vec<Diagnostic>,
@@ -152,6 +161,7 @@ pub fn tasks(
     builder: &mut Builder,
     project: &Arc<Project>,
     slices: &Slices,
+    fold: Option<Fold>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<ComponentEntry> {
     let pipeline = &project.config.pipeline;
@@ -188,6 +198,8 @@ pub fn tasks(
         builder,
         slices,
         tokenizer: None,
+        tokenizer_of_all: None,
+        fold,
         featurizers: Vec::new(),
         dense: Vec::new(),
         regexes: Vec::new(),
@@ -242,8 +254,33 @@ impl Line<'_> {
         }
     }
 
-    /// Notes the task of a featurizer that gives dense features.
-    pub fn add_dense(&mut self, place: usize, component: &Component, task: TaskId) {
+    /// Returns the messages of all examples of the project.
+    pub fn all_messages(&self) -> Leaf {
+        let fold = self.fold.as_ref();
+        fold.map_or(&self.slices.messages, |fold| &fold.messages)
+            .clone()
+    }
+
+    /// Returns how many examples the project has.
+    pub fn all_examples(&self) -> usize {
+        let fold = self.fold.as_ref();
+        fold.map_or(self.examples.len(), |fold| fold.examples)
+    }
+
+    /// Notes the task that splits [all messages](Self::all_messages).
+    pub fn add_tokenizer(&mut self, place: usize, component: &Component, all: TaskId) {
+        let fold = self.fold.as_ref();
+        let chosen = fold.map(|fold| fold.documents(place, component, all));
+        self.tokenizer_of_all = Some(all);
+        self.tokenizer = Some(chosen.map_or(all, |chosen| self.builder.add(chosen)));
+    }
+
+    /// Notes the task of a featurizer that gives dense features of all examples: each
+    /// example's depend on nothing but its text.
+    pub fn add_dense(&mut self, place: usize, component: &Component, all: TaskId) {
+        let fold = self.fold.as_ref();
+        let chosen = fold.map(|fold| fold.rows(place, component, all));
+        let task = chosen.map_or(all, |chosen| self.builder.add(chosen));
         self.dense.push(self.featurizers.len());
         let alias = component::alias(place, component);
         self.featurizers.push((alias, task));
@@ -268,17 +305,19 @@ impl Line<'_> {
             }
         };
         let run = move |context: &TaskContext<'_>| tokenize(&tokenizer, context.value("messages")?);
-        self.tokenizer = Some(self.builder.add(Draft {
+        let inputs = vec![Input::leaf("messages", self.all_messages())];
+        let task = self.builder.add(Draft {
             name: format!("nlu.{place}.{}", component.name),
             stage: Stage::Featurize,
             kind: "nlu.tokenize.whitespace",
             version: TOKENIZER_VERSION,
             options: json!(options),
-            inputs: vec![Input::leaf("messages", self.slices.messages.clone())],
+            inputs,
             turn: Turn::Usual,
             places: places_of(component),
             run: Box::new(run),
-        }));
+        });
+        self.add_tokenizer(place, component, task);
         Some(entry(component, &options, &[]))
     }
 

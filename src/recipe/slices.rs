@@ -173,7 +173,8 @@ impl Slices {
     }
 }
 
-fn messages(project: &Arc<Project>) -> Leaf {
+/// Returns the messages of a project.
+pub fn messages(project: &Arc<Project>) -> Leaf {
     fn digest(example: &Example) -> Digest {
         Digest::of_value(&message(example))
     }

@@ -216,7 +216,11 @@ fn rows(
     options: Options,
     vectors: Vectors,
 ) -> Option<ComponentEntry> {
-    let mut inputs = vec![Input::output("documents", line.tokenizer?, "documents")];
+    let mut inputs = vec![Input::output(
+        "documents",
+        line.tokenizer_of_all?,
+        "documents",
+    )];
     inputs.extend(FILES.map(|file| Input::output(file, vectors.table, file)));
     let (pooling, case_sensitive) = (options.pooling, options.case_sensitive);
     let run = move |context: &TaskContext<'_>| {

@@ -15,6 +15,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
 use tabella::api::Assistant;
+use tabella::api::CrossValidation;
+use tabella::api::Validation;
+use tabella::api::cache_stats;
+use tabella::api::cross_validate_nlu;
 use tabella::digest::Digest;
 use tabella::features::FeatureRows;
 use tabella::features::language_model;
@@ -681,6 +685,44 @@ fn another_example_sends_only_the_texts_of_its_part_through_the_model() {
     );
     assert_eq!(sent(), 0);
     assert!(bench.clean_archive() == bench.archive());
+}
+
+#[test]
+fn folds_share_the_vectors_of_texts_with_each_other_and_with_a_training() {
+    let bench = bench(CONFIG);
+    let options = CrossValidation {
+        nlu: vec!["data".into()],
+        config: "config.yml".into(),
+        domain: vec!["domain.yml".into()],
+        folds: 3,
+        seed: 0,
+        num_threads: Some(1),
+        out_of_scope: Vec::new(),
+        validation: Validation::default(),
+        run: bench.options().run,
+    };
+    let results = || cache_stats(&options.run).unwrap().results;
+    let done = cross_validate_nlu(&options, &|_, _| {}).unwrap();
+    assert_eq!(done.spread.examples.len(), 3);
+    let of_folds = results();
+    // Nothing of it is left to do for the whole.
+    let ran = bench.ran_of_pipeline().into_iter();
+    let ran: Vec<String> = ran
+        .filter(|name| name.contains("Tokenizer") || name.contains("LanguageModel"))
+        .collect();
+    assert_eq!(ran, [""; 0]);
+    // Other folds have other examples, and no other texts.
+    let before = results();
+    let other = CrossValidation {
+        seed: 1,
+        ..options.clone()
+    };
+    cross_validate_nlu(&other, &|_, _| {}).unwrap();
+    let (tokens, texts, vectors, rows) = (1, 1, 1, 1);
+    assert_eq!(
+        results() - before,
+        of_folds - (tokens + texts + vectors + rows)
+    );
 }
 
 #[track_caller]

@@ -60,6 +60,7 @@ fn tasks(project: &Arc<Project>, training_type: TrainingType, half: &str) -> Opt
         augmentation: 20,
         persist_nlu_data: false,
         project_name: "test".into(),
+        learned: None,
     };
     let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let recipe = recipe(project, &order, Arc::new(pool)).ok()?;

@@ -201,6 +201,7 @@ impl Bench {
             augmentation: portion.augmentation,
             persist_nlu_data: portion.persist_nlu_data,
             project_name: "".into(),
+            learned: portion.learned,
         };
         let pool = threads(options.run.jobs)?;
         let project = Arc::new(portion.project);

@@ -11,6 +11,7 @@
 //! | `training_type` | which halves the project trains; null if this one is none of them |
 //! | `augmentation` | how many stories are glued to others |
 //! | `persist_nlu_data` | whether the NLU data goes into the archive |
+//! | `learned` | the numbers of the examples that are learnt from, where not all are: in a fold of a cross-validation |
 //! | `folder` | where a component `command` runs; null if there is none |
 //! | `files` | the files that components name: `component` (its number in the pipeline), `option`, `name` and `path`, without `..` between; where the file is on another machine, and its tasks run there, `elsewhere` with `digest` and `size` instead of a `path` |
 //! | `project` | the project, as far as the step reads it |
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
+use serde::de::Error as _;
 
 use crate::api::TrainError;
 use crate::api::plain_path;
@@ -69,6 +71,9 @@ pub struct Portion {
     pub augmentation: usize,
     /// Whether the NLU data goes into the archive.
     pub persist_nlu_data: bool,
+    /// Which examples are learnt from, as [`Order::learned`](crate::recipe::Order::learned).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<Arc<[u32]>>,
     folder: Option<PathBuf>,
     files: Vec<NamedFile>,
     /// The project, as far as the step reads it.
@@ -239,6 +244,7 @@ impl Portion {
                 _ => order.augmentation,
             },
             persist_nlu_data: step == Step::Package && order.persist_nlu_data,
+            learned: order.learned.clone().filter(|_| step != Step::Core),
             folder: program.map(|component| component.folder.clone()),
             // A step may run where there are no folders but those of its files, so that
             // `a/../b` would lead nowhere.
@@ -283,6 +289,13 @@ impl Portion {
 }
 
 impl Portion {
+    /// Returns whether the examples that are learnt from are there, each once.
+    fn has_what_it_learns(&self) -> bool {
+        let learned = self.learned.as_deref().unwrap_or_default();
+        let count = self.project.nlu.examples.len();
+        learned.is_sorted_by(|a, b| a < b) && learned.last().is_none_or(|&at| (at as usize) < count)
+    }
+
     /// Reads the files that components name.
     fn find_files(&mut self, path: &Path) -> Result<(), TrainError> {
         let pipeline = &mut self.project.config.pipeline;
@@ -327,6 +340,10 @@ fn parsed(bytes: &[u8], path: &Path) -> Result<Portion, PortionError> {
         let path = path();
         return Err(PortionError::Version { path, version });
     }
+    let portion = portion.and_then(|portion| match portion.has_what_it_learns() {
+        true => Ok(portion),
+        false => Err(serde_json::Error::custom("it learns from other examples")),
+    });
     portion.map_err(|source| PortionError::Foreign {
         path: path(),
         source,

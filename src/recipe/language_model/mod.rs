@@ -90,13 +90,12 @@ pub fn featurizer(
         place,
         options: json!({ "model_name": options.model_name }),
         parts: &parts,
-        count: part_count(line.examples.len()),
+        count: part_count(line.all_examples()),
         model,
     };
-    let tokenizer = line.tokenizer?;
-    let texts = line
-        .builder
-        .add(drafts.texts(tokenizer, line.slices.messages.clone()));
+    let tokenizer = line.tokenizer_of_all?;
+    let texts = drafts.texts(tokenizer, line.all_messages());
+    let texts = line.builder.add(texts);
     let vectors = (0..drafts.count).map(|part| line.builder.add(drafts.vectors(texts, part)));
     let vectors: Vec<TaskId> = vectors.collect();
     let task = line.builder.add(drafts.rows(tokenizer, texts, &vectors));
