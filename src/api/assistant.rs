@@ -63,7 +63,7 @@ impl Assistant {
     pub fn load_with(path: &Path, folders: &ModelFolders) -> Result<Self, TrainError> {
         let path = latest_model(path)?;
         let model = read_model(&path)?;
-        Self::of(path, &model, folders)
+        Self::of(path, model, folders)
     }
 
     /// Loads a model that was read from `path`.
@@ -71,16 +71,16 @@ impl Assistant {
     /// # Errors
     ///
     /// If a component in it is not what it should be.
-    pub fn of(path: PathBuf, model: &Model, folders: &ModelFolders) -> Result<Self, TrainError> {
+    pub fn of(path: PathBuf, mut model: Model, folders: &ModelFolders) -> Result<Self, TrainError> {
         let core = match model.metadata.training_type {
             TrainingType::Nlu => None,
-            _ => Some(core(model)?),
+            _ => Some(core(&mut model)?),
         };
         let pipeline = match model.metadata.training_type {
             TrainingType::Core => None,
             _ => {
                 let universe = core.as_ref().map(|core| &core.universe);
-                Some(pipeline(model, universe, folders)?)
+                Some(pipeline(&mut model, universe, folders)?)
             }
         };
         Ok(Self {
@@ -163,7 +163,7 @@ impl Assistant {
 }
 
 fn pipeline(
-    model: &Model,
+    model: &mut Model,
     universe: Option<&Universe>,
     folders: &ModelFolders,
 ) -> Result<Pipeline, TrainError> {
@@ -174,7 +174,7 @@ fn pipeline(
             options: entry.options.clone(),
             ..Component::default()
         };
-        parts.push((component, files_of(entry, &model.nlu, "nlu/")));
+        parts.push((component, files_of(entry, &mut model.nlu, "nlu/")));
     }
     let slash = match universe {
         Some(universe) => SlashMessages {
@@ -189,12 +189,12 @@ fn pipeline(
     })
 }
 
-fn core(model: &Model) -> Result<Core, TrainError> {
+fn core(model: &mut Model) -> Result<Core, TrainError> {
     let domain: Domain = document(&model.core, "domain.json")?;
     let universe = Universe::new(&domain);
     let mut policies = Vec::new();
     for entry in &model.metadata.policies {
-        let files = files_of(entry, &model.core, "core/");
+        let files = files_of(entry, &mut model.core, "core/");
         let policy = LoadedPolicy::from_files(&entry.name, &files);
         policies.push(policy.map_err(|error| TrainError::Load {
             component: entry.name.clone(),
@@ -208,12 +208,12 @@ fn core(model: &Model) -> Result<Core, TrainError> {
     })
 }
 
-/// Returns the files of one component by their own names.
-pub(super) fn files_of(entry: &ComponentEntry, files: &Files, half: &str) -> Files {
+/// Takes the files of one component, by their own names.
+pub(super) fn files_of(entry: &ComponentEntry, files: &mut Files, half: &str) -> Files {
     let own = |path: &String| {
         let below = path.strip_prefix(half)?;
         let name = below.rsplit('/').next()?.to_owned();
-        Some((name, files.get(below)?.clone()))
+        Some((name, files.remove(below)?))
     };
     let mut own: Files = entry.files.iter().filter_map(own).collect();
     if is_untrained(&own) {

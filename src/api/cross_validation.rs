@@ -302,7 +302,7 @@ impl Work<'_> {
             instead: None,
             is_closed: false,
         };
-        Assistant::of(PathBuf::from(name), &model, &folders)
+        Assistant::of(PathBuf::from(name), model, &folders)
     }
 }
 

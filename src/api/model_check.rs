@@ -98,9 +98,9 @@ pub fn check_model(path: &Path) -> Result<ModelCheck, TrainError> {
             .map(ModelProblem::of_flaw)
             .collect(),
     };
-    if let Some(model) = &examination.model {
+    if let Some(mut model) = examination.model {
         check.tabella_version = Some(model.metadata.tabella_version.clone());
-        load(model, &mut check);
+        load(&mut model, &mut check);
     }
     Ok(check)
 }
@@ -131,8 +131,8 @@ impl ModelProblem {
     }
 }
 
-/// Loads every part of the model whose files have no flaw of their own.
-fn load(model: &Model, check: &mut ModelCheck) {
+/// Loads every part of the model whose files have no flaw of their own, and takes these.
+fn load(model: &mut Model, check: &mut ModelCheck) {
     let flawed: Vec<String> = check
         .problems
         .iter()
@@ -150,7 +150,7 @@ fn load(model: &Model, check: &mut ModelCheck) {
             options: entry.options.clone(),
             ..Component::default()
         };
-        let files = files_of(entry, &model.nlu, "nlu/");
+        let files = files_of(entry, &mut model.nlu, "nlu/");
         match LoadedComponent::load(place, &component, &files, &ModelFolders::closed()) {
             // The folder of a language model is no part of the archive.
             Ok(_) | Err(LoadError::LanguageModel { .. }) => check.components += 1,
@@ -158,7 +158,7 @@ fn load(model: &Model, check: &mut ModelCheck) {
         }
     }
     for entry in metadata.policies.iter().filter(is_whole) {
-        let files = files_of(entry, &model.core, "core/");
+        let files = files_of(entry, &mut model.core, "core/");
         match LoadedPolicy::from_files(&entry.name, &files) {
             Ok(_) => check.components += 1,
             Err(error) => problems.push(ModelProblem::of_component(entry, &error)),

@@ -43,6 +43,7 @@ mod manifest;
 mod metadata;
 mod names;
 mod model;
+mod gzip;
 mod pack;
 mod unpack;
 mod examine;
