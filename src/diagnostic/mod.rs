@@ -5,13 +5,13 @@
 //! ```
 //!
 //! A [`Diagnostic`] is a value: readers collect them, nothing is printed here.
-//! A list is brought into the order of files and lines by
-//! [`arrange`] and
-//! becomes text by [`render`] or JSON by `serde`.
+//! A list is brought into the order of files and lines by [`arrange`] and
+//! becomes text by [`render`], JSON by `serde`, or a log by [`sarif`].
 
 mod codes;
 mod pages;
 mod render;
+pub mod sarif;
 mod shorten;
 mod sources;
 mod suggest;

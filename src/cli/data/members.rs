@@ -19,7 +19,6 @@ use crate::api::open_workspace;
 use crate::api::validate_members;
 use crate::cli::data::findings::Count;
 use crate::cli::data::findings::as_text;
-use crate::cli::data::sarif;
 use crate::cli::data::validate::ValidateArguments;
 use crate::cli::environment::environment;
 use crate::cli::exit::Exit;
@@ -31,6 +30,7 @@ use crate::cli::output::print;
 use crate::cli::screen::Screen;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Severity;
+use crate::diagnostic::sarif;
 
 /// The version of the JSON object; raised when a key changes its meaning.
 const REPORT_VERSION: u32 = 1;

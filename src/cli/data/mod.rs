@@ -7,7 +7,6 @@ mod split;
 mod validate;
 mod members;
 mod findings;
-mod sarif;
 mod write;
 
 use std::path::Path;

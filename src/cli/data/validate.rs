@@ -16,7 +16,6 @@ use crate::cli::data::findings::as_json;
 use crate::cli::data::findings::as_text;
 use crate::cli::data::members;
 use crate::cli::data::members::MemberNames;
-use crate::cli::data::sarif;
 use crate::cli::environment::environment;
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
@@ -24,6 +23,7 @@ use crate::cli::output::fail;
 use crate::cli::output::paint_of_output;
 use crate::cli::output::print;
 use crate::diagnostic::Severity;
+use crate::diagnostic::sarif;
 
 /// `tabella data validate`.
 #[derive(Debug, Args)]
