@@ -21,7 +21,7 @@ use crate::cli::output::locked;
 use crate::diagnostic::Paint;
 use crate::diagnostic::Severity;
 use crate::diagnostic::has_errors;
-use crate::diagnostic::render;
+use crate::diagnostic::render_grouped;
 use crate::engine::Event;
 use crate::engine::Stale;
 
@@ -120,7 +120,7 @@ impl Screen {
             .cloned()
             .partition(|diagnostic| is_shown(diagnostic.severity));
         if !now.is_empty() {
-            self.above_bars(&render(&now, &findings.sources, self.paint));
+            self.above_bars(&render_grouped(&now, &findings.sources, self.paint));
         }
         if !self.quiet && !later.is_empty() {
             let mut notes = locked(&self.notes);
@@ -143,7 +143,7 @@ impl Screen {
     pub fn show_notes(&self) {
         let mut notes = locked(&self.notes);
         for findings in notes.drain(..) {
-            self.above_bars(&render(
+            self.above_bars(&render_grouped(
                 &findings.diagnostics,
                 &findings.sources,
                 self.paint,

@@ -6,11 +6,13 @@
 //!
 //! A [`Diagnostic`] is a value: readers collect them, nothing is printed here.
 //! A list is brought into the order of files and lines by [`arrange`] and
-//! becomes text by [`render`], JSON by `serde`, or a log by [`sarif`].
+//! becomes text by [`render`], or by [`render_grouped`] if there may be many, JSON
+//! by `serde`, or a log by [`sarif`].
 
 mod codes;
 mod pages;
 mod render;
+mod grouped;
 pub mod sarif;
 mod shorten;
 mod sources;
@@ -27,6 +29,7 @@ use crate::data::Place;
 pub use codes::CODES;
 pub use codes::is_lint;
 pub use codes::title;
+pub use grouped::render_grouped;
 pub use pages::Page;
 pub use pages::page;
 pub use render::Paint;

@@ -28,7 +28,7 @@ use crate::convert::convert;
 use crate::data::Domain;
 use crate::diagnostic::Paint;
 use crate::diagnostic::has_errors;
-use crate::diagnostic::render;
+use crate::diagnostic::render_grouped;
 use crate::import::FileKind;
 use crate::import::Sources;
 use crate::import::import_test_stories;
@@ -403,7 +403,7 @@ fn finish(run: &RunFlags, conversion: &Conversion, files: &[Planned]) -> Exit {
         path.display().to_string()
     };
     if !run.json {
-        let said = render(&conversion.diagnostics, &conversion.sources, Paint::Plain);
+        let said = render_grouped(&conversion.diagnostics, &conversion.sources, Paint::Plain);
         if !said.is_empty() {
             complain(said.trim_end());
         }

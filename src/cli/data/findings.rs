@@ -1,29 +1,16 @@
 //! Findings of `data validate` as text and as JSON.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use crate::api::Findings;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Paint;
 use crate::diagnostic::Severity;
-use crate::diagnostic::is_lint;
-use crate::diagnostic::render;
-use crate::diagnostic::title;
-use crate::diagnostic::visible;
+use crate::diagnostic::render_grouped;
 use crate::import::Counts;
 
 /// The version of the JSON object; raised when a key changes its meaning.
 const REPORT_VERSION: u32 = 1;
-
-/// Findings of one code that are shown with their lines. Further ones, and
-/// remarks on style if there are more, become a list.
-const WITH_LINES: usize = 10;
-const REMARKS_WITH_LINES: usize = 2;
-
-/// Places that such a list names.
-const LISTED: usize = 25;
 
 /// How many diagnostics there are of each severity.
 pub struct Count {
@@ -104,39 +91,16 @@ pub fn as_json(diagnostics: &[Diagnostic], count: &Count, counts: &Counts) -> St
     serde_json::to_string_pretty(&report).expect("a report has plain values")
 }
 
-/// Returns the findings for a person: lists of what there is much of, then the
-/// rest with its lines, then how much was read, if that is to be told, and how
-/// many there are.
+/// Returns the findings for a person, then how much was read, if that is to be
+/// told, and how many there are.
 pub fn as_text(
     findings: &Findings,
     count: &Count,
     counts: Option<&Counts>,
     paint: Paint,
 ) -> String {
-    let mut by_code: BTreeMap<(&str, Severity), Vec<&Diagnostic>> = BTreeMap::new();
-    for one in &findings.diagnostics {
-        by_code
-            .entry((one.code, one.severity))
-            .or_default()
-            .push(one);
-    }
-    let mut text = String::new();
-    let mut with_lines: Vec<Diagnostic> = Vec::new();
-    for ((code, severity), all) in &by_code {
-        let shown = match (severity, is_lint(code)) {
-            (Severity::Error, _) => all.len(),
-            (_, true) if all.len() > REMARKS_WITH_LINES => 0,
-            _ => all.len().min(WITH_LINES),
-        };
-        with_lines.extend(all[..shown].iter().copied().cloned());
-        if let [first, ..] = &all[shown..] {
-            text.push_str(&list(first, &all[shown..], shown, paint));
-            text.push('\n');
-        }
-    }
-    crate::diagnostic::arrange(&mut with_lines);
-    text.push_str(&render(&with_lines, &findings.sources, paint));
-    if !with_lines.is_empty() {
+    let mut text = render_grouped(&findings.diagnostics, &findings.sources, paint);
+    if !text.is_empty() {
         text.push('\n');
     }
     if let Some(counts) = counts {
@@ -168,48 +132,4 @@ fn read(counts: &Counts) -> String {
         of(domain.slots, "slot", "slots"),
         of(domain.forms, "form", "forms"),
     )
-}
-
-/// Returns diagnostics of one code as a list of places and messages.
-fn list(first: &Diagnostic, all: &[&Diagnostic], shown: usize, paint: Paint) -> String {
-    let title = title(first.code).unwrap_or_default();
-    let head = match shown {
-        0 => format!("{title} ({} times)", all.len()),
-        _ => format!("{title} ({} times more)", all.len()),
-    };
-    let head = Diagnostic {
-        message: head,
-        place: Default::default(),
-        note: None,
-        help: first.help.clone().filter(|help| {
-            let is_same = |one: &&Diagnostic| one.help.as_ref() == Some(help);
-            all.iter().copied().all(|one| is_same(&one))
-        }),
-        ..first.clone()
-    };
-    let empty = Default::default();
-    let rendered = render(&[head], &empty, paint);
-    let (head, rest) = rendered.split_once('\n').unwrap_or((&rendered, ""));
-    let mut text = format!("{head}\n");
-    let place = |one: &Diagnostic| match one.place.is_known() {
-        true => one.place.to_string(),
-        false => one.place.file.to_string(),
-    };
-    let listed = &all[..all.len().min(LISTED)];
-    let width = listed.iter().map(|one| place(one).chars().count()).max();
-    let width = width.unwrap_or(0);
-    for one in listed {
-        let note = one.note.as_ref();
-        let note = note.map_or(String::new(), |note| format!(" ({note})"));
-        let line = format!("  {:width$}  {}{note}", place(one), one.message);
-        text.push_str(visible(&line).trim_end());
-        text.push('\n');
-    }
-    if all.len() > LISTED {
-        text.push_str(&format!(
-            "  and {} more, which `--json` lists\n",
-            all.len() - LISTED
-        ));
-    }
-    text + rest
 }

@@ -25,7 +25,7 @@ use crate::convert::split_stories;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Paint;
 use crate::diagnostic::Severity;
-use crate::diagnostic::render;
+use crate::diagnostic::render_grouped;
 use crate::import::ImportError;
 use crate::import::Sources;
 
@@ -122,7 +122,7 @@ fn finish(flags: &RunFlags, split: &Split, noun: &str) -> Exit {
         .cloned()
         .collect();
     if !errors.is_empty() {
-        complain(render(&errors, &split.sources, Paint::Plain).trim_end());
+        complain(render_grouped(&errors, &split.sources, Paint::Plain).trim_end());
         return refuse(flags, "the data have errors", &errors, Exit::BadInput);
     }
     if split.training_count + split.test_count == 0 {
@@ -149,7 +149,7 @@ fn finish(flags: &RunFlags, split: &Split, noun: &str) -> Exit {
     let paths: Vec<String> = paths.collect();
     let (training, test) = (split.training_count, split.test_count);
     if !split.lost.is_empty() && !flags.json {
-        complain(render(&split.lost, &split.sources, Paint::Plain).trim_end());
+        complain(render_grouped(&split.lost, &split.sources, Paint::Plain).trim_end());
     }
     if flags.json {
         let object = json!({
