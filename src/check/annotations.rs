@@ -1,5 +1,5 @@
 //! Entity annotations that cannot be learned: they cut words in two, lie over
-//! each other, or are none at all.
+//! each other, end in a bracket too many, or are none at all.
 
 use std::collections::HashSet;
 
@@ -24,8 +24,16 @@ const SHOWN: usize = 60;
 /// Findings of a kind in one example that are told.
 const MOST: usize = 20;
 
-/// What is odd about an annotation, and the piece that it marks.
-type Found<'p> = (Diagnostic, &'p str);
+/// What is odd about an annotation, and where that is.
+type Found<'p> = (Diagnostic, Spot<'p>);
+
+/// Where in an example something is odd.
+enum Spot<'p> {
+    /// At the piece that is marked.
+    Piece(&'p str),
+    /// At the bracket behind the annotation of a piece.
+    Behind(&'p str, char),
+}
 
 /// Says what is odd about annotations.
 pub fn check(project: &Project, uses: &Uses<'_>, texts: &SourceMap, said: &mut Vec<Diagnostic>) {
@@ -43,16 +51,21 @@ pub fn check(project: &Project, uses: &Uses<'_>, texts: &SourceMap, said: &mut V
             found.extend(unclosed(example, &types));
             if !example.entities.is_empty() {
                 overlaps(example, &mut found);
+                let strays = strays(example);
+                tell_strays(example, &strays, &mut found);
                 if let Some(tokenizer) = &tokenizer {
-                    misaligned(example, &tokenizer.text(&example.text), &mut found);
+                    misaligned(example, &tokenizer.text(&example.text), &strays, &mut found);
                 }
             }
             found
         })
         .collect();
     let mut lines = Lines::new(texts);
-    for (mut diagnostic, piece) in found.into_iter().flatten() {
-        lines.narrow(&mut diagnostic, piece);
+    for (mut diagnostic, spot) in found.into_iter().flatten() {
+        match spot {
+            Spot::Piece(piece) => lines.narrow(&mut diagnostic, piece),
+            Spot::Behind(piece, bracket) => lines.narrow_behind(&mut diagnostic, piece, bracket),
+        }
         said.push(diagnostic);
     }
 }
@@ -98,13 +111,19 @@ fn tell<'p, T>(list: &[T], about: impl Fn(&T) -> Found<'p>, found: &mut Vec<Foun
     }
 }
 
-fn misaligned<'p>(example: &'p Example, tokens: &[Token], found: &mut Vec<Found<'p>>) {
+fn misaligned<'p>(
+    example: &'p Example,
+    tokens: &[Token],
+    strays: &[Stray<'p>],
+    found: &mut Vec<Found<'p>>,
+) {
     let starts = |one: &Annotation| tokens.binary_search_by_key(&one.start, |token| token.start);
     let ends = |one: &Annotation| tokens.binary_search_by_key(&one.end, |token| token.end);
     let cutting: Vec<&Annotation> = example
         .entities
         .iter()
         .filter(|one| starts(one).is_err() || ends(one).is_err())
+        .filter(|one| strays.binary_search_by_key(&one.end, Stray::at).is_err())
         .collect();
     if cutting.is_empty() {
         return;
@@ -128,7 +147,7 @@ fn misaligned<'p>(example: &'p Example, tokens: &[Token], found: &mut Vec<Found<
             let help = format!("mark whole words; here they are {}", words.join(", "));
             diagnostic = diagnostic.help(help);
         }
-        (diagnostic, piece)
+        (diagnostic, Spot::Piece(piece))
     };
     tell(&cutting, about, found);
 }
@@ -167,9 +186,76 @@ fn overlaps<'p>(example: &'p Example, found: &mut Vec<Found<'p>>) {
             shortened_to(SHOWN, piece)
         );
         let place = example.place.clone();
-        (Diagnostic::new("W343", place, message), piece)
+        (Diagnostic::new("W343", place, message), Spot::Piece(piece))
     };
     tell(&pairs, about, found);
+}
+
+/// A closing bracket behind an annotation that closes nothing.
+struct Stray<'p> {
+    annotation: &'p Annotation,
+    bracket: char,
+}
+
+impl Stray<'_> {
+    /// Returns where it stands in the text.
+    fn at(&self) -> usize {
+        self.annotation.end
+    }
+}
+
+/// Returns the brackets too many behind annotations, as in `[x](city)}`, in the order
+/// of the text. Several round ones are a smile.
+fn strays(example: &Example) -> Vec<Stray<'_>> {
+    const OPENING: [char; 3] = ['(', '[', '{'];
+    const CLOSING: [char; 3] = [')', ']', '}'];
+    if is_json(example) || !example.text.contains(CLOSING) {
+        return Vec::new();
+    }
+    let mut sorted: Vec<&Annotation> = example.entities.iter().collect();
+    sorted.sort_by_key(|annotation| annotation.end);
+    let mut annotations = sorted.into_iter().peekable();
+    let mut strays = Vec::new();
+    let mut open = [0_usize; 3];
+    let mut letters = example.text.chars().enumerate().peekable();
+    while let Some((at, bracket)) = letters.next() {
+        let is_smile = bracket == ')' && letters.peek().is_some_and(|(_, next)| *next == ')');
+        while annotations.next_if(|one| one.end < at).is_some() {}
+        if let Some(kind) = OPENING.iter().position(|known| *known == bracket) {
+            open[kind] += 1;
+        } else if let Some(kind) = CLOSING.iter().position(|known| *known == bracket) {
+            let before = annotations.peek().filter(|one| one.end == at);
+            match (open[kind], before) {
+                (0, Some(annotation)) if !is_smile => strays.push(Stray {
+                    annotation,
+                    bracket,
+                }),
+                (count, _) => open[kind] = count.saturating_sub(1),
+            }
+        }
+    }
+    strays
+}
+
+fn tell_strays<'p>(example: &'p Example, strays: &[Stray<'p>], found: &mut Vec<Found<'p>>) {
+    if strays.is_empty() {
+        return;
+    }
+    let pieces = Pieces::of(&example.text);
+    let about = |Stray {
+                     annotation,
+                     bracket,
+                 }: &Stray<'p>| {
+        let piece = pieces.marked(annotation);
+        let message = format!(
+            "a `{bracket}` too many stands behind the annotation of `{}`: it stays in the text",
+            shortened_to(SHOWN, piece)
+        );
+        let about = Diagnostic::new("W359", example.place.clone(), message);
+        let about = about.help(format!("take the `{bracket}` away"));
+        (about, Spot::Behind(piece, *bracket))
+    };
+    tell(strays, about, found);
 }
 
 /// JSON gives entities beside the text, where brackets are letters like others.
@@ -187,7 +273,7 @@ fn unclosed<'p>(example: &'p Example, types: &HashSet<&str>) -> Option<Found<'p>
     let message = format!("an annotation is left as text: {what}");
     let help = "write `[text](type)`, or `[text]{\"entity\": \"type\", \"value\": \"…\"}`";
     let about = Diagnostic::new("W352", example.place.clone(), message);
-    Some((about.help(help), piece))
+    Some((about.help(help), Spot::Piece(piece)))
 }
 
 /// Returns the piece in the first square brackets, and what is wrong behind them.
@@ -267,6 +353,7 @@ fn is_type(inside: &str, types: &HashSet<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::import::annotation;
 
     #[track_caller]
     fn check(text: &str, want: Option<(&str, &str)>) {
@@ -328,6 +415,39 @@ mod tests {
             "x[size]",
         ] {
             check(text, None);
+        }
+    }
+
+    #[track_caller]
+    fn check_strays(written: &str, want: &[char]) {
+        let read = annotation::read(written);
+        let example = Example {
+            text: read.text,
+            entities: read.entities,
+            ..Example::default()
+        };
+        let found: Vec<char> = strays(&example).iter().map(|one| one.bracket).collect();
+        assert_eq!(found, want, "{written}");
+    }
+
+    #[test]
+    fn a_bracket_behind_an_annotation_closes_something_or_is_too_many() {
+        check_strays(r#"[x]{"entity": "city"}}"#, &['}']);
+        check_strays(
+            r#"é [x]{"entity": "city"}} and [y](city)) or [z](city)]"#,
+            &['}', ')', ']'],
+        );
+        check_strays(r#"[x][{"entity": "a"}, {"entity": "b"}]]"#, &[']']);
+        check_strays("} [x](city)}, { [y](city)} }", &['}']);
+        for text in [
+            "({[x](city)})",
+            "(to [x](city))",
+            "[[x](city)]",
+            "[x](city) )",
+            "[x](city))))",
+            "[x](city):)",
+        ] {
+            check_strays(text, &[]);
         }
     }
 

@@ -60,6 +60,32 @@ impl<'t> Lines<'t> {
         Some((column, piece.chars().count() as u32))
     }
 
+    /// Moves a diagnostic from the start of the example to a bracket that stands
+    /// behind the annotation of a piece.
+    pub fn narrow_behind(&mut self, diagnostic: &mut Diagnostic, piece: &str, bracket: char) {
+        let place = &diagnostic.place;
+        let line = self.of(place).and_then(|lines| lines.first().copied());
+        let Some(line) = line.filter(|line| line.len() <= LONGEST_LINE) else {
+            return;
+        };
+        let marked = format!("[{piece}]");
+        let behind = |(start, _): (usize, &str)| {
+            let mark = start + marked.len();
+            let closing = match line[mark..].chars().next()? {
+                '(' => ')',
+                '{' => '}',
+                '[' => ']',
+                _ => return None,
+            };
+            let end = mark + line[mark..].find(closing)? + 1;
+            line[end..].starts_with(bracket).then_some(end)
+        };
+        if let Some(at) = line.match_indices(&marked).find_map(behind) {
+            diagnostic.place.column = line[..at].chars().count() as u32 + 1;
+            diagnostic.length = 1;
+        }
+    }
+
     /// Moves a diagnostic from the key of a map to a name within its value: the
     /// first that stands behind `before`, as a word of its own.
     pub fn narrow_below(&mut self, diagnostic: &mut Diagnostic, before: &str, name: &str) {

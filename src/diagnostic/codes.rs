@@ -188,6 +188,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W356", "a role or group is not listed in the domain"),
     ("N357", "a lookup table repeats phrases"),
     ("W358", "an example starts with a tab"),
+    ("W359", "a bracket too many stands behind an annotation"),
     (
         "E320",
         "a section of Markdown NLU data is of an unknown kind",

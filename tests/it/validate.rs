@@ -388,6 +388,32 @@ fn a_broken_annotation_shows_what_is_wrong_with_it() {
 }
 
 #[test]
+fn a_bracket_too_many_behind_an_annotation_is_shown() {
+    let map = r#"[pizza]{"entity": "dish"}}"#;
+    Project::with("data/nlu.yml", "[pizza](dish)", map)
+        .and("data/nlu.yml", "[pasta](dish)", "[pasta](dish))")
+        .shows(expect![[r#"
+            warning[W359]: a `}` too many stands behind the annotation of `pizza`: it stays in the text
+               ──▶ data/nlu.yml:13:34
+                │
+             13 │     - a [pizza]{"entity": "dish"}} please
+                │                                  ^
+                = help: take the `}` away
+
+            warning[W359]: a `)` too many stands behind the annotation of `pasta`: it stays in the text
+               ──▶ data/nlu.yml:14:20
+                │
+             14 │     - [pasta](dish)), and quickly
+                │                    ^
+                = help: take the `)` away
+
+            read 8 examples of 4 intents with 1 entity; 2 stories and 1 rule; a domain of 4 actions, 5 slots and 1 form
+            2 warnings; `tabella explain-code CODE` says more
+            exit 0
+        "#]]);
+}
+
+#[test]
 fn a_missing_or_wrong_bracket_of_an_annotation_is_shown() {
     Project::with("data/nlu.yml", "[pizza](dish)", "[pizza(dish)")
         .and("data/nlu.yml", "[pasta](dish)", "(pasta)[dish]")
