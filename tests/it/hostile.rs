@@ -168,7 +168,7 @@ fn quoted_texts_of_odd_indentation_take_no_more_than_their_size() {
 
 #[test]
 fn tabs_are_named_where_yaml_has_none() {
-    check("a:\n\tb: c\n", "E004 2:2");
+    check("a:\n\tb: c\n", "E004 2:1");
     check("a:\tb\n", "E004 1:4");
     // The parser names the line where the text above the tab began.
     check("a:\n  b: c\n\td: e\n", "E004 3:1");

@@ -11,20 +11,26 @@ use crate::import::yaml::Mistake;
 use crate::import::yaml::Node;
 use crate::import::yaml::Slice;
 use crate::import::yaml::Style;
+use crate::import::yaml::cause::cause;
 use crate::import::yaml::hint::NO_TABS;
 use crate::import::yaml::hint::hint;
+use crate::import::yaml::lenient::Shifts;
 use crate::import::yaml::tree;
 use crate::import::yaml::tree::At;
 use crate::import::yaml::tree::Shape;
 use crate::import::yaml::tree::Tree;
 
-/// Parses the one document of a text.
+/// Parses the one document of a text; places are those before it was shifted.
 ///
 /// # Errors
 ///
 /// The first thing that is not YAML, or every duplicate key, unknown tag and
 /// unset variable if it is YAML.
-pub fn parse(text: &str, environment: &mut Environment<'_>) -> Result<Node, Vec<Mistake>> {
+pub fn parse(
+    text: &str,
+    shifts: &Shifts,
+    environment: &mut Environment<'_>,
+) -> Result<Node, Vec<Mistake>> {
     let mut reader = Reader {
         tree: Tree::new(environment),
         lines: Lines {
@@ -33,6 +39,7 @@ pub fn parse(text: &str, environment: &mut Environment<'_>) -> Result<Node, Vec<
             start: 0,
         },
         line_count: text.split('\n').count() as u32,
+        shifts,
     };
     for event in Parser::new_from_str(text) {
         let step = match event {
@@ -46,17 +53,8 @@ pub fn parse(text: &str, environment: &mut Environment<'_>) -> Result<Node, Vec<
                 let at = within(text, at);
                 Err(match error.info() {
                     // Brackets, of which the parser looks at many in advance.
-                    "recursion limit exceeded" => tree::too_deep(at),
-                    info => {
-                        let hint = hint(info);
-                        let at = match hint == Some(NO_TABS) {
-                            true => at_tab(text, at),
-                            false => at,
-                        };
-                        let mut mistake = at.mistake("E004", format!("not valid YAML: {info}"));
-                        mistake.help = hint.map(str::to_owned);
-                        mistake
-                    }
+                    "recursion limit exceeded" => tree::too_deep(before(shifts, at)),
+                    info => not_yaml(text, at, info, shifts),
                 })
             }
         };
@@ -82,6 +80,27 @@ fn within(text: &str, at: At) -> At {
     }
 }
 
+/// Returns the mistake for a complaint of the parser, where it was made.
+fn not_yaml(text: &str, at: At, complaint: &str, shifts: &Shifts) -> Mistake {
+    let hint = hint(complaint);
+    let (at, what, help) = match cause(text, at, complaint) {
+        // What `lenient` mends is known by its complaint.
+        Some(cause) => (cause.at, cause.what, Some(cause.help)),
+        None if hint == Some(NO_TABS) => (at_tab(text, at), complaint.to_owned(), None),
+        None => (at, complaint.to_owned(), None),
+    };
+    let at = before(shifts, at);
+    let mut mistake = at.mistake("E004", format!("not valid YAML: {what}"));
+    mistake.help = help.or(hint.map(str::to_owned));
+    mistake
+}
+
+/// Returns a place as it was before lines were shifted.
+fn before(shifts: &Shifts, at: At) -> At {
+    let column = shifts.written(at.line, at.column);
+    At { column, ..at }
+}
+
 /// Returns the place of the tab that the parser takes offence at: it may say where
 /// the text began that it read before, in a line without one.
 fn at_tab(text: &str, at: At) -> At {
@@ -105,10 +124,11 @@ struct Reader<'t, 'e, 'v> {
     tree: Tree<'e, 'v>,
     lines: Lines<'t>,
     line_count: u32,
+    shifts: &'t Shifts,
 }
 
 impl Reader<'_, '_, '_> {
-    /// Returns the place of a span, which is in the text.
+    /// Returns the place of a span, which is in the text as it was written.
     fn place(&self, span: Span) -> At {
         let one_line = span.start.line() == span.end.line();
         let length = match one_line {
@@ -120,10 +140,11 @@ impl Reader<'_, '_, '_> {
             column: span.start.col() as u32 + 1,
             length: length.max(1),
         };
-        match at.line > self.line_count {
+        let at = match at.line > self.line_count {
             true => within(self.lines.text, at),
             false => at,
-        }
+        };
+        before(self.shifts, at)
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Mistake> {

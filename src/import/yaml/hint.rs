@@ -69,6 +69,10 @@ const HINTS: &[(&[&str], &str)] = &[
         "a comma or a closing bracket is missing, here or above; text with brackets is put into quotes",
     ),
     (
+        &["unknown anchor"],
+        "no value above has the name that `&` gives; text that starts with `*` is put into quotes",
+    ),
+    (
         &[
             "unexpected character",
             "cannot start with",
@@ -117,6 +121,7 @@ mod tests {
         check("a: [b\nc: d\n", "closing bracket");
         check("a\nb: c\n", "colon");
         check("a: @b\n", "`@`");
+        check("a: *b\n", "`&`");
         check("a: \"\\d\"\n", "backslash");
         check("- a\nb: c\n", "`- `");
     }

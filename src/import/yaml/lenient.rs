@@ -2,6 +2,7 @@
 //! in lines indented no deeper than its key.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::import::yaml::Mistake;
 use crate::import::yaml::Node;
@@ -13,40 +14,64 @@ const MEND_LIMIT: usize = 200;
 const PARSE_LIMIT: usize = 32 << 20;
 
 /// The parser's word for it.
-const COMPLAINT: &str = "invalid indentation in quoted scalar";
+pub const COMPLAINT: &str = "invalid indentation in quoted scalar";
+
+/// Blanks that were put before lines of a text, so that places are those of the text
+/// as it was written.
+#[derive(Debug, Default)]
+pub struct Shifts {
+    by_line: BTreeMap<u32, u32>,
+}
+
+impl Shifts {
+    /// Returns how many blanks were put before a line, counted from 1.
+    pub fn before(&self, line: u32) -> u32 {
+        self.by_line.get(&line).copied().unwrap_or(0)
+    }
+
+    /// Returns the column as it was written, of one in the mended text.
+    pub fn written(&self, line: u32, column: u32) -> u32 {
+        column.saturating_sub(self.before(line)).max(1)
+    }
+}
 
 /// Parses a text, and once more after each quoted text that could be mended.
-/// The larger the file, the fewer are.
+/// The larger the file, the fewer are. `parse` names places as they were written.
 ///
 /// # Errors
 ///
 /// Those of `parse`.
 pub fn parse(
     text: &str,
-    mut parse: impl FnMut(&str) -> Result<Node, Vec<Mistake>>,
+    mut parse: impl FnMut(&str, &Shifts) -> Result<Node, Vec<Mistake>>,
 ) -> Result<Node, Vec<Mistake>> {
-    let mut parsed = parse(text);
+    let mut shifts = Shifts::default();
+    let mut parsed = parse(text, &shifts);
     let mut mended = Cow::Borrowed(text);
     for _ in 0..MEND_LIMIT.min(PARSE_LIMIT / text.len().max(1)) {
         let Err(mistakes) = &parsed else { break };
         let Some(last) = mistakes.last().filter(|m| m.message.contains(COMPLAINT)) else {
             break;
         };
-        let Some(better) = mend(&mended, last.line, last.column) else {
+        let column = last.column + shifts.before(last.line);
+        let Some((better, line_count)) = mend(&mended, last.line, column) else {
             break;
         };
-        parsed = parse(&better);
+        for line in last.line + 1..=last.line + line_count {
+            *shifts.by_line.entry(line).or_default() += column;
+        }
+        parsed = parse(&better, &shifts);
         mended = Cow::Owned(better);
     }
     parsed
 }
 
 /// Indents the further lines of the quoted text that starts at a line and
-/// column (from 1). Blanks at the start of such lines are not part of the text,
-/// so its value stays the same.
+/// column (from 1), each by `column` blanks, and says how many there are. Blanks at
+/// the start of such lines are not part of the text, so its value stays the same.
 ///
 /// Returns `None` if no quoted text starts there, or if it has no further line.
-fn mend(text: &str, line: u32, column: u32) -> Option<String> {
+fn mend(text: &str, line: u32, column: u32) -> Option<(String, u32)> {
     let start = offset(text, line, column)?;
     let end = start + quoted_length(&text[start..])?;
     let quoted = &text[start..end];
@@ -55,7 +80,8 @@ fn mend(text: &str, line: u32, column: u32) -> Option<String> {
     }
     let indent = format!("\n{}", " ".repeat(column as usize));
     let mended = quoted.replace('\n', &indent);
-    Some([&text[..start], &mended, &text[end..]].concat())
+    let line_count = quoted.matches('\n').count() as u32;
+    Some(([&text[..start], &mended, &text[end..]].concat(), line_count))
 }
 
 /// Returns the byte at which a line and column stand.
@@ -94,7 +120,7 @@ mod tests {
     fn further_lines_are_indented_and_nothing_else() {
         let text = "a:\n  - t: \"é \\\" x\n  y\n\n  z\"\n  - u: 1\n";
         let want = "a:\n  - t: \"é \\\" x\n          y\n        \n          z\"\n  - u: 1\n";
-        assert_eq!(mend(text, 2, 8).as_deref(), Some(want));
+        assert_eq!(mend(text, 2, 8), Some((want.to_owned(), 3)));
         assert_eq!(mend(text, 1, 1), None);
         assert_eq!(mend("a: 'it''s'", 1, 4), None);
     }

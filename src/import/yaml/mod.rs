@@ -15,9 +15,11 @@ pub mod environment;
 mod slice;
 mod tree;
 mod hint;
+mod lenient;
+mod quotes;
+mod cause;
 mod full;
 mod quick;
-mod lenient;
 mod parse;
 
 pub use environment::Environment;

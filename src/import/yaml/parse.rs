@@ -20,7 +20,7 @@ pub fn parse(text: &Arc<String>, environment: &mut Environment<'_>) -> Result<No
     if let Some(parsed) = quick::parse(text, environment) {
         return parsed;
     }
-    lenient::parse(text, |text| full::parse(text, environment))
+    lenient::parse(text, |text, shifts| full::parse(text, shifts, environment))
 }
 
 /// Returns a text of the same value that every YAML parser takes, if we take the
@@ -30,9 +30,9 @@ pub fn mended(text: &str) -> String {
     let values = BTreeMap::new();
     let mut environment = Environment::new(&values);
     // What else may be wrong with it, others say.
-    let _ = lenient::parse(text, |mended| {
+    let _ = lenient::parse(text, |mended, shifts| {
         mended.clone_into(&mut last);
-        full::parse(mended, &mut environment)
+        full::parse(mended, shifts, &mut environment)
     });
     last
 }
@@ -126,6 +126,22 @@ mod tests {
         let root = read("r:\n  - text: \"one\n  two\n\n  three\"\n  - text: 'x\n  y'\n").unwrap();
         let want = serde_json::json!({"r": [{"text": "one two\nthree"}, {"text": "x y"}]});
         assert_eq!(root.to_json(), want);
+    }
+
+    #[test]
+    fn places_behind_such_a_text_are_those_of_the_file() {
+        let written = "r:\n- {t: \"one\n  two\", u: three}\n";
+        let root = read(written).unwrap();
+        let Yaml::List(items) = &root.get("r").unwrap().yaml else {
+            panic!("a list was written");
+        };
+        let value = items[0].get("u").unwrap();
+        assert_eq!((value.line, value.column), (3, 12));
+        check_mistake("r:\n- {t: \"one\n  two\", u: [v}\n", ("E004", 3, 14));
+        check_mistake(
+            "r:\n- {t: \"a\n  b\", u: \"c\n  d\", v: [w}\n",
+            ("E004", 4, 12),
+        );
     }
 
     #[test]

@@ -113,7 +113,7 @@ fn every_step_of_repair_strategies_bot_is_read() {
             14-a9f13453    0 errors, 12 warnings; 2261 examples, 133 steps, 29 slots, 81 responses
             15-18bc516b    0 errors, 12 warnings; 2257 examples, 136 steps, 29 slots, 81 responses
             16-6ab8da26    1 errors, 0 warnings; 2257 examples, 138 steps, 0 slots, 0 responses
-                E004 domain.yml:248:24: not valid YAML: invalid trailing content after double-quoted scalar (a quote inside a quoted text is written `\"`; or put the text into single quotes)
+                E004 domain.yml:247:11: not valid YAML: the quote that opens here is closed in line 248, where more follows (close it where the text ends; a quote inside it is written `\"`; or put the text into single quotes)
             17-14a595e8    0 errors, 12 warnings; 2257 examples, 139 steps, 29 slots, 81 responses
             18-7bcf596e    0 errors, 12 warnings; 2257 examples, 104 steps, 29 slots, 81 responses
             19-9f2a775f    0 errors, 12 warnings; 2250 examples, 104 steps, 29 slots, 81 responses

@@ -290,8 +290,8 @@ mod tests {
 
     fn full(text: &str) -> Result<Node, Vec<Mistake>> {
         let values = BTreeMap::new();
-        lenient::parse(text, |text| {
-            full::parse(text, &mut Environment::new(&values))
+        lenient::parse(text, |text, shifts| {
+            full::parse(text, shifts, &mut Environment::new(&values))
         })
     }
 
