@@ -86,6 +86,46 @@ impl<'t> Lines<'t> {
         }
     }
 
+    /// Moves a diagnostic to a name of which only an example is known that has it: to
+    /// the name in the example's line, or else in the nearest line above that names
+    /// an intent.
+    pub fn narrow_to_name(&mut self, diagnostic: &mut Diagnostic, name: &str) {
+        if let Some((line, column)) = self.named(&diagnostic.place, name) {
+            diagnostic.place.line = line;
+            diagnostic.place.column = column;
+        }
+    }
+
+    fn named(&mut self, place: &Place, name: &str) -> Option<(u32, u32)> {
+        let own = *self.of(place)?.first()?;
+        let mut behind = own.chars().skip((place.column as usize).checked_sub(1)?);
+        if own.len() > LONGEST_LINE || name.chars().all(|letter| behind.next() == Some(letter)) {
+            return None;
+        }
+        let mut left = self.left;
+        let mut found = None;
+        for number in (1..=place.line).rev() {
+            let at = Place {
+                line: number,
+                ..place.clone()
+            };
+            let line = *self.of(&at)?.first()?;
+            if line.len() > left {
+                break;
+            }
+            left -= line.len();
+            if number < place.line && !line.contains("intent") {
+                continue;
+            }
+            if let Some(at) = word(line, name) {
+                found = Some((number, line[..at].chars().count() as u32 + 1));
+                break;
+            }
+        }
+        self.left = left;
+        found
+    }
+
     /// Moves a diagnostic from the key of a map to a name within its value: the
     /// first that stands behind `before`, as a word of its own.
     pub fn narrow_below(&mut self, diagnostic: &mut Diagnostic, before: &str, name: &str) {
@@ -144,4 +184,16 @@ impl<'t> Lines<'t> {
             .or_insert_with(|| text.split('\n').collect());
         lines.get((place.line as usize).checked_sub(1)?..)
     }
+}
+
+/// Returns where a name stands in a line as a word of its own.
+fn word(line: &str, name: &str) -> Option<usize> {
+    let is_part = |letter: char| letter.is_alphanumeric() || "_-".contains(letter);
+    let is_word = |at: &usize| {
+        let before = line[..*at].chars().next_back();
+        let after = line[at + name.len()..].chars().next();
+        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    };
+    let mut places = line.match_indices(name).map(|(at, _)| at);
+    places.find(is_word)
 }

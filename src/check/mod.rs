@@ -47,7 +47,7 @@ pub fn check_project(project: &Project, texts: &SourceMap, extents: Extents) -> 
     examples::check(project, &uses, extents, &mut said);
     annotations::check(project, &uses, texts, &mut said);
     patterns::check(project, extents.nlu, &mut said);
-    names::check(project, &uses, &mut said);
+    names::check(project, &uses, texts, &mut said);
     if extents.are_whole() && has_domain(project) {
         unused::check(project, &uses, extents.config, &mut said);
     }

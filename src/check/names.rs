@@ -4,10 +4,12 @@ use foldhash::HashMap;
 use foldhash::HashMapExt;
 
 use crate::check::about;
+use crate::check::lines::Lines;
 use crate::check::uses::Uses;
 use crate::data::Place;
 use crate::data::Project;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::SourceMap;
 use crate::diagnostic::shortened;
 
 /// A kind of name, as messages call it.
@@ -65,13 +67,15 @@ impl<'p> Names<'p> {
 }
 
 /// Says what is odd about names.
-pub fn check(project: &Project, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
+pub fn check(project: &Project, uses: &Uses<'_>, texts: &SourceMap, said: &mut Vec<Diagnostic>) {
     let names = Names::of(project, uses);
+    let mut lines = Lines::new(texts);
     for (kind, names) in KINDS.iter().zip(&names.by_kind) {
         let mut names: Vec<(&str, &Place)> = names.iter().map(|(n, p)| (*n, *p)).collect();
         names.sort_by_key(|(name, _)| *name);
         let mut by_case: HashMap<String, (&str, &Place)> = HashMap::new();
         for (name, place) in names {
+            let known = said.len();
             invisible(kind, name, place, said);
             mixed(kind, name, place, said);
             delimiters(kind, name, place, said);
@@ -86,6 +90,9 @@ pub fn check(project: &Project, uses: &Uses<'_>, said: &mut Vec<Diagnostic>) {
                 );
                 let about = about("W251", place, name, message);
                 said.push(about.note(format!("`{}` is at {}", shortened(first.0), first.1)));
+            }
+            for about in &mut said[known..] {
+                lines.narrow_to_name(about, name);
             }
         }
     }

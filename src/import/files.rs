@@ -436,7 +436,10 @@ fn is_readable_version(root: &Node, reading: &mut Reading) -> bool {
     match version_read {
         (Some(major), minor) if (major, minor) > (3, 1) => {
             let what = format!("version `{text}` is newer than 3.1: the file is skipped");
-            reading.say("W017", version, what);
+            let about = reading
+                .about("W017", version, what)
+                .help("if it holds nothing that is newer, write `version: \"3.1\"`");
+            reading.diagnostics.push(about);
             false
         }
         _ => true,

@@ -96,7 +96,18 @@ impl Reading {
         if wanted == "text" && matches!(node.yaml, Yaml::Scalar(_)) && !node.is_null() {
             diagnostic.help = Some("put it in quotes if text is meant".to_owned());
         }
+        if wanted == "text" && matches!(node.yaml, Yaml::List(_)) {
+            diagnostic.help =
+                Some("write one here, and each other one as an entry or step".to_owned());
+        }
         self.diagnostics.push(diagnostic);
+    }
+
+    /// Says what to do about the last thing that was said, if it was not said yet.
+    fn help(&mut self, help: &str) {
+        if let Some(last) = self.diagnostics.last_mut() {
+            last.help.get_or_insert_with(|| help.to_owned());
+        }
     }
 
     /// Returns the items of a list; null is empty, anything else a mistake.
@@ -106,6 +117,7 @@ impl Reading {
             _ => {
                 if !node.is_null() {
                     self.wrong(node, what, "a list");
+                    self.help("put `- ` before each item, on a line of its own");
                 }
                 &[]
             }

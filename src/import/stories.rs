@@ -396,9 +396,16 @@ impl BlockReader<'_, '_> {
                 let about = self
                     .reading
                     .about("E401", step, "a step is none that is known")
-                    .help(format!("one of {}", STEPS.join(", ")))
-                    .suggest(key, STEPS.iter().copied());
-                self.reading.diagnostics.push(about);
+                    .help(format!("one of {}", STEPS.join(", ")));
+                let glued = key.split_once(':').filter(|(key, _)| STEPS.contains(key));
+                self.reading.diagnostics.push(match glued {
+                    Some((key, value)) => {
+                        about.help(format!("write `{key}: {}`", shortened(value)))
+                    }
+                    None if key == "form" => about.help("write `active_loop: …`"),
+                    None if key == "slot" => about.help("write `slot_was_set: …`"),
+                    None => about.suggest(key, STEPS.iter().copied()),
+                });
             }
         }
     }

@@ -25,17 +25,33 @@ const LISTS: &[(&str, &[&str])] = &[
 /// How many letters of a section's name may be wrong.
 const NEAR: usize = 2;
 
+/// Pairs of bytes by which letters of two bytes are told, as those of section names.
+const WIDE: usize = 4;
+
 /// Bytes of a file that is looked at: what is larger is hardly written by hand.
 const SIZE_LIMIT: usize = 16 << 20;
 
-/// Says so if a file that nobody reads is text that nobody can read.
+/// Says so if a file that nobody reads is none that anybody can read: in UTF-16, with
+/// or without a mark that says so, or what a disk leaves that failed.
 pub fn look_at_text(bytes: &[u8], reading: &Reading) -> Option<Diagnostic> {
-    if !bytes.starts_with(b"\xff\xfe") && !bytes.starts_with(b"\xfe\xff") {
+    let has_mark = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    if !has_mark && !bytes.contains(&0) {
         return None;
     }
-    let what = format!("`{}` is UTF-16: nothing of it is read", reading.file);
+    let is_wide = bytes.chunks_exact(2).take(WIDE).all(|pair| {
+        let zeros = pair.iter().filter(|byte| **byte == 0);
+        zeros.count() == 1
+    });
+    let (what, help) = match has_mark || is_wide {
+        true => ("is UTF-16", "save it as UTF-8"),
+        false => (
+            "holds NUL characters, which no text does",
+            "bring back an older copy, or take it away",
+        ),
+    };
+    let what = format!("`{}` {what}: nothing of it is read", reading.file);
     let about = Diagnostic::new("W026", reading.at(0, 0), what);
-    Some(about.help("save it as UTF-8"))
+    Some(about.help(help))
 }
 
 /// Says so if a YAML file that nobody reads looks as if it was meant to be.

@@ -781,6 +781,7 @@ forms:
                 │
              11 │   c: {type: float, min_value: 2, max_value: 1, mappings: [{type: from_entity}]}
                 │                                                           ^
+                = help: write `entity: …` below `type`, in the same column
 
             error[E205]: slot `d` of type `any` cannot influence
                ──▶ domain.yml:12:42
@@ -903,6 +904,7 @@ fn older_formats_are_read_with_a_note() {
                │
              1 │ version: '4.0'
                │          ^^^^^
+               = help: if it holds nothing that is newer, write `version: "3.1"`
 
             note[N022]: NLU data in JSON: an older format, which is read all the same
               ──▶ data/nlu.json
@@ -974,6 +976,7 @@ fn yaml_that_is_none_is_named_and_the_rest_still_read() {
                │
              1 │ nlu: {}
                │      ^
+               = help: put `- ` before each item, on a line of its own
 
             warning[W303]: intent `greet` has no examples
               ──▶ data/nlu.yml:2:11

@@ -387,6 +387,78 @@ fn a_broken_annotation_shows_what_is_wrong_with_it() {
         "#]]);
 }
 
+/// What is said about a project, without its size: code, place, message, help.
+fn told(project: &Project) -> String {
+    let options = ValidateOptions {
+        project: project.folder.path().to_owned(),
+        ..ValidateOptions::default()
+    };
+    let found = api::validate(&options).unwrap().findings.diagnostics;
+    let lines = found.iter().map(|one| {
+        let help = one.help.as_deref().unwrap_or("no help");
+        format!("{} {} {}; {help}", one.code, one.place, one.message)
+    });
+    lines.collect::<Vec<String>>().join("\n")
+}
+
+#[test]
+fn a_step_without_a_blank_behind_its_colon_is_told_how_to_be_written() {
+    let project = Project::with("data/stories.yml", "intent: order", "intent:order");
+    let told = told(&project);
+    let want = "E401 data/stories.yml:11:5 a step is none that is known; write `intent: order`";
+    assert!(told.contains(want), "{told}");
+}
+
+#[test]
+fn a_step_with_a_key_of_an_older_format_is_told_the_present_one() {
+    let step = |old: &str, new: &str| told(&Project::with("data/stories.yml", old, new));
+    let told = step("active_loop: order_form", "form: order_form");
+    assert!(
+        told.contains("none that is known; write `active_loop: …`"),
+        "{told}"
+    );
+    let told = step("intent: order", "intent: [order, greet]");
+    assert!(told.contains("not a list; write one here"), "{told}");
+}
+
+#[test]
+fn a_file_that_is_no_text_is_named_though_nothing_in_it_is_known() {
+    let project = Project::new();
+    let wide = |text: &str| {
+        text.encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect::<Vec<u8>>()
+    };
+    fs::write(project.path("data/more.yml"), wide(NLU)).unwrap();
+    fs::write(project.path("data/gone.yml"), [0; 512]).unwrap();
+    expect![[r#"
+        W026 data/gone.yml:0:0 `data/gone.yml` holds NUL characters, which no text does: nothing of it is read; bring back an older copy, or take it away
+        W026 data/more.yml:0:0 `data/more.yml` is UTF-16: nothing of it is read; save it as UTF-8"#]]
+    .assert_eq(&told(&project));
+}
+
+#[test]
+fn an_odd_character_is_named_where_the_name_is_written() {
+    let told = told(&Project::with(
+        "data/nlu.yml",
+        "- intent: order",
+        "- intent: \"ord\u{200b}er\"",
+    ));
+    let want = "W042 data/nlu.yml:7:12 intent `ord\u{200b}er` holds";
+    assert!(told.contains(want), "{told}");
+}
+
+#[test]
+fn a_map_in_place_of_a_list_is_told_how_to_become_one() {
+    let told = told(&Project::with(
+        "domain.yml",
+        "  - text: Good bye!",
+        "    text: Good bye!",
+    ));
+    let want = "must be a list, not a map; put `- ` before each item";
+    assert!(told.contains(want), "{told}");
+}
+
 #[test]
 fn a_bracket_too_many_behind_an_annotation_is_shown() {
     let map = r#"[pizza]{"entity": "dish"}}"#;
@@ -1196,10 +1268,10 @@ fn names_with_characters_that_nobody_sees_or_that_look_alike_are_told() {
                 = help: did you mean `order`?
 
             warning[W042]: intent `order�` holds the invisible character U+200B
-               ──▶ data/stories.yml:11:13
+               ──▶ data/stories.yml:11:14
                 │
              11 │   - intent: "order�"
-                │             ^^^^^^
+                │              ^^^^^^
                 = help: type the name anew: the character came in by copying
 
             warning[W241]: no story, rule or form says what to do after intent `greet`

@@ -324,12 +324,13 @@ fn a_file_that_is_no_map_is_refused() {
     check_mistakes(
         "version: 1\nassistants: {}\n",
         expect![[r#"
-        error[E010]: `assistants` must be a list, not a map
-          ──▶ tabella.yml:2:13
-           │
-         2 │ assistants: {}
-           │             ^
-    "#]],
+            error[E010]: `assistants` must be a list, not a map
+              ──▶ tabella.yml:2:13
+               │
+             2 │ assistants: {}
+               │             ^
+               = help: put `- ` before each item, on a line of its own
+        "#]],
     );
     check_mistakes(
         "version: [1\n",

@@ -296,7 +296,9 @@ fn mapping(slot: &str, node: &Node, reading: &mut Reading) -> Option<SlotMapping
     };
     let missing = |key: &str, reading: &mut Reading| {
         let what = format!("a `{kind}` mapping of slot `{slot}` needs `{key}`");
-        reading.say("E204", node, what);
+        let about = reading.about("E204", node, what);
+        let help = format!("write `{key}: …` below `type`, in the same column");
+        reading.diagnostics.push(about.help(help));
     };
     let value = node
         .get("value")
