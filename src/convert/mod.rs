@@ -166,6 +166,7 @@ impl Project {
             has_mapping: false,
         };
         let broken = broken(imported);
+        let skipped = skipped(imported);
         for input in &imported.files {
             // Decided before it is read: reading a pipe may never end.
             let is_broken = broken.contains(&input.shown);
@@ -176,6 +177,7 @@ impl Project {
             let mut rest = Rest::default();
             let work = match is_broken {
                 true => Work::Refuse,
+                false if skipped.contains(&input.shown) => Work::Keep(read(&input.path)?),
                 false => project.start(sources, input, &mut rest, &mut notes)?,
             };
             rest.tell_kept(&mut notes);
@@ -200,8 +202,7 @@ impl Project {
         rest: &mut Rest,
         notes: &mut Notes,
     ) -> Result<Work, ImportError> {
-        let path = input.path.clone();
-        let bytes = fs::read(&path).map_err(|source| ImportError::Read { path, source })?;
+        let bytes = read(&input.path)?;
         let is_no_data = |kind: &FileKind| matches!(kind, FileKind::Lookup | FileKind::Component);
         if input.kinds.iter().all(is_no_data) {
             return Ok(Work::Keep(bytes));
@@ -297,6 +298,7 @@ impl Project {
 
     fn finish(self, imported: Imported) -> Conversion {
         let mut lost = broken(&imported);
+        lost.extend(skipped(&imported));
         let mut conversion = Conversion {
             sources: imported.sources,
             ..Conversion::default()
@@ -355,6 +357,19 @@ fn broken(imported: &Imported) -> BTreeSet<Arc<str>> {
     let errors = errors.filter(|d| d.severity == Severity::Error);
     let errors = errors.filter(|d| !d.code.starts_with("E1") && d.code != "E011");
     errors.map(|d| d.place.file.clone()).collect()
+}
+
+/// Returns the files of newer versions, which are not read: they stay as they are.
+fn skipped(imported: &Imported) -> BTreeSet<Arc<str>> {
+    let newer = imported.diagnostics.iter().filter(|d| d.code == "W017");
+    newer.map(|d| d.place.file.clone()).collect()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
+    fs::read(path).map_err(|source| ImportError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Returns whether a file is a config by its name: those of imported projects stay,

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used)] // Test helpers may fail as tests do.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -14,7 +13,6 @@ use serde_json::Value;
 use serde_json::json;
 use tabella::convert::Conversion;
 use tabella::convert::convert;
-use tabella::data::Project;
 use tabella::diagnostic::Severity;
 use tabella::import::FileKind;
 use tabella::import::Imported;
@@ -22,6 +20,7 @@ use tabella::import::Sources;
 use tabella::import::import_project;
 use walkdir::WalkDir;
 
+use crate::meaning::meaning;
 use crate::shared::shared;
 
 /// Returns the usual files of a project's folder, those that are there.
@@ -506,73 +505,6 @@ fn line_ends_and_marks_stay() {
 
 // --- The same project ------------------------------------------------------
 
-/// Returns what a project says, whatever its version and order.
-fn meaning(project: &Project) -> Value {
-    let mut text = serde_json::to_string(project).unwrap();
-    for intent in project.domain.intents.iter().filter(|i| i.is_retrieval) {
-        let name = &intent.name;
-        text = text.replace(&format!("\"respond_{name}\""), &format!("\"utter_{name}\""));
-    }
-    let mut value: Value = serde_json::from_str(&text).unwrap();
-    value["config"] = Value::Null;
-    let domain = &mut value["domain"];
-    for intent in domain["intents"].as_array_mut().unwrap() {
-        intent["triggers"] = Value::Null;
-    }
-    let entities: BTreeSet<String> = domain["entities"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|entity| entity["name"].as_str().unwrap().to_owned())
-        .collect();
-    for slot in domain["slots"].as_array_mut().unwrap() {
-        one_condition_each(slot, &entities);
-    }
-    for key in ["slots", "forms", "actions", "entities"] {
-        sort(&mut domain[key]);
-    }
-    sort(&mut value["stories"]["steps"]);
-    // A table whose file is not there holds nothing.
-    let lookups = value["nlu"]["lookups"].as_array_mut().unwrap();
-    lookups.retain(|lookup| lookup["elements"] != json!([]));
-    value
-}
-
-fn sort(list: &mut Value) {
-    let list = list.as_array_mut().unwrap();
-    list.sort_by_key(Value::to_string);
-    list.dedup();
-}
-
-/// Cuts mappings into one for each of their conditions, and adds the one that
-/// `auto_fill` means.
-fn one_condition_each(slot: &mut Value, entities: &BTreeSet<String>) {
-    let mut mappings = Vec::new();
-    for mapping in slot["mappings"].as_array().unwrap() {
-        let mut conditions = mapping["conditions"].as_array().unwrap().clone();
-        if conditions.is_empty() {
-            conditions.push(Value::Null);
-        }
-        for condition in conditions {
-            let mut mapping = mapping.clone();
-            mapping["conditions"] = condition;
-            if mapping["kind"] != json!({"type": "custom", "action": null}) {
-                mappings.push(mapping);
-            }
-        }
-    }
-    let name = slot["name"].as_str().unwrap().to_owned();
-    if slot["auto_fill"] == true && entities.contains(&name) {
-        mappings.push(json!({
-            "kind": {"type": "from_entity", "entity": name, "role": null, "group": null},
-            "intents": [], "not_intents": [], "conditions": null,
-        }));
-    }
-    slot["auto_fill"] = json!(false);
-    slot["mappings"] = mappings.into();
-    sort(&mut slot["mappings"]);
-}
-
 fn errors(imported: &Imported) -> Vec<String> {
     let errors = imported.diagnostics.iter();
     let errors = errors.filter(|d| d.severity == Severity::Error);
@@ -742,6 +674,27 @@ fn notes(files: &[(&str, &str)]) -> Vec<String> {
 fn check_same(files: &[(&str, &str)]) {
     let wrong = wrong(folder(files).path());
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_file_of_a_newer_version_stays_as_it_is() {
+    let domain = "version: \"3.1\"\nintents: [a]\n";
+    let nlu = "version: '4.0'\nnlu:\n- intent: a\n  examples: |\n    - b\n";
+    let files = [("domain.yml", domain), ("data/nlu.yml", nlu)];
+    check_same(&files);
+    check(
+        &files,
+        "data/nlu.yml",
+        expect![[r#"
+        version: '4.0'
+        nlu:
+        - intent: a
+          examples: |
+            - b
+    "#]],
+    );
+    expect!["W017 data/nlu.yml:1:10 version `4.0` is newer than 3.1: the file is skipped"]
+        .assert_eq(&notes(&files).join("\n"));
 }
 
 #[test]

@@ -41,6 +41,7 @@ mod workspace_displays;
 mod workspace_watch;
 mod workspace_validate;
 mod affected;
+mod meaning;
 mod many_mistakes;
 mod convert;
 mod data_split;
