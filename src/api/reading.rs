@@ -65,6 +65,7 @@ impl Training<'_> {
             arrange(&mut findings.diagnostics);
         }
         said.warnings += self.tell(findings)?;
+        self.go_on()?;
         Ok(imported)
     }
 

@@ -219,6 +219,7 @@ impl Training<'_> {
         let looks = std::mem::take(&mut imported.looks);
         let environment = std::mem::take(&mut imported.environment);
         let recipe = self.recipe(imported, training_type, &mut said)?;
+        self.go_on()?;
         Ok(Made {
             recipe,
             training_type,

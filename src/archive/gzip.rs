@@ -18,6 +18,13 @@ const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 /// The most bytes of a stored block.
 const BLOCK_MOST: usize = u16::MAX as usize;
 
+/// An empty stored block: what a flush adds when nothing was left to be written. Where
+/// the encoder's buffer was full, one flush does not write all.
+const EMPTY: [u8; 5] = [0, 0, 0, 0xff, 0xff];
+
+/// Flushes until then: two are enough.
+const FLUSHES: usize = 4;
+
 /// A member under way.
 pub(super) struct Gzip {
     out: Vec<u8>,
@@ -37,12 +44,13 @@ impl Gzip {
 
     /// Adds a piece, compressed.
     pub(super) fn deflate(&mut self, piece: &[u8], level: u32) {
-        self.crc.update(piece);
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(level));
-        let written = encoder.write_all(piece).and_then(|()| encoder.flush());
-        written.expect("a vector takes all that is written to it");
-        // What ends a stream is not wanted: others follow.
-        self.out.extend(mem::take(encoder.get_mut()));
+        match deflated(piece, level) {
+            Some(blocks) => {
+                self.crc.update(piece);
+                self.out.extend(blocks);
+            }
+            None => self.store(piece),
+        }
     }
 
     /// Adds a piece as it is.
@@ -69,6 +77,22 @@ impl Gzip {
         self.out.extend((!count).to_le_bytes());
         self.out.extend_from_slice(bytes);
     }
+}
+
+/// Returns a piece as deflate blocks of which none is the last, and which end at a
+/// byte; none if the encoder keeps something back.
+fn deflated(piece: &[u8], level: u32) -> Option<Vec<u8>> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(level));
+    encoder.write_all(piece).ok()?;
+    for _ in 0..FLUSHES {
+        let before = encoder.get_ref().len();
+        encoder.flush().ok()?;
+        if encoder.get_ref()[before..] == EMPTY {
+            // What ends a stream is not wanted: others follow.
+            return Some(mem::take(encoder.get_mut()));
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -105,6 +129,38 @@ mod tests {
                 want.extend(piece);
             }
             prop_assert_eq!(read(&gzip.finish()), (want, 0));
+        }
+    }
+
+    /// Words of a small vocabulary, or bytes without any order.
+    fn noise(count: usize, is_text: bool) -> Vec<u8> {
+        let mut state = count as u32 | 1;
+        let mut bytes = Vec::with_capacity(count + 8);
+        while bytes.len() < count {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            match is_text {
+                true => bytes
+                    .extend_from_slice(format!("\"w{}\":{},", state >> 20, state & 7).as_bytes()),
+                false => bytes.push((state >> 24) as u8),
+            }
+        }
+        bytes.truncate(count);
+        bytes
+    }
+
+    /// An encoder's buffers are full at some of these sizes.
+    #[test]
+    fn nothing_is_kept_back_whatever_the_size() {
+        for is_text in [false, true] {
+            for count in (20_000..200_000).step_by(1_511) {
+                let piece = noise(count, is_text);
+                assert!(deflated(&piece, 1).is_some(), "{count}");
+                let mut gzip = Gzip::with_capacity(0);
+                gzip.deflate(&piece, 1);
+                gzip.store(b"behind");
+                let want = [piece, b"behind".to_vec()].concat();
+                assert!(read(&gzip.finish()) == (want, 0), "{count}");
+            }
         }
     }
 

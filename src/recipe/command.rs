@@ -186,7 +186,7 @@ impl Work<'_> {
             places: places_of(self.component),
             run: Box::new(run),
         });
-        line.add_dense(self.place, self.component, task);
+        line.add_learned(self.place, self.component, task);
         Some(())
     }
 }

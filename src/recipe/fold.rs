@@ -37,9 +37,10 @@ use crate::recipe::nlu::decoded;
 use crate::recipe::nlu::json_bytes;
 use crate::recipe::nlu::rows_output;
 use crate::recipe::slices::messages;
+use crate::tokenize::Document;
 
 /// Algorithm versions: raised when the output for the same input changes.
-const DOCUMENTS_VERSION: u32 = 1;
+const DOCUMENTS_VERSION: u32 = 2;
 const ROWS_VERSION: u32 = 1;
 
 /// The examples that a training learns from, among all of its project.
@@ -102,8 +103,8 @@ impl Fold {
             outputs.into(),
             |context, numbers| {
                 let chosen = DOCUMENTS.map(|output| {
-                    let documents: Vec<Value> = decoded(context, output)?;
-                    let chosen: Option<Vec<&Value>> =
+                    let documents: Vec<Document> = decoded(context, output)?;
+                    let chosen: Option<Vec<&Document>> =
                         numbers.iter().map(|&at| documents.get(at)).collect();
                     Ok((output.to_owned(), json_bytes(&chosen.ok_or_else(odd)?)?))
                 });

@@ -281,6 +281,12 @@ impl Line<'_> {
         let fold = self.fold.as_ref();
         let chosen = fold.map(|fold| fold.rows(place, component, all));
         let task = chosen.map_or(all, |chosen| self.builder.add(chosen));
+        self.add_learned(place, component, task);
+    }
+
+    /// Notes the task of a featurizer that gives dense features of the examples that
+    /// are learnt from.
+    pub fn add_learned(&mut self, place: usize, component: &Component, task: TaskId) {
         self.dense.push(self.featurizers.len());
         let alias = component::alias(place, component);
         self.featurizers.push((alias, task));

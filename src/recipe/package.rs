@@ -45,7 +45,7 @@ pub const ARCHIVE: &str = "model.tar.gz";
 pub const RECORD: &str = "record.json";
 
 /// The algorithm version of packaging.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What the archive needs beside the files that tasks made.
 pub struct PackageParts {

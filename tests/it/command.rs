@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 use tabella::api::Assistant;
+use tabella::api::cross_validate_nlu;
 use tabella::nlu::Parse;
 
 use crate::workbench::Workbench;
@@ -98,6 +99,13 @@ fn a_program_learns_and_gives_features_and_answers() {
     assert_eq!(entity["extractor"], "command");
     assert_eq!(parsed(&bench, "hm").intent.name.as_deref(), Some("short"));
     assert!(bench.archive() == bench.clean_archive());
+}
+
+#[test]
+fn its_features_are_those_of_the_examples_that_a_fold_learns_from() {
+    let done = cross_validate_nlu(&bench().folds(2), &|_, _| {}).unwrap();
+    assert_eq!(done.spread.examples.len(), 2);
+    assert!(done.tested.scores.examples > 0);
 }
 
 #[test]

@@ -16,7 +16,6 @@ use serde_json::Value;
 use serde_json::json;
 use tabella::api::Assistant;
 use tabella::api::CrossValidation;
-use tabella::api::Validation;
 use tabella::api::cache_stats;
 use tabella::api::cross_validate_nlu;
 use tabella::digest::Digest;
@@ -690,17 +689,7 @@ fn another_example_sends_only_the_texts_of_its_part_through_the_model() {
 #[test]
 fn folds_share_the_vectors_of_texts_with_each_other_and_with_a_training() {
     let bench = bench(CONFIG);
-    let options = CrossValidation {
-        nlu: vec!["data".into()],
-        config: "config.yml".into(),
-        domain: vec!["domain.yml".into()],
-        folds: 3,
-        seed: 0,
-        num_threads: Some(1),
-        out_of_scope: Vec::new(),
-        validation: Validation::default(),
-        run: bench.options().run,
-    };
+    let options = bench.folds(3);
     let results = || cache_stats(&options.run).unwrap().results;
     let done = cross_validate_nlu(&options, &|_, _| {}).unwrap();
     assert_eq!(done.spread.examples.len(), 3);

@@ -352,18 +352,7 @@ fn a_gate_that_says_nothing_is_a_mistake_in_the_command() {
 
 /// Folds of a bot that learns in no time, with a cache.
 fn folds(bench: &Workbench, count: usize) -> api::CrossValidated {
-    let options = api::CrossValidation {
-        nlu: vec!["data".into()],
-        config: "config.yml".into(),
-        domain: vec!["domain.yml".into()],
-        folds: count,
-        seed: 0,
-        num_threads: Some(1),
-        out_of_scope: Vec::new(),
-        validation: api::Validation::default(),
-        run: bench.options().run,
-    };
-    api::cross_validate_nlu(&options, &|_, _| {}).unwrap()
+    api::cross_validate_nlu(&bench.folds(count), &|_, _| {}).unwrap()
 }
 
 fn results(bench: &Workbench) -> u64 {

@@ -12,11 +12,13 @@ use std::sync::Mutex;
 
 use tabella::api;
 use tabella::api::CacheSettings;
+use tabella::api::CrossValidation;
 use tabella::api::Notice;
 use tabella::api::Observer;
 use tabella::api::TrainError;
 use tabella::api::TrainOptions;
 use tabella::api::TrainingResult;
+use tabella::api::Validation;
 use tabella::diagnostic::Severity;
 use tabella::engine::Event;
 use tempfile::TempDir;
@@ -173,6 +175,21 @@ impl Workbench {
             }
         });
         options
+    }
+
+    /// Returns options for so many folds of the NLU data.
+    pub fn folds(&self, folds: usize) -> CrossValidation {
+        CrossValidation {
+            nlu: vec!["data".into()],
+            config: "config.yml".into(),
+            domain: vec!["domain.yml".into()],
+            folds,
+            seed: 0,
+            num_threads: Some(1),
+            out_of_scope: Vec::new(),
+            validation: Validation::default(),
+            run: self.options().run,
+        }
     }
 
     /// Trains and returns the outcome.

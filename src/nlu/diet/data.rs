@@ -4,7 +4,6 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::features::FeatureRows;
-use crate::matrix::Csr;
 use crate::nlu::TagKind;
 use crate::nlu::TagSet;
 
@@ -100,41 +99,6 @@ pub struct TagColumn {
     pub ids: Vec<u32>,
 }
 
-/// Returns the features of some messages, in the order given.
-///
-/// # Panics
-///
-/// If there is no such message.
-pub fn select(rows: &FeatureRows, messages: &[usize]) -> FeatureRows {
-    let mut chosen = FeatureRows {
-        token_offsets: vec![0],
-        sequence: Csr::new(rows.sequence.cols()),
-        sentence: Csr::new(rows.sentence.cols()),
-        ..FeatureRows::default()
-    };
-    if rows.dense_sequence.cols() > 0 {
-        let tokens = messages.iter().flat_map(|&message| rows.tokens(message));
-        chosen.dense_sequence = rows.dense_sequence.select(tokens);
-    }
-    if rows.dense_sentence.cols() > 0 {
-        chosen.dense_sentence = rows.dense_sentence.select(messages.iter().copied());
-    }
-    for &message in messages {
-        for token in rows.tokens(message) {
-            copy_row(&rows.sequence, token, &mut chosen.sequence);
-        }
-        copy_row(&rows.sentence, message, &mut chosen.sentence);
-        let tokens = chosen.sequence.rows() as u32;
-        chosen.token_offsets.push(tokens);
-    }
-    chosen
-}
-
-fn copy_row(from: &Csr, row: usize, to: &mut Csr) {
-    let (indices, values) = from.row(row);
-    to.push_row(indices.iter().copied().zip(values.iter().copied()));
-}
-
 /// Returns the messages that have text features: those with a token.
 pub fn with_features(rows: &FeatureRows) -> Vec<usize> {
     (0..rows.messages())
@@ -173,6 +137,7 @@ impl TrainingData {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matrix::Csr;
 
     fn rows(tokens: &[usize]) -> FeatureRows {
         let mut rows = FeatureRows {
@@ -189,14 +154,6 @@ mod tests {
             rows.token_offsets.push(rows.sequence.rows() as u32);
         }
         rows
-    }
-
-    #[test]
-    fn messages_are_chosen_whole_and_in_order() {
-        let chosen = select(&rows(&[2, 1, 3]), &[2, 0]);
-        assert_eq!(chosen.token_offsets, [0, 3, 5]);
-        assert_eq!(chosen.sequence.row(3), (&[0][..], &[0.0][..]));
-        assert_eq!(chosen.sentence.row(0), (&[8][..], &[2.0][..]));
     }
 
     #[test]

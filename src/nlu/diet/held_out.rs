@@ -21,7 +21,6 @@ use crate::nlu::diet::TrainingData;
 use crate::nlu::diet::rank;
 use crate::nlu::diet::reader::Reader;
 use crate::nlu::diet::reader::count;
-use crate::nlu::diet::select;
 use crate::nn::Stream;
 
 /// Epochs between two evaluations, unless configured.
@@ -253,7 +252,7 @@ impl Asked {
             tokens.map(|token| column.ids[token]).collect()
         });
         Self {
-            texts: select(&data.text, &chosen),
+            texts: data.text.select(&chosen),
             labels: labels.copied().collect(),
             tags: tags.collect(),
         }

@@ -46,7 +46,6 @@ pub use data::Columns;
 pub use data::LabelFeatures;
 pub use data::TagColumn;
 pub use data::TrainingData;
-pub use data::select;
 pub use data::with_features;
 pub use held_out::Evaluation;
 pub use held_out::HELD_OUT;

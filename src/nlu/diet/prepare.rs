@@ -11,7 +11,6 @@ use crate::nlu::diet::LabelFeatures;
 use crate::nlu::diet::Options;
 use crate::nlu::diet::TagColumn;
 use crate::nlu::diet::TrainingData;
-use crate::nlu::diet::select;
 use crate::nlu::diet::with_features;
 use crate::tokenize::Attribute;
 use crate::tokenize::Document;
@@ -95,7 +94,7 @@ impl TrainingData {
         };
         let columns = sets.into_iter().map(|set| tag_column(set, corpus, &chosen));
         Self {
-            text: select(corpus.texts, &chosen),
+            text: corpus.texts.select(&chosen),
             tags: columns.collect(),
             label_features: label_features(corpus.labels, first_with.into_values(), reading),
             label_ids: chosen.iter().filter_map(id).collect(),
@@ -120,7 +119,7 @@ fn label_features(
     if firsts.is_empty() || !rows.has_columns() || !all_have() {
         return LabelFeatures::Identity;
     }
-    let chosen = select(rows, &firsts);
+    let chosen = rows.select(&firsts);
     match reading {
         LabelReading::Bag => LabelFeatures::Bag(chosen),
         LabelReading::Text => LabelFeatures::Text(chosen),

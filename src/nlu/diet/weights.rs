@@ -359,7 +359,7 @@ mod tests {
             let model = train(&options, &data, 1, &mut |_| ControlFlow::Continue(())).unwrap();
             let again = Model::from_files(&model.to_files()).unwrap();
             assert_eq!(again.scores(&data.text), model.scores(&data.text));
-            let alone = crate::nlu::diet::select(&data.text, &[4]);
+            let alone = data.text.select(&[4]);
             assert_eq!(model.scores(&alone)[0], model.scores(&data.text)[4]);
         }
     }
@@ -369,7 +369,7 @@ mod tests {
         let (model, data) = model(Learnt::All);
         let together = model.scores(&data.text);
         for (message, scores) in together.iter().enumerate() {
-            let alone = crate::nlu::diet::select(&data.text, &[message]);
+            let alone = data.text.select(&[message]);
             assert_eq!(&model.scores(&alone)[0], scores);
         }
     }
