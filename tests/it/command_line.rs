@@ -359,7 +359,7 @@ fn a_folder_is_no_configuration() {
 fn a_broken_domain_is_not_reported_as_unknown_intents() {
     let place = Place::new();
     place.write("domain.yml", "intents:\n\t- greet\n");
-    let run = place.run(&["train"]).ends(65).says("domain.yml:2:2");
+    let run = place.run(&["train"]).ends(65).says("domain.yml:2:1");
     assert!(!run.err.contains("is not in the domain"), "{}", run.err);
 }
 
