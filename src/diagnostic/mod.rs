@@ -86,7 +86,8 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// Returns a diagnostic with the severity that its code's letter stands for.
+    /// Returns a diagnostic with the severity that its code's letter stands for. Line
+    /// ends in the message, as of names that hold some, are written `\n`.
     ///
     /// # Panics
     ///
@@ -101,7 +102,7 @@ impl Diagnostic {
         Self {
             code,
             severity,
-            message: message.into(),
+            message: one_line(message.into()),
             place,
             length: 1,
             note: None,
@@ -117,13 +118,13 @@ impl Diagnostic {
 
     /// Adds what to do about it.
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(one_line(help.into()));
         self
     }
 
     /// Adds what else belongs to it.
     pub fn note(mut self, note: impl Into<String>) -> Self {
-        self.note = Some(note.into());
+        self.note = Some(one_line(note.into()));
         self
     }
 
@@ -162,6 +163,14 @@ impl Diagnostic {
             .then_with(|| self.length.cmp(&other.length))
             .then_with(|| self.note.cmp(&other.note))
             .then_with(|| self.help.cmp(&other.help))
+    }
+}
+
+/// Returns a text without line ends, behind which nobody would look for its rest.
+fn one_line(text: String) -> String {
+    match text.contains('\n') {
+        true => text.replace('\n', "\\n"),
+        false => text,
     }
 }
 
@@ -232,6 +241,14 @@ mod tests {
     #[test]
     fn the_same_words_at_another_line_are_another_diagnostic() {
         assert_ne!(at("a.yml", 1, "W404"), at("a.yml", 2, "W404"));
+    }
+
+    #[test]
+    fn a_name_of_two_lines_is_told_in_one() {
+        let message = format!("intent `{}` has no examples", "a\nb");
+        let one = Diagnostic::new("W303", Place::default(), message).help("did you mean `c\nd`?");
+        assert_eq!(one.message, r"intent `a\nb` has no examples");
+        assert_eq!(one.help.as_deref(), Some(r"did you mean `c\nd`?"));
     }
 
     #[test]
