@@ -3,11 +3,13 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
 use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
@@ -149,7 +151,16 @@ impl Reapi {
         self.lay_out(&action.input_root_digest, folder.path());
         let mut program = Command::new(&command.arguments[0]);
         program.args(&command.arguments[1..]).env_clear();
-        let output = program.current_dir(folder.path()).output().unwrap();
+        program.current_dir(folder.path());
+        let output = loop {
+            match program.output() {
+                // A process that another thread has just begun holds the file open still.
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                output => break output.unwrap(),
+            }
+        };
         #[allow(deprecated)] // It speaks 2.0.
         let path = command.output_files[0].clone();
         let written = fs::read(folder.path().join(&path)).unwrap_or_default();
