@@ -172,7 +172,7 @@ fn products(machine: &Machine, layouts: &[Layout]) -> Row {
             let x = vec![0.5; inputs * width];
             let (mut y, mut dx) = (vec![0.0; outputs * width], vec![0.0; inputs * width]);
             kept.forward(&weights, None, &x, &mut y, width);
-            kept.input_gradient(&transposed, &y, &mut dx, width, Write::Replace);
+            kept.input_gradient(&weights, &transposed, &y, &mut dx, width, Write::Replace);
             kept.weight_gradient(&x, &y, width, &mut gradient);
         });
         seen += count as f64 * time;

@@ -281,6 +281,51 @@ unsafe impl Lanes for Half {
         // SAFETY: as the trait demands.
         unsafe { sum_eight(_mm256_add_ps(self.0, self.1)) }
     }
+
+    /// Adds and transposes together where there are four, with the same additions.
+    #[inline(always)]
+    unsafe fn sum_each<const G: usize>(each: [Self; G]) -> [f32; G] {
+        let mut sums = [0.0; G];
+        if G != 4 {
+            for g in 0..G {
+                // SAFETY: as the trait demands.
+                sums[g] = unsafe { each[g].sum() };
+            }
+            return sums;
+        }
+        // SAFETY: as the trait demands; `sums` holds four values.
+        unsafe {
+            let mut eights = [_mm256_setzero_ps(); 4];
+            for g in 0..4 {
+                eights[g] = _mm256_add_ps(each[g].0, each[g].1);
+            }
+            let [a, b, c, d] = eights;
+            let ab = _mm256_add_ps(
+                _mm256_permute2f128_ps::<0x20>(a, b),
+                _mm256_permute2f128_ps::<0x31>(a, b),
+            );
+            let cd = _mm256_add_ps(
+                _mm256_permute2f128_ps::<0x20>(c, d),
+                _mm256_permute2f128_ps::<0x31>(c, d),
+            );
+            let (ab, cd) = (_mm256_castps_pd(ab), _mm256_castps_pd(cd));
+            // Two of a and two of c, then of b and of d.
+            let pairs = _mm256_add_ps(
+                _mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd)),
+                _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd)),
+            );
+            let ones = _mm256_add_ps(
+                _mm256_shuffle_ps::<0x88>(pairs, pairs),
+                _mm256_shuffle_ps::<0xDD>(pairs, pairs),
+            );
+            let (ac, bd) = (
+                _mm256_castps256_ps128(ones),
+                _mm256_extractf128_ps::<1>(ones),
+            );
+            _mm_storeu_ps(sums.as_mut_ptr(), _mm_unpacklo_ps(ac, bd));
+        }
+        sums
+    }
 }
 
 /// Returns the sum of eight lanes: `l` with `l + 4`, then 2, 1.

@@ -123,7 +123,9 @@ impl Linear {
             Write::Add => assert_eq!((dx.features(), dx.width()), (self.inputs, width)),
         }
         if let Some((kept, transposed)) = kept {
-            return kept.input_gradient(transposed, &dy.data, &mut dx.data, width, write);
+            let weights = parameters.values(self.kernel);
+            let (dy, dx) = (&dy.data, &mut dx.data);
+            return kept.input_gradient(weights, transposed, dy, dx, width, write);
         }
         let a = Strided {
             data: parameters.values(self.kernel),

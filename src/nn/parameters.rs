@@ -16,7 +16,7 @@ pub(super) struct Tensor {
     /// Row-major, or the kept weights in entry order.
     pub(super) data: Vec<f32>,
     pub(super) kept: Option<Kept>,
-    /// Kept weights by input.
+    /// Kept weights by input, as [`Kept::transpose`] gives them.
     pub(super) transposed: Vec<f32>,
     /// λ of `λ·Σw²`, or 0.
     pub(super) l2: f32,
@@ -147,7 +147,8 @@ impl Parameters {
         tensor.refresh();
     }
 
-    /// Returns the pattern of a masked kernel, and its weights by input.
+    /// Returns the pattern of a masked kernel, and its weights as [`Kept::transpose`]
+    /// gives them.
     pub fn kept(&self, id: TensorId) -> Option<(&Kept, &[f32])> {
         let tensor = &self.tensors[id.0];
         tensor

@@ -6,6 +6,7 @@
 //! `<name>.mask`, `U8` of `[in, ⌈out / 8⌉]`: a bit for each element, the lowest bit
 //! first, 1 where it is kept, bits beyond a row's end 0.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 
@@ -62,14 +63,14 @@ impl Parameters {
     pub fn to_safetensors(&self) -> Vec<u8> {
         let mut written: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> = BTreeMap::new();
         for tensor in &self.tensors {
-            let (shape, values) = match &tensor.kept {
+            let (shape, values): (_, Cow<'_, [f32]>) = match &tensor.kept {
                 Some(kept) => {
                     let name = format!("{}{MASK_SUFFIX}", tensor.name);
                     let shape = mask_shape(&tensor.shape);
                     written.insert(name, (Dtype::U8, shape, to_bits(kept)));
-                    (vec![kept.stored()], &tensor.transposed)
+                    (vec![kept.stored()], kept.by_row(&tensor.data).into())
                 }
-                None => (tensor.shape.clone(), &tensor.data),
+                None => (tensor.shape.clone(), tensor.data.as_slice().into()),
             };
             let bytes = values.iter().flat_map(|value| value.to_le_bytes());
             written.insert(tensor.name.clone(), (Dtype::F32, shape, bytes.collect()));
@@ -181,8 +182,8 @@ fn to_bits(kept: &Kept) -> Vec<u8> {
     let width = outputs.div_ceil(BITS);
     let mut bits = vec![0; inputs * width];
     for (input, row) in bits.chunks_mut(width.max(1)).enumerate() {
-        for &output in kept.outputs_of(input) {
-            row[output as usize / BITS] |= 1 << (output as usize % BITS);
+        for output in kept.outputs_of(input) {
+            row[output / BITS] |= 1 << (output % BITS);
         }
     }
     bits
