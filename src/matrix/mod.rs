@@ -46,6 +46,7 @@ pub use simd_loops::DropKey;
 pub use simd_loops::adam_update;
 pub use simd_loops::add;
 pub use simd_loops::add_row_sums;
+pub use simd_loops::add_scaled;
 pub use simd_loops::drop_elements;
 pub use simd_loops::exp_each;
 pub use simd_loops::gelu;

@@ -88,6 +88,13 @@ vectorised! {
         }
     }
 
+    /// Adds `factor · x` to `y`; the product is rounded, too.
+    pub fn add_scaled(factor: f32, x: &[f32], y: &mut [f32]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y += factor * x;
+        }
+    }
+
     /// Multiplies `y` by `factor`.
     pub fn scale(factor: f32, y: &mut [f32]) {
         for y in y {
@@ -146,35 +153,17 @@ vectorised! {
         mean: &mut [f32],
         inverse: &mut [f32],
     ) {
-        let (features, width) = (gain.len(), mean.len());
-        let count = features as f32;
-        for from in (0..width).step_by(16) {
-            let mut sum = [0.0_f32; 16];
-            for f in 0..features {
-                let x: &[f32; 16] = sixteen(x, f * width + from);
-                for l in 0..16 {
-                    sum[l] += x[l];
-                }
+        let width = mean.len();
+        let mut from = 0;
+        while from < width {
+            // The sums of a strip are as many as hide the time that an addition takes.
+            if from + 64 <= width {
+                norm_strip::<4>(x, gain, bias, epsilon, y, mean, inverse, from);
+                from += 64;
+            } else {
+                norm_strip::<1>(x, gain, bias, epsilon, y, mean, inverse, from);
+                from += 16;
             }
-            let centre = sum.map(|sum| sum / count);
-            let mut squares = [0.0_f32; 16];
-            for f in 0..features {
-                let x: &[f32; 16] = sixteen(x, f * width + from);
-                for l in 0..16 {
-                    let d = x[l] - centre[l];
-                    squares[l] = d.mul_add(d, squares[l]);
-                }
-            }
-            let inv = squares.map(|squares| 1.0 / (squares / count + epsilon).sqrt());
-            for f in 0..features {
-                let x: &[f32; 16] = sixteen(x, f * width + from);
-                let y = sixteen_mut(y, f * width + from);
-                for l in 0..16 {
-                    y[l] = ((x[l] - centre[l]) * inv[l]).mul_add(gain[f], bias[f]);
-                }
-            }
-            *sixteen_mut(mean, from) = centre;
-            *sixteen_mut(inverse, from) = inv;
         }
     }
 
@@ -293,6 +282,56 @@ vectorised! {
     }
 }
 
+/// Normalises `16 · N` lanes from `from` on; see [`layer_norm`].
+#[inline(always)]
+fn norm_strip<const N: usize>(
+    x: &[f32],
+    gain: &[f32],
+    bias: &[f32],
+    epsilon: f32,
+    y: &mut [f32],
+    mean: &mut [f32],
+    inverse: &mut [f32],
+    from: usize,
+) {
+    let (features, width) = (gain.len(), mean.len());
+    let count = features as f32;
+    let mut sum = [[0.0_f32; 16]; N];
+    for f in 0..features {
+        for n in 0..N {
+            let x: &[f32; 16] = sixteen(x, f * width + from + 16 * n);
+            for l in 0..16 {
+                sum[n][l] += x[l];
+            }
+        }
+    }
+    let centre = sum.map(|lanes| lanes.map(|sum| sum / count));
+    let mut squares = [[0.0_f32; 16]; N];
+    for f in 0..features {
+        for n in 0..N {
+            let x: &[f32; 16] = sixteen(x, f * width + from + 16 * n);
+            for l in 0..16 {
+                let d = x[l] - centre[n][l];
+                squares[n][l] = d.mul_add(d, squares[n][l]);
+            }
+        }
+    }
+    let inv = squares.map(|lanes| lanes.map(|sum| 1.0 / (sum / count + epsilon).sqrt()));
+    for f in 0..features {
+        for n in 0..N {
+            let x: &[f32; 16] = sixteen(x, f * width + from + 16 * n);
+            let y = sixteen_mut(y, f * width + from + 16 * n);
+            for l in 0..16 {
+                y[l] = ((x[l] - centre[n][l]) * inv[n][l]).mul_add(gain[f], bias[f]);
+            }
+        }
+    }
+    for n in 0..N {
+        *sixteen_mut(mean, from + 16 * n) = centre[n];
+        *sixteen_mut(inverse, from + 16 * n) = inv[n];
+    }
+}
+
 #[inline(always)]
 fn sixteen(values: &[f32], from: usize) -> &[f32; 16] {
     values[from..from + 16]
@@ -354,6 +393,7 @@ mod tests {
             };
             adam_update(step, &mut w, &mut m, &mut v, &dp);
             add_row_sums(&g, width, &mut dgain);
+            add_scaled(0.3, &x, &mut g);
             [y, z, p, dp, g, t, m, v, w, dgain, dbias, mean, inverse].concat()
         });
         assert!(results.iter().all(|value| value.is_finite()));

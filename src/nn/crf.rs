@@ -5,11 +5,11 @@
 
 use crate::matrix::Strided;
 use crate::matrix::Write;
-use crate::matrix::exp;
 use crate::matrix::exp_each;
 use crate::matrix::gemm;
 use crate::matrix::ln;
 use crate::matrix::ln_each;
+use crate::matrix::padded;
 
 /// Transitions of this step, ready for [`Crf::learn`].
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct Crf {
     tags: usize,
     /// `[L, L]`; from row to column.
     transitions: Vec<f32>,
-    /// Their exponentials, and those transposed.
+    /// Their exponentials, and those transposed; rows padded with zeros to whole lanes.
     exponentials: Vec<f32>,
     transposed: Vec<f32>,
 }
@@ -29,8 +29,9 @@ pub struct CrfLesson {
     pub log_likelihood: f32,
     /// `[T, L]`; gradient of the *negative* log-likelihood with respect to the logits.
     pub d_logits: Vec<f32>,
-    /// `[T − 1, L]` each: the outer product of row t of both, times the exponential of
-    /// the transitions, is the probability of each transition from t to t + 1.
+    /// `[T − 1, L]` and `[T − 1, L padded]`: the outer product of row t of both, times the
+    /// exponential of the transitions, is the probability of each transition from t to
+    /// t + 1.
     left: Vec<f32>,
     right: Vec<f32>,
     tags: Vec<u32>,
@@ -56,11 +57,14 @@ impl Crf {
     /// If there are not `tags²` of them.
     pub fn new(transitions: &[f32], tags: usize) -> Self {
         assert_eq!(transitions.len(), tags * tags);
-        let mut exponentials = transitions.to_vec();
-        exp_each(&mut exponentials);
-        let transposed = (0..tags * tags)
-            .map(|at| exponentials[at % tags * tags + at / tags])
-            .collect();
+        let mut all = transitions.to_vec();
+        exp_each(&mut all);
+        let width = padded(tags);
+        let (mut exponentials, mut transposed) = (vec![0.0; tags * width], vec![0.0; tags * width]);
+        for (at, &value) in all.iter().enumerate() {
+            exponentials[at / tags * width + at % tags] = value;
+            transposed[at % tags * width + at / tags] = value;
+        }
         Self {
             tags,
             transitions: transitions.to_vec(),
@@ -104,6 +108,7 @@ impl Crf {
             left.extend(alpha[row(t)].iter().map(|a| a - top));
             let next = logits[row(t + 1)].iter().zip(&beta[row(t + 1)]);
             after.extend(next.map(|(logit, b)| logit + b + top - norm));
+            after.resize((t + 1) * padded(tags), f32::NEG_INFINITY);
         }
         exp_each(&mut left);
         exp_each(&mut after);
@@ -156,7 +161,8 @@ impl Crf {
     ) {
         let tags = self.tags;
         assert_eq!(lessons.len(), factors.len());
-        let mut expected = vec![0.0; tags * tags];
+        let width = padded(tags);
+        let mut expected = vec![0.0; tags * width];
         for (lesson, &factor) in lessons.iter().zip(factors) {
             let left: Vec<f32> = lesson.left.iter().map(|value| value * factor).collect();
             let a = Strided {
@@ -164,18 +170,17 @@ impl Crf {
                 row: 1,
                 col: tags,
             };
-            let shape = (tags, tags, lesson.tags.len() - 1);
-            gemm(
-                shape,
-                a,
-                (&lesson.right, tags),
-                (&mut expected, tags),
-                Write::Add,
-            );
+            let shape = (tags, width, lesson.tags.len() - 1);
+            let (right, sums) = ((&lesson.right[..], width), (&mut expected[..], width));
+            gemm(shape, a, right, sums, Write::Add);
         }
-        let products = expected.iter().zip(&self.exponentials);
-        for (sum, (expected, exponential)) in gradient.iter_mut().zip(products) {
-            *sum += expected * exponential;
+        let rows = gradient.chunks_exact_mut(tags).enumerate();
+        for (from, row) in rows {
+            let at = from * width..from * width + tags;
+            let products = expected[at.clone()].iter().zip(&self.exponentials[at]);
+            for (sum, (expected, exponential)) in row.iter_mut().zip(products) {
+                *sum += expected * exponential;
+            }
         }
         for (lesson, &factor) in lessons.iter().zip(factors) {
             for pair in lesson.tags.windows(2) {
@@ -195,19 +200,22 @@ impl Crf {
             Direction::Forward => &self.exponentials,
             Direction::Backward => &self.transposed,
         };
-        let mut sums = vec![0.0; tags];
+        let width = padded(tags);
+        let mut sums = vec![0.0; width];
         let a = Strided {
             data: &weights,
             row: tags,
             col: 1,
         };
+        let shape = (1, width, tags);
         gemm(
-            (1, tags, tags),
+            shape,
             a,
-            (matrix, tags),
-            (&mut sums, tags),
+            (matrix, width),
+            (&mut sums, width),
             Write::Replace,
         );
+        sums.truncate(tags);
         let is_safe = |sum: &f32| *sum > 1e-30 && *sum < 1e30;
         if !sums.iter().all(is_safe) {
             return self.slow_step(from, direction);
@@ -298,7 +306,7 @@ fn highest(values: &[f32]) -> f32 {
 
 fn log_sum_exp(values: &[f32]) -> f32 {
     let top = highest(values);
-    ln(values.iter().map(|value| exp(value - top)).sum()) + top
+    ln(exponentials(values, top).iter().sum()) + top
 }
 
 /// Returns the first index of the highest value.
@@ -315,7 +323,14 @@ fn best_of(values: &[f32]) -> usize {
 /// Returns the highest value of the softmax.
 fn top_softmax(values: &[f32]) -> f32 {
     let top = highest(values);
-    1.0 / values.iter().map(|value| exp(value - top)).sum::<f32>()
+    1.0 / exponentials(values, top).iter().sum::<f32>()
+}
+
+/// Returns the exponential of each value less the highest.
+fn exponentials(values: &[f32], top: f32) -> Vec<f32> {
+    let mut all: Vec<f32> = values.iter().map(|value| value - top).collect();
+    exp_each(&mut all);
+    all
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The dot-product loss between embedded inputs and embedded labels.
 
 use crate::matrix::exp;
+use crate::matrix::exp_each;
 use crate::matrix::ln;
+use crate::matrix::ln_each;
 use crate::nn::random::Draw;
 
 /// How two embeddings are compared.
@@ -269,12 +271,13 @@ fn softmax_loss(pairs: &mut [Pair], input_label_only: bool) -> f32 {
     for pair in pairs.iter().filter(|pair| counts(pair)) {
         top = top.max(pair.similarity);
     }
-    let mut sum = 0.0;
-    for pair in pairs.iter().filter(|pair| counts(pair)) {
-        sum += exp(pair.similarity - top);
-    }
-    for pair in pairs.iter_mut().filter(|pair| counts(pair)) {
-        pair.gradient += exp(pair.similarity - top) / sum;
+    let counted = pairs.iter().filter(|pair| counts(pair));
+    let mut powers: Vec<f32> = counted.map(|pair| pair.similarity - top).collect();
+    exp_each(&mut powers);
+    let sum: f32 = powers.iter().fold(0.0, |sum, power| sum + power);
+    let counted = pairs.iter_mut().filter(|pair| counts(pair));
+    for (pair, power) in counted.zip(powers) {
+        pair.gradient += power / sum;
     }
     pairs[0].gradient -= 1.0;
     ln(sum) + top - pairs[0].similarity
@@ -282,12 +285,15 @@ fn softmax_loss(pairs: &mut [Pair], input_label_only: bool) -> f32 {
 
 /// Adds the mean of `ln(1 + e^s) − z·s` with z 1 for the positive pair.
 fn sigmoid_loss(pairs: &mut [Pair], count: usize) -> f32 {
+    let mut small: Vec<f32> = pairs.iter().map(|pair| -pair.similarity.abs()).collect();
+    exp_each(&mut small);
+    let mut logarithms: Vec<f32> = small.iter().map(|small| 1.0 + small).collect();
+    ln_each(&mut logarithms);
     let mut sum = 0.0;
-    for pair in pairs.iter_mut() {
+    for (pair, (small, logarithm)) in pairs.iter_mut().zip(small.into_iter().zip(logarithms)) {
         let wanted = f32::from(u8::from(pair.group == Group::Positive));
         let s = pair.similarity;
-        let small = exp(-s.abs());
-        sum += s.max(0.0) - wanted * s + ln(1.0 + small);
+        sum += s.max(0.0) - wanted * s + logarithm;
         let sigmoid = if s >= 0.0 { 1.0 } else { small } / (1.0 + small);
         pair.gradient += (sigmoid - wanted) / count as f32;
     }

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::matrix::Csr;
 use crate::matrix::Panel;
+use crate::matrix::add_scaled;
 use crate::nn::gradients::Gradients;
 use crate::nn::linear::Linear;
 use crate::nn::linear::LinearOptions;
@@ -94,9 +95,7 @@ impl SparseInput {
                 for (stored, (&column, &value)) in columns.iter().zip(values).enumerate() {
                     if !is_dropped(dropout, ordinal, stored) {
                         let weights = &kernel[column as usize * units..][..units];
-                        for (sum, &weight) in sum.iter_mut().zip(weights) {
-                            *sum += value * weight;
-                        }
+                        add_scaled(value, weights, &mut sum);
                     }
                 }
                 panel.set_column(placed[ordinal].lane as usize, from, &sum);
@@ -146,9 +145,7 @@ impl SparseInput {
                 for (at, sums) in owned.chunks_exact_mut(units).enumerate() {
                     for &(ordinal, value) in index.of(chunk * OWNED_ROWS + at) {
                         let row = &by_row[ordinal as usize * units..][..units];
-                        for (sum, &dy) in sums.iter_mut().zip(row) {
-                            *sum += value * dy;
-                        }
+                        add_scaled(value, row, sums);
                     }
                 }
             });
