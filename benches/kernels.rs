@@ -1,5 +1,9 @@
 //! How fast are the products, and one training step of an encoder at DIET's default
 //! shape (64 sentences, 9.5 rows each, 20,000 sparse inputs, 30 active, 77 labels)?
+//!
+//! ```sh
+//! cargo bench --bench kernels            # -- avx2: as on a machine without AVX-512
+//! ```
 
 #![allow(missing_docs)]
 
@@ -9,6 +13,7 @@ use std::time::Instant;
 
 use measuring::best;
 use tabella::matrix::Csr;
+use tabella::matrix::GROUP;
 use tabella::matrix::Kept;
 use tabella::matrix::Layout;
 use tabella::matrix::Panel;
@@ -42,6 +47,7 @@ const COLUMNS: usize = 20_000;
 const LABELS: usize = 77;
 
 fn main() {
+    measuring::narrow();
     products();
     for needed in [Needed::All, Needed::Last] {
         steps(needed);
@@ -74,17 +80,32 @@ fn products() {
             let shape = (outputs, width, inputs);
             gemm(shape, a, (&x, width), (&mut y, width), Write::Replace);
         });
-        let kept = Kept::from_mask(inputs, outputs, &stream.connections(inputs, outputs, 0.2));
-        let weights = kept.compact(&kernel);
-        let forward = best(|| kept.forward(&weights, None, &x, &mut y, width));
-        let mut gradient = vec![0.0; kept.stored()];
-        let backward = best(|| kept.weight_gradient(&x, &dy, width, &mut gradient));
         println!(
-            "{inputs:4} to {outputs:4}: dense {:3.0} GFLOP/s; as if dense: kept forward {:3.0}, weight gradient {:3.0}",
-            flops / dense,
-            flops / forward,
-            flops / backward,
+            "{inputs:4} to {outputs:4}: dense {:3.0} GFLOP/s",
+            flops / dense
         );
+        let single = stream.connections(inputs, outputs, 0.2);
+        let groups = stream.grouped_connections((inputs, outputs), 0.2, GROUP);
+        for (name, mask) in [("single", single), ("groups", groups)] {
+            let kept = Kept::from_mask(inputs, outputs, &mask);
+            let weights = kept.compact(&kernel);
+            let forward = best(|| kept.forward(&weights, None, &x, &mut y, width));
+            let (mut transposed, mut dx) = (Vec::new(), vec![0.0; inputs * width]);
+            kept.transpose(&weights, &mut transposed);
+            let back = best(|| {
+                let write = Write::Replace;
+                kept.input_gradient(&weights, &transposed, &dy, &mut dx, width, write);
+            });
+            let mut gradient = vec![0.0; kept.stored()];
+            let backward = best(|| kept.weight_gradient(&x, &dy, width, &mut gradient));
+            let flops = 2e-9 * (kept.stored() * width) as f64;
+            println!(
+                "              kept {name}: forward {:3.0}, input gradient {:3.0}, weight gradient {:3.0}",
+                flops / forward,
+                flops / back,
+                flops / backward,
+            );
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! 217 entity tags, the default network; one thread.
 //!
 //! ```sh
-//! cargo bench --bench layers
+//! cargo bench --bench layers             # -- avx2: as on a machine without AVX-512
 //! ```
 //!
 //! The floor of products is their number of operations over the fastest dense product
@@ -18,6 +18,7 @@ use std::hint::black_box;
 
 use measuring::best;
 use tabella::matrix::AdamStep;
+use tabella::matrix::GROUP;
 use tabella::matrix::Kept;
 use tabella::matrix::Layout;
 use tabella::matrix::Panel;
@@ -53,6 +54,7 @@ const TAGS: usize = 217;
 const SPARSE: usize = 20_000 * 128;
 
 fn main() {
+    measuring::narrow();
     let mut stream = Stream::new(3);
     let lengths: Vec<usize> = (0..SENTENCES).map(|_| 4 + stream.below(12)).collect();
     let layouts = pack(&lengths);
@@ -162,7 +164,11 @@ fn products(machine: &Machine, layouts: &[Layout]) -> Row {
     let (mut seen, mut stored) = (0.0, 0.0);
     for (count, inputs, outputs) in shapes {
         let kernel = stream.glorot_uniform(inputs, outputs);
-        let kept = Kept::from_mask(inputs, outputs, &stream.connections(inputs, outputs, 0.2));
+        let kept = Kept::from_mask(
+            inputs,
+            outputs,
+            &stream.grouped_connections((inputs, outputs), 0.2, GROUP),
+        );
         let weights = kept.compact(&kernel);
         let mut transposed = Vec::new();
         kept.transpose(&weights, &mut transposed);

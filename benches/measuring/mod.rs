@@ -4,6 +4,13 @@
 
 use std::time::Instant;
 
+/// Narrows the vector instructions to AVX2, if that was asked for by `avx2`.
+pub fn narrow() {
+    if std::env::args().any(|argument| argument == "avx2") {
+        tabella::matrix::set_level(tabella::matrix::Level::Avx2);
+    }
+}
+
 /// Returns the best of many times, in seconds.
 pub fn best(mut work: impl FnMut()) -> f64 {
     let times = (0..60).map(|_| {

@@ -1,5 +1,6 @@
 //! The weights of a network under stable names.
 
+use crate::matrix::GROUP;
 use crate::matrix::Kept;
 use crate::nn::random::Stream;
 
@@ -202,7 +203,8 @@ impl Tensor {
     }
 }
 
-/// Adds a glorot-uniform kernel `[inputs, outputs]`, masked if `density` is below 1.
+/// Adds a glorot-uniform kernel `[inputs, outputs]`, masked if `density` is below 1: by
+/// groups of outputs, which are multiplied faster, if it consists of such.
 ///
 /// The numbers depend on `stream` only, which is advanced; for weights that will be
 /// read ([`Parameters::unset`]) none are drawn.
@@ -222,7 +224,10 @@ pub fn add_kernel(
     if density >= 1.0 {
         return parameters.add(name, &[inputs, outputs], kernel, l2);
     }
-    let mask = stream.connections(inputs, outputs, density);
+    let mask = match outputs.is_multiple_of(GROUP) {
+        true => stream.grouped_connections((inputs, outputs), density, GROUP),
+        false => stream.connections(inputs, outputs, density),
+    };
     let kept = Kept::from_mask(inputs, outputs, &mask);
     parameters.add_kept(name, &kernel, kept, l2)
 }

@@ -152,6 +152,45 @@ impl Stream {
             })
             .collect()
     }
+
+    /// Returns a mask `[inputs, outputs]` in which each `group` of neighbouring outputs
+    /// keeps the same inputs, and of as many elements as [`Stream::connections`] keeps on
+    /// average.
+    ///
+    /// Elements that tile an identity are kept with their groups, so that nothing is left
+    /// unconnected. The other inputs of a group are drawn from all. Differs from Rasa, where
+    /// an output has as many inputs as chance gives it: here all have, to one, equally many.
+    ///
+    /// # Panics
+    ///
+    /// If `group` does not divide the outputs.
+    pub fn grouped_connections(
+        &mut self,
+        (inputs, outputs): (usize, usize),
+        density: f32,
+        group: usize,
+    ) -> Vec<bool> {
+        assert!(outputs.is_multiple_of(group));
+        let (groups, side) = (outputs / group, inputs.min(outputs).max(1));
+        let density = f64::from(density);
+        let share = density + (1.0 - density) / side as f64;
+        let count = (share * (inputs * groups) as f64).round() as usize;
+        let mut mask = vec![false; inputs * outputs];
+        for at in 0..groups {
+            let quota = count * (at + 1) / groups - count * at / groups;
+            let own = at * group..(at + 1) * group;
+            let tiles = |input: usize| own.clone().any(|output| input % side == output % side);
+            let mut order: Vec<usize> = (0..inputs).collect();
+            self.shuffle(&mut order);
+            order.sort_by_key(|&input| !tiles(input));
+            let least = (0..inputs).filter(|&input| tiles(input)).count();
+            for &input in &order[..quota.max(least)] {
+                let first = input * outputs;
+                mask[first + own.start..first + own.end].fill(true);
+            }
+        }
+        mask
+    }
 }
 
 #[cfg(test)]
@@ -193,5 +232,43 @@ mod tests {
         let mask = Stream::new(3).connections(100, 100, 0.2);
         let kept = mask.iter().filter(|&&kept| kept).count();
         assert!((1_900..2_300).contains(&kept), "{kept}");
+    }
+
+    #[test]
+    fn groups_keep_as_much_as_elements_would_spread_evenly() {
+        for (inputs, outputs, density) in [(256, 1024, 0.2), (1024, 256, 0.2), (21, 12, 0.5)] {
+            let mask = Stream::new(3).grouped_connections((inputs, outputs), density, 4);
+            let kept = mask.iter().filter(|&&kept| kept).count() as f32;
+            let share = density + (1.0 - density) / inputs.min(outputs) as f32;
+            assert!((kept - share * mask.len() as f32).abs() <= 2.0, "{kept}");
+            let inputs_of = |o: usize| (0..inputs).filter(|i| mask[i * outputs + o]).count();
+            let each: Vec<usize> = (0..outputs).map(inputs_of).collect();
+            let (least, most) = (each.iter().min().unwrap(), each.iter().max().unwrap());
+            assert!(most - least <= 1, "{least} to {most}");
+            let (groups, _) = mask.as_chunks::<4>();
+            assert!(
+                groups
+                    .iter()
+                    .all(|group| group.iter().all(|&kept| kept == group[0]))
+            );
+        }
+    }
+
+    #[test]
+    fn every_input_and_output_is_connected_in_its_group() {
+        for (inputs, outputs) in [(33, 12), (12, 32), (3, 16), (16, 16)] {
+            let mask = Stream::new(3).grouped_connections((inputs, outputs), 0.0, 4);
+            let side = inputs.min(outputs);
+            for (input, row) in mask.chunks_exact(outputs).enumerate() {
+                let is_kept = |first: usize| (0..4).any(|o| (first + o) % side == input % side);
+                let want = (0..outputs).map(|output| is_kept(output / 4 * 4));
+                assert_eq!(row, want.collect::<Vec<_>>());
+            }
+        }
+        assert!(
+            Stream::new(3)
+                .grouped_connections((8, 0), 0.2, 4)
+                .is_empty()
+        );
     }
 }

@@ -259,6 +259,7 @@ mod tests {
         let mut stream = Stream::new(5);
         let masked = add_kernel(&mut parameters, "b/masked", (6, 11), 0.3, 0.0, &mut stream);
         add_kernel(&mut parameters, "c/whole", (3, 2), 1.0, 0.0, &mut stream);
+        add_kernel(&mut parameters, "d/groups", (11, 20), 0.3, 0.0, &mut stream);
         let bias = parameters.add("a/bias", &[4], vec![0.5; 4], 0.0);
         (parameters, masked, bias)
     }
@@ -277,6 +278,10 @@ mod tests {
             read.load_safetensors(&bytes).unwrap();
             assert_eq!(read.dense(masked), written.dense(masked));
             assert_eq!(read.values(masked), written.values(masked));
+            let groups = read.find("d/groups").unwrap();
+            assert!(read.kept(groups).unwrap().0.is_grouped());
+            assert_eq!(read.dense(groups), written.dense(groups));
+            assert_eq!(read.values(groups), written.values(groups));
             assert_eq!(read.to_safetensors(), bytes);
         }
     }
@@ -347,6 +352,8 @@ mod tests {
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let kernel = ([6, 11], written.dense(masked));
         assert_eq!(masked_kernel(&file, "b/masked"), Some(kernel));
+        let groups = written.dense(written.find("d/groups").unwrap());
+        assert_eq!(masked_kernel(&file, "d/groups"), Some(([11, 20], groups)));
         assert_eq!(masked_kernel(&file, "c/whole"), None);
         assert!(is_mask(&file, "b/masked.mask") && !is_mask(&file, "b/masked"));
     }

@@ -58,7 +58,7 @@ use crate::recipe::slices::core_domain;
 const TRACKERS_VERSION: u32 = 1;
 const MEMOIZATION_VERSION: u32 = 1;
 const RULES_VERSION: u32 = 1;
-const TED_VERSION: u32 = 2;
+const TED_VERSION: u32 = 3;
 
 /// A policy whose options were read, with its place in the configuration.
 struct Chosen<'a> {

@@ -37,8 +37,8 @@ use crate::tokenize::Attribute;
 use crate::tokenize::Document;
 
 /// Algorithm versions: raised when the output for the same input changes.
-const DIET_VERSION: u32 = 2;
-const SELECTOR_VERSION: u32 = 2;
+const DIET_VERSION: u32 = 3;
+const SELECTOR_VERSION: u32 = 3;
 
 /// Adds a `DIETClassifier`.
 pub fn diet(
